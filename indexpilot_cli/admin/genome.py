@@ -12,16 +12,14 @@ from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import GenomeField, discover
 from indexpilot_cli.genome.profiles import FieldSettings, named_fields
-from indexpilot_cli.log import metadata
-from indexpilot_cli.log.bookkeeping import bookkeeping, writer
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +97,7 @@ def list_fields(request: GenomeListRequest, progress: Progress) -> Outcome[Genom
     schema = request.connection.metadata_schema
     with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
         progress.stage("reading the genome catalog")
-        with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection) as (session, server):
             listed = [_report(row) for row in genome.stamped_fields(session, schema=schema)]
             of_tables = chain.from_iterable(named_fields(session, t, (), schema) for t in request.tables)
             named = {f.table for f in of_tables}
@@ -149,10 +145,7 @@ def set_fields(request: GenomeSetRequest, progress: Progress) -> Outcome[GenomeS
     kind = MutationType.SYSTEM_CONFIG_CHANGE if request.write else MutationType.DISCOVER
     with bookkeeping(request.connection, kind, request.record, action="genome_set", table=request.table) as note:
         progress.stage("reading the genome catalog")
-        opened = writer(request.connection) if request.write else open_reader(request.connection)
-        with opened as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection, write=request.write) as (session, server):
             fields = named_fields(session, request.table, request.fields, schema)
             if request.write:
                 _write(session, fields, request)

@@ -13,12 +13,11 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
-from indexpilot_cli.db.capabilities import look
-from indexpilot_cli.db.session import open_session
-from indexpilot_cli.log import idle, metadata, mutations
+from indexpilot_cli.log import idle, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.mutations import LogFilter
+from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +55,7 @@ def run(request: HistoryRequest, progress: Progress) -> Outcome[HistoryResult]:
     with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
         wanted = log_filter(request)
         progress.stage("reading the mutation log")
-        with open_session(
-            connection.conninfo,
-            password=connection.password,
-            statement_timeout_ms=connection.statement_timeout_ms,
-            connect_timeout=connection.connect_timeout,
-        ) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(connection) as (session, server):
             found = mutations.recent(session, wanted, limit=request.limit, schema=schema)
             total = mutations.summary(session, wanted, schema=schema).total
             counted = idle.counts(session, schema)

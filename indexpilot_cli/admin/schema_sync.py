@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome import sync
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import discover
 from indexpilot_cli.genome.sync import GenomeChange
-from indexpilot_cli.log import metadata
-from indexpilot_cli.log.bookkeeping import bookkeeping, writer
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.snapshot.source import check_schemas, open_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +40,10 @@ def run(request: SchemaSyncRequest, progress: Progress) -> Outcome[SchemaSyncRes
 
     Raises UsageError for a schema that neither of them has, PrerequisiteError before ``init``.
     """
-    schema = request.connection.metadata_schema
     kind = MutationType.SCHEMA_SYNC if request.write else MutationType.DISCOVER
     with bookkeeping(request.connection, kind, request.record) as note:
         progress.stage("comparing the database with the genome catalog")
-        opened = writer(request.connection) if request.write else open_reader(request.connection)
-        with opened as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection, write=request.write) as (session, server):
             result = _synced(session, request)
         # What followed is logged in the transaction of the change.
         note.elsewhere = result.applied
@@ -65,7 +57,8 @@ def run(request: SchemaSyncRequest, progress: Progress) -> Outcome[SchemaSyncRes
 
 def _synced(session: Session, request: SchemaSyncRequest) -> SchemaSyncResult:
     schema = request.connection.metadata_schema
-    _check_schemas(session, request.schemas, schema)
+    if request.schemas:
+        _check_schemas(session, request.schemas, schema)
     done = sync.sync(
         session,
         schemas=request.schemas or None,
@@ -80,13 +73,8 @@ def _synced(session: Session, request: SchemaSyncRequest) -> SchemaSyncResult:
 
 
 def _check_schemas(session: Session, wanted: tuple[str, ...], schema: str) -> None:
-    if not wanted:
-        return
     # A schema that is gone has fields in the catalog still, and one that is new has tables only.
     known = {f.table.schema for f in genome.fields(session, schema=schema)}
-    known |= {d.field.table.schema for d in discover(session, schema=schema)}
-    for name in wanted:
-        if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = f"did you mean schema {near[0]}?" if near else "indexpilot discover lists what is there"
-            raise UsageError(f'no tables in schema "{name}"', hint=hint, code="unknown_schema")
+    if not known.issuperset(wanted):
+        known |= {d.field.table.schema for d in discover(session, schema=schema)}
+    check_schemas(wanted, known)

@@ -8,15 +8,13 @@ from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.profiles import checked_tenant, named_fields, profiled_tenant, verified_tenant
 from indexpilot_cli.genome.table import TenantField, TenantProfile
-from indexpilot_cli.log import metadata
-from indexpilot_cli.log.bookkeeping import Note, bookkeeping, writer
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.log.bookkeeping import Note, bookkeeping
+from indexpilot_cli.snapshot.source import open_metadata
 
 INIT, ENABLE = "init", "enable"
 
@@ -98,9 +96,7 @@ def list_tenants(request: TenantListRequest, progress: Progress) -> Outcome[Tena
     schema = request.connection.metadata_schema
     with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
         progress.stage("reading the profiles")
-        with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection) as (session, server):
             registry = genome.find_registry(session)
             found = genome.tenant_profiles(session, schema=schema)
             fields = len(genome.fields(session, schema=schema))
@@ -117,9 +113,7 @@ def show_tenant(request: TenantShowRequest, progress: Progress) -> Outcome[Tenan
     connection, schema = request.connection, request.connection.metadata_schema
     with bookkeeping(connection, MutationType.DISCOVER, request.record, tenant=request.tenant) as note:
         progress.stage("reading the profile")
-        with open_reader(connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(connection) as (session, server):
             result = _shown(session, request, schema)
         note.details(enabled=result.enabled, disabled=result.disabled)
     unsure = _unverified(result.tenant) if result.verified is None and not result.profile else ()
@@ -149,9 +143,7 @@ def change_tenant(request: TenantChangeRequest, progress: Progress) -> Outcome[T
     with bookkeeping(request.connection, kind, request.record, action=f"tenant_{request.action}") as note:
         note.details(tenant=request.tenant, table=request.table)
         progress.stage("changing the profile")
-        with writer(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection, write=True) as (session, server):
             result = _changed(session, request, schema)
         _told(note, result)
     unsure = _unverified(result.tenant) if result.verified is None else ()

@@ -15,9 +15,9 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.guards.approval import plan_digest
 from indexpilot_cli.log import metadata, plans
-from indexpilot_cli.log.bookkeeping import bookkeeping, writer
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.plans import Approval
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.snapshot.source import open_metadata, open_reader
 
 
 def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[ApproveResult]:
@@ -29,9 +29,7 @@ def approve_plan(request: ApproveRequest, progress: Progress) -> Outcome[Approve
     with bookkeeping(request.connection, MutationType.SYSTEM_CONFIG_CHANGE, request.record) as note:
         note.details(action="approve_plan", reason=request.reason)
         progress.stage("reading the plan")
-        with writer(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection, write=True) as (session, server):
             plan = kept_plan(session, request.plan, schema)
             check_owner(plan, database_identity(session))
             before = plans.approvals_of(session, plan.id, schema=schema)

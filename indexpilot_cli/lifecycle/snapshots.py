@@ -8,12 +8,10 @@ from datetime import datetime
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.db.capabilities import look as look_at_server
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
-from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +54,7 @@ def run(request: CounterSnapshotRequest, progress: Progress) -> Outcome[CounterS
     connection, schema = request.connection, request.connection.metadata_schema
     with bookkeeping(connection, MutationType.LIFECYCLE_RUN, request.record) as note:
         progress.stage("reading the counters")
-        with open_reader(connection) as session:
-            server = look_at_server(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(connection) as (session, server):
             primary = look(session, schema)
             before = earlier(session, schema, primary.cluster)
         standbys = [look_at_standby(connection, dsn, primary, server.database) for dsn in request.standbys]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,6 +87,23 @@ def open_reader(connection: Connection) -> Iterator[Session]:
         yield session
 
 
+@contextmanager
+def open_metadata(connection: Connection, *, write: bool = False) -> Iterator[tuple[Session, Server]]:
+    """A session where IndexPilot's tables are, read-only unless ``write``, and what server that is.
+
+    Raises PrerequisiteError before ``init``.
+    """
+    from indexpilot_cli.db.capabilities import look
+    from indexpilot_cli.log import metadata
+    from indexpilot_cli.log.bookkeeping import writer
+
+    schema = connection.metadata_schema
+    with writer(connection) if write else open_reader(connection) as session:
+        server = look(session, metadata_schema=schema).server
+        metadata.require(session, schema)
+        yield session, server
+
+
 def _from_file(connection: Connection, path: str) -> Source:
     from indexpilot_cli.snapshot.values import load
 
@@ -110,7 +127,7 @@ def wanted_tables(catalog: Catalog, wanted: TableFilter) -> tuple[Table, ...]:
     """The tables the filter leaves, in catalog order. Raises UsageError with the nearest name for an unknown one."""
     only = {_find(catalog, name).name for name in wanted.tables}
     without = {_find(catalog, name).name for name in wanted.exclude}
-    _check_schemas(catalog, wanted.schemas)
+    check_schemas(wanted.schemas, {t.name.schema for t in catalog.tables})
     return tuple(
         table
         for table in catalog.tables
@@ -129,13 +146,12 @@ def _find(catalog: Catalog, typed: str) -> Table:
     raise UsageError(f'no table "{typed}"', hint=_near(typed, names, "table"), code="unknown_table")
 
 
-def _check_schemas(catalog: Catalog, schemas: tuple[str, ...]) -> None:
-    known = sorted({t.name.schema for t in catalog.tables})
-    for schema in schemas:
+def check_schemas(wanted: Iterable[str], known: Set[str]) -> None:
+    """Raises UsageError with the nearest name for a schema that is none of the known ones."""
+    for schema in wanted:
         if schema not in known:
-            raise UsageError(
-                f'no tables in schema "{schema}"', hint=_near(schema, known, "schema"), code="unknown_schema"
-            )
+            hint = _near(schema, sorted(known), "schema")
+            raise UsageError(f'no tables in schema "{schema}"', hint=hint, code="unknown_schema")
 
 
 def _near(typed: str, names: list[str], what: str) -> str | None:

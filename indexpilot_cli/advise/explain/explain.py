@@ -17,14 +17,14 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.db.capabilities import database_identity, look
+from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UsageError
-from indexpilot_cli.log import intents, metadata, mutations
+from indexpilot_cli.log import intents, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import Source, open_reader, open_source
+from indexpilot_cli.snapshot.source import Source, open_metadata, open_reader, open_source
 from indexpilot_cli.workload.templates import fold_workload, report, shares
 
 _KINDS = ("R-", "q-", "P-")
@@ -226,9 +226,7 @@ def explain_mutation(request: ExplainRequest, progress: Progress) -> Outcome[Exp
     with bookkeeping(request.connection, MutationType.EXPLAIN, request.record) as note:
         note.details(subject=request.subject)
         progress.stage("reading the mutation log")
-        with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            metadata.require(session, schema)
+        with open_metadata(request.connection) as (session, server):
             row = mutations.find(session, number, schema=schema)
             if row is None:
                 raise UsageError(f"no mutation M-{number}", hint="indexpilot history", code="unknown_id")
