@@ -5,6 +5,7 @@ PostgreSQL has no invisible index, and BEGIN; DROP INDEX; EXPLAIN; ROLLBACK take
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -96,10 +97,9 @@ def is_priced(finding: LifecycleFinding) -> bool:
 
 def touched(offers: Sequence[LifecycleFinding], facts: LifecycleFacts) -> frozenset[QualifiedName]:
     """The tables of the offers, with the tables above and below them."""
-    by_table = families(facts.catalog)
-    found = {offer.table for offer in offers}
-    roots = {by_table.get(table, table) for table in found}
-    return frozenset(found.union(table for table, root in by_table.items() if root in roots))
+    near = relatives(facts.catalog)
+    found = frozenset(offer.table for offer in offers)
+    return found.union(*(near.get(table, ()) for table in found))
 
 
 def families(catalog: Catalog) -> Mapping[QualifiedName, QualifiedName]:
@@ -112,6 +112,16 @@ def families(catalog: Catalog) -> Mapping[QualifiedName, QualifiedName]:
             root = above
         found[table] = root
     return found
+
+
+def relatives(catalog: Catalog) -> Mapping[QualifiedName, frozenset[QualifiedName]]:
+    """By table itself with all that are above and below it."""
+    roots = families(catalog)
+    found: defaultdict[QualifiedName, set[QualifiedName]] = defaultdict(set)
+    for table, root in roots.items():
+        found[root].add(table)
+    whole = {root: frozenset(tables) for root, tables in found.items()}
+    return {table: whole[root] for table, root in roots.items()}
 
 
 def statements_of(

@@ -20,7 +20,7 @@ from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.structure import dropping, redundant_findings
 from indexpilot_cli.lifecycle.findings.unused import unused_findings
 from indexpilot_cli.lifecycle.lifecycle import gather, keep_counters, look_at_counters, notes_of
-from indexpilot_cli.lifecycle.pricing import touched
+from indexpilot_cli.lifecycle.pricing import relatives
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
     LifecycleFacts,
@@ -58,12 +58,14 @@ def spare_indexes(facts: LifecycleFacts, choice: DropChoice) -> Iterator[SpareIn
     by = {found.name: found.by for found in redundant}
     told = {f.index: f for f in redundant_findings(redundant, facts)}
     silent = {f.index: f for f in unused_findings(facts, set(by.values())) if f.action is LifecycleAction.DROP}
+    near = relatives(facts.catalog)
     for table in facts.catalog.tables:
         for index in table.indexes:
             if not _may_go(index, table, facts):
                 continue
             finding = silent.get(index.name) or told.get(index.name)
-            spare = _made(index, finding or dropping(index, facts, LifecycleState.REDUNDANT, ()), facts)
+            offer = finding or dropping(index, facts, LifecycleState.REDUNDANT, ())
+            spare = _made(index, offer, near[table.name], facts)
             spare = replace(spare, free=index.name in silent, by=by.get(index.name))
             wanted = _scans(index, table, facts) if choice is DropChoice.ALL and finding is None else None
             yield spare if wanted is None else _weighed(spare, wanted, facts)
@@ -74,7 +76,7 @@ def _may_go(index: Index, table: Table, facts: LifecycleFacts) -> bool:
     return usable and must_stay(index, table) is None and index.name not in facts.known
 
 
-def _made(index: Index, finding: LifecycleFinding, facts: LifecycleFacts) -> SpareIndex:
+def _made(index: Index, finding: LifecycleFinding, near: frozenset[QualifiedName], facts: LifecycleFacts) -> SpareIndex:
     hides: frozenset[QualifiedName] = frozenset({index.name, *(i.name for i in facts.members(index))})
     return SpareIndex(
         finding.id,
@@ -82,7 +84,7 @@ def _made(index: Index, finding: LifecycleFinding, facts: LifecycleFacts) -> Spa
         index.definition,
         facts.size(index),
         hides,
-        touched((finding,), facts),
+        near,
         (finding.ddl or "").rstrip(";"),
         (finding.undo or "").rstrip(";"),
         finding.state.value,
