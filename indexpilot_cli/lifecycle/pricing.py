@@ -197,9 +197,7 @@ def _missed_together(offers: Sequence[LifecycleFinding], prices: DropPrices) -> 
         if dear is None:
             break
         statement, plan = dear
-        by_table = {f.index: f.table for f in offers}
-        near = touched([f for f in offers if f.table in statement.tables], prices.facts) | statement.tables
-        candidates = sorted(name for name in gone if by_table[name] in near)
+        candidates = sorted(gone & prices.near(statement))
         back = [(prices.without([statement], gone - {name})[0].total_cost, name) for name in candidates]
         _, best = min(back)
         missed[best] = _slower([statement], [plan])

@@ -1,5 +1,7 @@
 """Drops priced by a planner that is told what each statement costs without which indexes."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.core.catalog import Catalog
@@ -46,11 +48,13 @@ def offer(label, state=LifecycleState.UNUSED):
     )
 
 
-def run(costs, *offers, limit=1.1):
-    catalog = Catalog(150000, "shop", (LINES,))
+def run(costs, *offers, limit=1.1, tables=(LINES,)):
+    """The findings by index; all statements read the first table."""
+    catalog = Catalog(150000, "shop", tables)
     facts = LifecycleFacts(catalog, None, parts=parts_by_whole(catalog))
+    read = (tables[0].name,)
     templates = [
-        QueryTemplate(t, "", t, StatementKind.SELECT, 1, None, (LINES.name,), (), (Scenario(Plannable(t), 1.0, "x"),))
+        QueryTemplate(t, "", t, StatementKind.SELECT, 1, None, read, (), (Scenario(Plannable(t), 1.0, "x"),))
         for t in costs
     ]
     planner = Planner(costs)
@@ -89,6 +93,14 @@ def test_indexes_that_stand_in_for_one_another_are_not_all_dropped():
     assert found["three"].action == "drop"
     (kept,) = (f for f in found.values() if f.action == "report")
     assert "once the others offered here are gone" in kept.evidence[-1].text
+
+
+def test_so_are_those_of_a_partition_that_a_statement_on_the_whole_table_reads():
+    whole = replace(LINES, name=name("whole"), indexes=(), kind="p")
+    part = replace(LINES, parent=whole.name, is_partition=True)
+    costs = {"q-1": lambda hidden: 90.0 if {"one", "two"} <= hidden else 10.0}
+    found = run(costs, offer("one"), offer("two"), tables=(whole, part))
+    assert sorted(f.action.value for f in found.values()) == ["drop", "report"]
 
 
 def test_of_three_that_stand_in_for_one_another_one_stays():
