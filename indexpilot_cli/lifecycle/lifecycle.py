@@ -40,7 +40,6 @@ from indexpilot_cli.lifecycle.sampling import key_samples
 from indexpilot_cli.lifecycle.together import columns_together
 from indexpilot_cli.lifecycle.usage import UsageSnapshot, usage_of
 from indexpilot_cli.lifecycle.values import (
-    GrowthHistory,
     LifecycleAction,
     LifecycleFacts,
     LifecycleFinding,
@@ -85,7 +84,8 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         facts = gather(source, request, seen, _workload(source, request, progress))
         found = _priced(find(facts), source, request, facts, progress)
         sizes = sizes_after(facts) if _asked(request, LifecycleState.BLOATED) else {}
-        growth = _growth(facts, seen, sizes)
+        seen = seen.with_sizes(sizes)
+        growth = growth_of(facts.catalog.indexes(), seen.snapshots, facts.now, facts.bloat_ratio)
         found = (*found, *_bloated(found, source, sizes, facts, progress))
         together, unknown = _together(source, request, facts, progress)
         found = (*found, *together)
@@ -96,7 +96,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         note.idle = None if findings else request.idle
         whole = not request.states and request.filter == TableFilter() and not request.min_bytes
         note.details(findings=counts, whole=whole, standbys=max(0, len(seen.looks) - 1), plan=plan or "")
-    warning = keep_counters(request, source, seen, sizes)
+    warning = keep_counters(request, source, seen)
     result = LifecycleResult(
         findings,
         facts.now,
@@ -187,18 +187,6 @@ def _asked(request: LifecycleRequest, state: LifecycleState) -> bool:
     return not request.states or state in request.states
 
 
-def _growth(facts: LifecycleFacts, seen: Seen, sizes: Mapping[int, SizeEstimate]) -> GrowthHistory:
-    if not seen.looks:
-        return GrowthHistory()
-    looks = (with_rebuilt(seen.looks[0], _rebuilt(sizes)).snapshot, *seen.before)
-    return growth_of(facts.catalog.indexes(), looks, facts.now, facts.bloat_ratio)
-
-
-def _rebuilt(sizes: Mapping[int, SizeEstimate]) -> Mapping[int, int]:
-    """Pages after REINDEX, where statistics tell."""
-    return {oid: built.pages for oid, built in sizes.items() if built.confidence != "low"}
-
-
 def _together(
     source: Source, request: LifecycleRequest, facts: LifecycleFacts, progress: Progress
 ) -> tuple[tuple[LifecycleFinding, ...], tuple[str, ...]]:
@@ -220,6 +208,17 @@ class Seen:
     def since(self) -> datetime | None:
         """The moment of the oldest snapshot of ours."""
         return min((s.taken_at for s in self.before), default=None)
+
+    @property
+    def snapshots(self) -> tuple[UsageSnapshot, ...]:
+        """Those of now and the kept ones."""
+        return (*(one.snapshot for one in self.looks), *self.before)
+
+    def with_sizes(self, sizes: Mapping[int, SizeEstimate]) -> Seen:
+        """The same with the sizes after REINDEX on the primary, where statistics tell them."""
+        rebuilt = {oid: built.pages for oid, built in sizes.items() if built.confidence != "low"}
+        primary = (with_rebuilt(one, rebuilt) for one in self.looks[:1])
+        return replace(self, looks=(*primary, *self.looks[1:]))
 
 
 def look_at_counters(source: Source, request: LifecycleRequest, progress: Progress) -> Seen:
@@ -244,14 +243,11 @@ def _initialised(source: Source) -> bool:
     return source.capabilities is not None and source.capabilities.metadata_version is not None
 
 
-def keep_counters(
-    request: LifecycleRequest, source: Source, seen: Seen, sizes: Mapping[int, SizeEstimate] = MappingProxyType({})
-) -> Warn | None:
-    """Keep what was seen for later runs, with the sizes after REINDEX where they are known; why that failed."""
+def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
+    """Keep what was seen for later runs; why that failed."""
     if not seen.looks or not request.record.enabled or not _initialised(source):
         return None
-    looks = (with_rebuilt(seen.looks[0], _rebuilt(sizes)), *seen.looks[1:])
-    _, warning = keep(request.connection, looks)
+    _, warning = keep(request.connection, seen.looks)
     return warning
 
 
