@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
@@ -60,7 +60,12 @@ class Pending:
 
 def pending(session: Session, schema: str) -> tuple[Pending, ...]:
     """Open operations as they stand; nothing is changed, a read-only session will do."""
-    return tuple(_pending(session, event) for event in _open_events(session, schema))
+    return pending_of(session, intents.latest(session, schema=schema))
+
+
+def pending_of(session: Session, latest: Iterable[Event]) -> tuple[Pending, ...]:
+    """The same where the newest event of every operation was read already."""
+    return tuple(_pending(session, event) for event in latest if event.state in OPEN)
 
 
 def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
@@ -71,8 +76,8 @@ def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[
     What still runs, what is not ours any more and what needs the rest of its plan is reported and left.
     """
     reports = list(follow_catalog(ctx) if only is None else ())
-    for event in _open_events(ctx.log, ctx.schema):
-        if only is None or event.op_id in only:
+    for event in intents.latest(ctx.log, schema=ctx.schema):
+        if event.state in OPEN and (only is None or event.op_id in only):
             ctx.progress.say(f"an earlier run left {event.index} open")
             reports.append(_settle(ctx, event))
     return tuple(reports)
@@ -87,10 +92,6 @@ def close_whole(ctx: RunContext, session: Session, index_event: Event, found: In
     details = dict(index_event.details) | {"oid": found.oid}
     closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl, details=details)
     return ctx.write(closed, done=True)
-
-
-def _open_events(session: Session, schema: str) -> Iterator[Event]:
-    return (e for e in intents.latest(session, schema=schema) if e.state in OPEN)
 
 
 def _pending(session: Session, event: Event) -> Pending:

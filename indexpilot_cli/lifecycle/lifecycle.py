@@ -20,7 +20,7 @@ from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError
 from indexpilot_cli.execute.build import STANDING
-from indexpilot_cli.execute.reconcile import pending
+from indexpilot_cli.execute.reconcile import pending_of
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, leaf_pages, look, look_at_standby, with_rebuilt
 from indexpilot_cli.lifecycle.findings.bloat import (
     bloat_findings,
@@ -271,9 +271,7 @@ def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: Fold
         usage=usage_of([one.snapshot for one in seen.looks], seen.before),
         upkeep=_upkeep(session, catalog),
         counters_since=seen.looks[0].snapshot.counters_since,
-        known=frozenset(item.event.index for item in pending(session, request.connection.metadata_schema))
-        if events is not None
-        else frozenset(),
+        known=frozenset(item.event.index for item in pending_of(session, events or ())),
         standbys=tuple(one.snapshot.place for one in seen.looks[1:]),
         untold=max(0, seen.looks[0].standbys - len(seen.looks) + 1),
         metadata=_metadata(session, events, request.connection.metadata_schema) if events is not None else None,
