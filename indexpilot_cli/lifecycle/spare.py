@@ -100,7 +100,7 @@ def _scans(index: Index, table: Table, facts: LifecycleFacts) -> float | None:
     no statement that somebody records.
     """
     workload, since = facts.workload, facts.counters_since
-    usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    usage = facts.known_usage(index)
     if not usage or facts.untold or any(u.elsewhere for u in usage) or workload is None or since is None:
         return None
     if any(k.table == table.name and supports(index, k, table) for k in facts.catalog.foreign_keys):

@@ -201,6 +201,10 @@ class LifecycleFacts:
         below = chain.from_iterable(map(self.members, self.parts[index.name]))
         return tuple(below)
 
+    def known_usage(self, index: Index) -> list[IndexUsage]:
+        """Of the index or each of its parts, as far as it is known."""
+        return [self.usage[i.oid] for i in self.members(index) if i.oid in self.usage]
+
     def size(self, index: Index) -> int:
         """Bytes of the index with all its parts."""
         return sum(i.size_bytes for i in self.members(index))

@@ -64,7 +64,7 @@ def dropping(
     others = chain.from_iterable(map(_measured, (i for i in table.indexes if i is not index))) if table else ()
     if not set(_measured(index)) <= set(others):
         reasons.append(Reason("expression", "statistics of its expression go with it", "pg_stats"))
-    usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    usage = facts.known_usage(index)
     return LifecycleFinding(
         state,
         LifecycleSeverity.WARNING,

@@ -12,7 +12,6 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.structure import dropping
 from indexpilot_cli.lifecycle.values import (
-    IndexUsage,
     LifecycleFacts,
     LifecycleFinding,
     LifecycleState,
@@ -55,7 +54,7 @@ def unused_findings(facts: LifecycleFacts, needed: Collection[QualifiedName]) ->
 
 def silence_of(index: Index, facts: LifecycleFacts) -> Silence | None:
     """How long nothing has read the index or any of its parts; None when it is in use or nothing is known."""
-    usage = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
+    usage = facts.known_usage(index)
     if not usage or any(u.quiet_since is None for u in usage):
         return None
     since = max(u.quiet_since for u in usage if u.quiet_since is not None)
@@ -118,11 +117,7 @@ def too_young(facts: LifecycleFacts) -> tuple[Index, ...]:
     for table in facts.catalog.tables:
         for index in table.indexes:
             silence = silence_of(index, facts) if must_stay(index, table) is None and index.valid else None
-            if silence is not None and not silence.enough and not _scans(index, facts):
+            used = any(usage.scans for usage in facts.known_usage(index))
+            if silence is not None and not silence.enough and not used:
                 found.append(index)
     return tuple(found)
-
-
-def _scans(index: Index, facts: LifecycleFacts) -> int:
-    found: list[IndexUsage] = [facts.usage[i.oid] for i in facts.members(index) if i.oid in facts.usage]
-    return sum(u.scans for u in found)
