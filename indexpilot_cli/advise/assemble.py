@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.advise.drops import dropping, replaced_by, replacing
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.core import units
-from indexpilot_cli.core.catalog import Catalog, Table, schema_digest
+from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator, NotModelled
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection, SpareIndex
-from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect
+from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect, schema_digest
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.methods.partitioned import build_sql, completing, drop_sql, unfinished

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -333,19 +331,6 @@ class Catalog(_TablesByName):
     def major(self) -> int:
         """Major version of the server, such as 15."""
         return self.version // 10000
-
-
-def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:
-    """Sixteen hex digits of the identity, columns and types of the tables; empty for no tables.
-
-    Indexes are left out: building the plan changes them, and apply compares those one by one.
-    """
-    facts = []
-    for name in sorted(tables):
-        table = catalog.table(name)
-        columns = [(c.number, c.name, c.type, c.collation) for c in table.columns] if table else None
-        facts.append([str(name), table.oid if table else None, columns])
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] if facts else ""
 
 
 @dataclass(frozen=True, slots=True)

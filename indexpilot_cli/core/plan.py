@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from indexpilot_cli.core.catalog import RedundantIndex, Server
+from indexpilot_cli.core.catalog import Catalog, RedundantIndex, Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Skipped
@@ -280,3 +283,16 @@ class Plan:
         """The tables that the plan changes something about."""
         upkeep = {*self.analyze, *(v.table for v in self.vacuum), *(s.table for s in self.statistics)}
         return frozenset({*upkeep, *(r.definition.table for r in self.recommendations)})
+
+
+def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:
+    """Sixteen hex digits of the identity, columns and types of the tables; empty for no tables.
+
+    Indexes are left out: building the plan changes them, and apply compares those one by one.
+    """
+    facts = []
+    for name in sorted(tables):
+        table = catalog.table(name)
+        columns = [(c.number, c.name, c.type, c.collation) for c in table.columns] if table else None
+        facts.append([str(name), table.oid if table else None, columns])
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16] if facts else ""

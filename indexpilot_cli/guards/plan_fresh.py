@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.catalog import schema_digest
-from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.plan import Plan, schema_digest
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 
 

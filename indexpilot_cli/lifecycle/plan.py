@@ -6,11 +6,19 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from indexpilot_cli.core.catalog import Catalog, Index, schema_digest
+from indexpilot_cli.core.catalog import Catalog, Index
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, PlannedVacuum, Recommendation, TemplateEffect
+from indexpilot_cli.core.plan import (
+    Bound,
+    Plan,
+    PlanAction,
+    PlannedVacuum,
+    Recommendation,
+    TemplateEffect,
+    schema_digest,
+)
 from indexpilot_cli.lifecycle.findings.references import index_for
 from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleState
 from indexpilot_cli.methods.size import estimate

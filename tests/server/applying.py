@@ -10,12 +10,11 @@ from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.build import perform
 from indexpilot_cli.apply.steps import task_of
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
-from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.ddl import create_index, drop_index, index_name, summary
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, schema_digest
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import columns_fingerprint

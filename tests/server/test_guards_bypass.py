@@ -12,10 +12,9 @@ from indexpilot_cli.advise import planfile, recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply import bypass, kept_plan
 from indexpilot_cli.apply.values import ApproveRequest, BypassRequest
-from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation
+from indexpilot_cli.core.plan import Bound, Plan, Recommendation, schema_digest
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.log import mutations, plans

@@ -12,10 +12,9 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.core.catalog import schema_digest
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction
+from indexpilot_cli.core.plan import Bound, Plan, PlanAction, schema_digest
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.lifecycle import lifecycle
