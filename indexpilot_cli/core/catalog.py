@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
@@ -220,11 +221,12 @@ class Extension:
     schema: str | None = None
 
 
-class _TablesByName:
-    """A place beside the fields: the tables of a catalog by name, once they were asked for."""
+class _ByName:
+    """Places beside the fields: tables and foreign keys of a catalog by the table's name, once they were asked for."""
 
-    __slots__ = ("_by_name",)
+    __slots__ = ("_by_name", "_keys_by_name")
     _by_name: Mapping[QualifiedName, Table]
+    _keys_by_name: Mapping[QualifiedName, Sequence[ForeignKey]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +268,7 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
-class Catalog(_TablesByName):
+class Catalog(_ByName):
     """Everything the advisor knows of one database. ``version`` is ``server_version_num``.
 
     ``functions`` maps ``schema.name`` or ``name`` to volatility (i, s, v) for user and system functions the
@@ -306,6 +308,18 @@ class Catalog(_TablesByName):
             # Asked for each candidate and template: a walk through a thousand tables each time is felt.
             object.__setattr__(self, "_by_name", {table.name: table for table in self.tables})
             return self._by_name.get(name)
+
+    def keys_of(self, name: QualifiedName) -> Sequence[ForeignKey]:
+        """The foreign keys of the table, in their order."""
+        try:
+            return self._keys_by_name.get(name, ())
+        except AttributeError:
+            # Asked for each index that is measured or may go.
+            found: defaultdict[QualifiedName, list[ForeignKey]] = defaultdict(list)
+            for key in self.foreign_keys:
+                found[key.table].append(key)
+            object.__setattr__(self, "_keys_by_name", found)
+            return self._keys_by_name.get(name, ())
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
         """The table an unqualified (search_path) or qualified name means, or None."""

@@ -103,7 +103,7 @@ def _scans(index: Index, table: Table, facts: LifecycleFacts) -> float | None:
     usage = facts.known_usage(index)
     if not usage or facts.untold or any(u.elsewhere for u in usage) or workload is None or since is None:
         return None
-    if any(k.table == table.name and supports(index, k, table) for k in facts.catalog.foreign_keys):
+    if any(supports(index, k, table) for k in facts.catalog.keys_of(table.name)):
         return None
     counted = (facts.now - since).total_seconds()
     if workload.since is None or workload.until is None or counted < facts.min_age.total_seconds() or counted <= 0:

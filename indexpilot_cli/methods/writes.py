@@ -190,7 +190,7 @@ def table_write_us(table: Table, seen: TableWrites, catalog: Catalog | None = No
     if seen.measured_us is not None:
         return seen.measured_us
     indexes = sum(entry_cost(i.definition, table)[0] for i in table.indexes)
-    keys = sum(k.table == table.name for k in catalog.foreign_keys) if catalog is not None else 0
+    keys = len(catalog.keys_of(table.name)) if catalog is not None else 0
     inserted = ROW_US + indexes + keys * FOREIGN_KEY_US
     updated = UPDATE_US + (1 - seen.hot_share) * (NOT_HOT_US + indexes)
     rows = seen.inserts * inserted + seen.updates * updated + seen.deletes * DELETE_US

@@ -274,9 +274,8 @@ def _names(keys: Sequence[IndexKey]) -> str:
 
 def propose_foreign_keys(site: Site, wanted: Demands) -> Iterator[Proposed]:
     """A draft for each foreign key of the table whose parent loses rows or changes keys, else a refusal."""
-    for foreign in site.catalog.foreign_keys:
-        if foreign.table == site.name:
-            yield from _foreign_key(site, foreign, wanted)
+    for foreign in site.catalog.keys_of(site.name):
+        yield from _foreign_key(site, foreign, wanted)
 
 
 def _foreign_key(site: Site, foreign: ForeignKey, wanted: Demands) -> Iterator[Proposed]:

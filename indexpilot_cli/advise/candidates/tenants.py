@@ -35,9 +35,7 @@ def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
 
 def _tenant_column(site: Site) -> str | None:
     keys = [
-        k.columns[0]
-        for k in site.catalog.foreign_keys
-        if k.table == site.name and k.referenced.name == _TENANTS and len(k.columns) == 1
+        k.columns[0] for k in site.catalog.keys_of(site.name) if k.referenced.name == _TENANTS and len(k.columns) == 1
     ]
     for name in (site.tenant, *keys, _TENANT):
         column = site.table.column(name) if name is not None else None

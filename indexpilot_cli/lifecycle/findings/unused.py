@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, ForeignKey, Index, Table
 from indexpilot_cli.core.index import Reason
@@ -96,11 +97,9 @@ def _against(
 
 
 def _only_support(index: Index, table: Table, left: Sequence[Index], catalog: Catalog) -> ForeignKey | None:
-    keyed = set(_with_those_above(table, catalog))
-    for key in catalog.foreign_keys:
-        if key.table in keyed and supports(index, key, table) and not any(supports(i, key, table) for i in left):
-            return key
-    return None
+    keys = chain.from_iterable(map(catalog.keys_of, _with_those_above(table, catalog)))
+    alone = (k for k in keys if supports(index, k, table) and not any(supports(i, k, table) for i in left))
+    return min(alone, key=lambda k: (k.table, k.name), default=None)
 
 
 def _with_those_above(table: Table, catalog: Catalog) -> Iterator[QualifiedName]:

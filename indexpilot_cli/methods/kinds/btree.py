@@ -364,9 +364,9 @@ def _most_groups(build: IndexBuild) -> float:
     """Distinct keys at most: columns that reference a key together have no more values than that table has rows."""
     definition = build.definition
     most = math.inf
-    for foreign in build.catalog.foreign_keys:
+    for foreign in build.catalog.keys_of(build.table.name):
         parent = build.catalog.table(foreign.referenced)
-        if foreign.table == build.table.name and parent is not None and set(foreign.columns) <= set(definition.columns):
+        if parent is not None and set(foreign.columns) <= set(definition.columns):
             pairs = zip(definition.keys, build.fields, strict=True)
             others = math.prod(f.distinct for k, f in pairs if k.column not in foreign.columns)
             most = min(most, row_count(parent) * others)
