@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.command import Connection
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.db.pool import PoolStats, get_pool_stats, pool_conninfo
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook
-from indexpilot_cli.lifecycle.metric_families import MetricFamily, down, families
-from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, place_of
+from indexpilot_cli.lifecycle.metric_families import MetricFamily
+from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,13 @@ def get_health(book: AlertBook | None = None, *, most: int = 2000) -> HealthStat
     """
     judged = alert_book if book is None else book
     conninfo, password = pool_conninfo()
-    request = MetricsRequest(Connection(conninfo, password, metadata_schema=place.metadata_schema()), most)
-    where, latency, failure = place_of(request.connection), None, None
+    connection = Connection(conninfo, password, metadata_schema=place.metadata_schema())
+    request, failure = MetricsRequest(connection, most, Record(version=__version__)), None
     try:
         with place.session() as session:
-            server, figures = measured(session, request)
-        there = replace(where, database=server.database)
-        latency, found = figures.latency, families(figures, there, __version__, most)
+            _, found = measured(session, request)
     except UnreachableError as error:
-        failure, found = error.message, down(where, __version__)
-    judged.look(found)
-    return HealthStatus(failure is None, latency, failure, get_pool_stats(), found, judged.active)
+        failure, found = error.message, unreached(request)
+    judged.look(found.families)
+    latency = found.figures.latency if found.figures is not None else None
+    return HealthStatus(failure is None, latency, failure, get_pool_stats(), found.families, judged.active)

@@ -63,22 +63,17 @@ def run(request: MetricsRequest, progress: Progress) -> Outcome[MetricsResult]:
 
     Raises UnreachableError only when the server asks for a password.
     """
-    place = place_of(request.connection)
     try:
         with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
             note.idle = "read"  # asked every minute: a row for each would fill the log
             progress.stage("reading the metrics")
             with open_reader(request.connection) as session:
-                server, figures = measured(session, request)
+                server, result = measured(session, request)
     except UnreachableError as error:
         if error.code == "password_required":
             raise
-        gone = MetricsResult(down(place, request.record.version))
         warning = Warn(error.code, "server", error.message)
-        return Outcome("lifecycle_metrics", gone, "failed", _UNREACHABLE, warnings=(warning,))
-    result = MetricsResult(
-        families(figures, replace(place, database=server.database), request.record.version, request.most), figures
-    )
+        return Outcome("lifecycle_metrics", unreached(request), "failed", _UNREACHABLE, warnings=(warning,))
     return Outcome("lifecycle_metrics", result, server=server, warnings=note.warnings)
 
 
@@ -93,16 +88,23 @@ def place_of(connection: Connection) -> MeasuredPlace:
     return MeasuredPlace(server, database or said["service"] or said["user"])
 
 
-def measured(session: Session, request: MetricsRequest) -> tuple[Server, ServerFigures]:
-    """The server and what it says; the session may be in a transaction."""
+def unreached(request: MetricsRequest) -> MetricsResult:
+    """The metrics of a database that does not answer."""
+    return MetricsResult(down(place_of(request.connection), request.record.version))
+
+
+def measured(session: Session, request: MetricsRequest) -> tuple[Server, MetricsResult]:
+    """The server and its metrics; the session may be in a transaction."""
     schema = request.connection.metadata_schema
     capabilities = look(session, metadata_schema=schema)
     server = capabilities.server
     log = _log(session, schema) if capabilities.metadata_version is not None else None
-    return server, replace(_figures(session, request), version=server.version, in_recovery=server.in_recovery, log=log)
+    figures = _figures(session, request, server, log)
+    place = replace(place_of(request.connection), database=server.database)
+    return server, MetricsResult(families(figures, place, request.record.version, request.most), figures)
 
 
-def _figures(session: Session, request: MetricsRequest) -> ServerFigures:
+def _figures(session: Session, request: MetricsRequest, server: Server, log: LogFigures | None) -> ServerFigures:
     began = time.perf_counter()
     session.value("SELECT 1")
     latency = time.perf_counter() - began
@@ -111,8 +113,8 @@ def _figures(session: Session, request: MetricsRequest) -> ServerFigures:
     blocked = [b for b in builds if session.rows("execute/blockers", {"pid": b.pid}) or b.waits_for_prepared]
     first = rows[0] if rows else None
     return ServerFigures(
-        "",
-        False,
+        server.version,
+        server.in_recovery,
         latency,
         tuple(MeasuredIndex(r.schema, r.table, r.index, r.bytes, r.scans, r.entries) for r in rows),
         first.indexes if first is not None else 0,
@@ -120,6 +122,7 @@ def _figures(session: Session, request: MetricsRequest) -> ServerFigures:
         first.invalid if first is not None else 0,
         MappingProxyType(Counter(b.phase or "hidden" for b in builds)),
         len(blocked),
+        log,
     )
 
 
