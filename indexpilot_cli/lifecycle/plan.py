@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from indexpilot_cli.core.catalog import Catalog, Index
@@ -42,8 +43,7 @@ def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: st
     wanted = sorted(_wanted(findings, catalog), key=lambda r: _ORDER.index(r.action))
     content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted), *map(str, tables)]
     content += [*(v.sql for v in vacuum), *(s.ddl for s in statistics)]
-    touched = {*tables, *(v.table for v in vacuum), *(r.definition.table for r in wanted)}
-    return Plan(
+    plan = Plan(
         id="P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6],
         created_at=now,
         server=source.server,
@@ -58,12 +58,12 @@ def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: st
         rejections=(),
         bound=Bound(0.0, None, None),
         size_bytes=sum(r.size_bytes for r in wanted if r.action is PlanAction.CREATE),
-        schema_digest=schema_digest(catalog, touched),
         database=database,
         analyze=tables,
         vacuum=vacuum,
         statistics=statistics,
     )
+    return replace(plan, schema_digest=schema_digest(catalog, plan.tables))
 
 
 def _vacuums(findings: Iterable[LifecycleFinding]) -> Iterator[PlannedVacuum]:
