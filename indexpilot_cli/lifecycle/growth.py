@@ -33,10 +33,14 @@ def growth_of(
     own = sorted((s for s in snapshots if s.place == PRIMARY), key=lambda s: s.taken_at)
     if not own:
         return GrowthHistory()
-    span = own[-1].taken_at - own[0].taken_at
-    enough = len(own) >= FEWEST and span >= SHORTEST
+    enough = _is_enough([s.taken_at for s in own])
     growing = list(_growing(indexes, own, now, threshold)) if enough else []
-    return GrowthHistory(len(own), span.total_seconds() / _DAY, enough, tuple(growing))
+    return GrowthHistory(len(own), _days(own[-1].taken_at, own[0].taken_at), enough, tuple(growing))
+
+
+def _is_enough(moments: Sequence[datetime]) -> bool:
+    """Whether so many looks, oldest first, tell anything of a trend."""
+    return len(moments) >= FEWEST and moments[-1] - moments[0] >= SHORTEST
 
 
 def _growing(
@@ -44,8 +48,7 @@ def _growing(
 ) -> Iterator[IndexGrowth]:
     for index in indexes:
         looks = since_built([(s.taken_at, s.counts[index.oid]) for s in snapshots if index.oid in s.counts])
-        long = looks and looks[-1].at - looks[0].at >= SHORTEST
-        if long and len(looks) >= FEWEST and looks[-1].pages > looks[0].pages:
+        if _is_enough([look.at for look in looks]) and looks[-1].pages > looks[0].pages:
             found = _growth(index, thinned(looks), now, threshold)
             if found is not None:
                 yield found
@@ -78,7 +81,7 @@ def _growth(index: Index, looks: list[_Look], now: datetime, threshold: float) -
     if sizes is None or sizes.low <= 0:
         return None
     rated = [look for look in looks if look.rebuilt > 0]
-    known = len(rated) >= FEWEST and rated[-1].at - rated[0].at >= SHORTEST
+    known = _is_enough([look.at for look in rated])
     ratios = trend([(_days(look.at, first), look.pages / look.rebuilt) for look in rated]) if known else None
     here = _days(now, first)
     crossing = _crossing(ratios, here, threshold) if ratios is not None else (None, None, None)
