@@ -32,11 +32,9 @@ from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.execute.build import CatalogVerdict
-from indexpilot_cli.execute.context import open_context
-from indexpilot_cli.execute.reconcile import Pending, pending, reconcile
-from indexpilot_cli.execute.signals import listening
+from indexpilot_cli.execute.reconcile import Pending, pending, settle_open
 from indexpilot_cli.execute.standing import drifted
-from indexpilot_cli.guards.bypass import STOPPING, current_levels, judge, require_on
+from indexpilot_cli.guards.bypass import current_levels, judge
 from indexpilot_cli.guards.context import GuardContext, PermitRequest
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
@@ -300,14 +298,9 @@ def _unique(item: Pending) -> bool:
 def settle(request: DoctorRequest, progress: Progress) -> tuple[Check, ...]:
     """Close every open operation by what the catalog says; one line for each, none when there was none.
 
-    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written, RefusedError when a
-    switch is off that stops changes: remnants of builds would be dropped.
+    Raises what ``settle_open`` raises.
     """
-    progress.stage("settling what was left open")
-    require_on(request.bypass, "settling", STOPPING)
-    with listening() as stop, open_context(request.connection, request.record, progress, stop) as ctx:
-        require_on(request.bypass, "settling", STOPPING, ctx.log, request.connection.metadata_schema)
-        return tuple(_settled(report) for report in reconcile(ctx))
+    return tuple(map(_settled, settle_open(request.connection, request.record, request.bypass, progress)))
 
 
 def _settled(report: MutationReport) -> Check:

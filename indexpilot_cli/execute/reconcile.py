@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.core.command import Connection, Progress, Record
 from indexpilot_cli.core.mutation import Event, IndexFacts, MutationReport, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
@@ -14,14 +15,17 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
-from indexpilot_cli.execute.context import RunContext, take_lock
+from indexpilot_cli.execute.context import RunContext, open_context, take_lock
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.extended import is_drop, is_statistics, mark_dropped, open_statistics
 from indexpilot_cli.execute.reindex import is_reindex, known_before, leftovers, subject
+from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.execute.standing import follow_catalog, oids_of
 from indexpilot_cli.execute.steps import clean
+from indexpilot_cli.guards.bypass import STOPPING, require_on
 from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
+from indexpilot_cli.settings.sections import BypassSettings
 
 _TEXT = {
     CatalogVerdict.LEAVE: "somebody still works on the table",
@@ -81,6 +85,21 @@ def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[
             ctx.progress.say(f"an earlier run left {event.index} open")
             reports.append(_settle(ctx, event))
     return tuple(reports)
+
+
+def settle_open(
+    connection: Connection, record: Record, bypass: BypassSettings, progress: Progress
+) -> tuple[MutationReport, ...]:
+    """Settle every open operation in sessions of its own, where no switch is off that stops changes.
+
+    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written, RefusedError (code
+    bypassed) when a switch is off: remnants of builds would be dropped.
+    """
+    progress.stage("settling what was left open")
+    require_on(bypass, "settling", STOPPING)
+    with listening() as stop, open_context(connection, record, progress, stop) as ctx:
+        require_on(bypass, "settling", STOPPING, ctx.log, connection.metadata_schema)
+        return reconcile(ctx)
 
 
 def close_whole(ctx: RunContext, session: Session, index_event: Event, found: IndexFacts) -> Event:

@@ -1,6 +1,6 @@
 """Whether our own tables and the catalog agree, and what runs of ours left behind: open operations, locks.
 
-Nothing is removed here but by ``reconcile``, which is that of ``doctor``: only what is ours, and never what a living
+Nothing is removed here but by ``settle``, which is that of ``doctor``: only what is ours, and never what a living
 backend still builds.
 """
 
@@ -14,9 +14,8 @@ from indexpilot_cli.core.mutation import MutationReport
 from indexpilot_cli.db.locks import SPACE
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import CatalogVerdict
-from indexpilot_cli.execute.context import open_context
-from indexpilot_cli.execute.reconcile import pending, reconcile
-from indexpilot_cli.execute.signals import listening
+from indexpilot_cli.execute.reconcile import pending, settle_open
+from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import open_reader
 
 
@@ -65,18 +64,17 @@ class IntegrityResult:
         return not self.locks and all(operation.running for operation in self.operations)
 
 
-def check_integrity(
-    connection: Connection, record: Record, stale_seconds: float, progress: Progress, *, settle: bool = False
-) -> IntegrityResult:
-    """What runs left behind; with ``settle`` what can be settled is, before.
+def settle(
+    connection: Connection, record: Record, bypass: BypassSettings, progress: Progress
+) -> tuple[SettledOperation, ...]:
+    """What could be settled of what runs left open. Raises what ``settle_open`` raises."""
+    return tuple(map(_settled, settle_open(connection, record, bypass, progress)))
 
-    Raises PrerequisiteError before ``init``, OutcomeUnknownError when the log cannot be written.
-    """
-    settled: tuple[SettledOperation, ...] = ()
-    if settle:
-        progress.stage("settling what was left open")
-        with listening() as stop, open_context(connection, record, progress, stop) as ctx:
-            settled = tuple(map(_settled, reconcile(ctx)))
+
+def check_integrity(
+    connection: Connection, stale_seconds: float, progress: Progress, settled: tuple[SettledOperation, ...] = ()
+) -> IntegrityResult:
+    """What runs left behind, beside what was ``settled`` a moment ago. Raises PrerequisiteError before ``init``."""
     progress.stage("looking for what was left behind")
     with open_reader(connection) as session:
         operations = tuple(_open(session, connection.metadata_schema))

@@ -4,12 +4,15 @@ import os
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import psycopg
 import pytest
 
 from indexpilot_cli import host
+from indexpilot_cli.apply import bypass
+from indexpilot_cli.apply.bypass import BypassRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
@@ -22,7 +25,13 @@ from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import intents
-from indexpilot_cli.settings.sections import MaintenanceComponents, MaintenanceSettings
+from indexpilot_cli.settings.sections import (
+    BypassFeatures,
+    BypassSettings,
+    FeatureSwitch,
+    MaintenanceComponents,
+    MaintenanceSettings,
+)
 from tests.server.applying import definition, keep_plan, run_apply
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen
 from tests.server.test_apply_kill import child, exit_code
@@ -254,6 +263,22 @@ def test_q2_only_what_is_ours_and_dead_is_removed_and_only_when_asked(shop):
         assert sql(shop, f"SELECT to_regclass('{name}')") == [(None,)]
         held.rollback()
     assert sql(shop, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'theirs'::regclass") == [(True,)]
+
+
+def test_reconcile_settles_nothing_while_a_switch_stops_changes(shop):
+    with open_session(shop, read_only=False) as session:
+        intents.append(session, _begun("gone_half_way"))
+    off = BypassSettings(BypassFeatures(auto_indexing=FeatureSwitch(False, "audit")))
+    (stopped,) = ask(shop, INTEGRITY, reconcile=True, bypass=off).result.runs
+    assert (stopped.outcome.value, stopped.integrity.settled) == ("done", ())
+    assert stopped.notes == ("not settled: settling is switched off (bypass.features.auto_indexing)",)
+    switch = BypassRequest("disable", Connection(shop), "release", record=RECORD)
+    bypass.run(switch, Silent())
+    (stopped,) = ask(shop, INTEGRITY, reconcile=True).result.runs
+    assert [o.index for o in stopped.integrity.operations] == ["gone_half_way"]
+    bypass.run(replace(switch, action="enable"), Silent())
+    (done,) = ask(shop, INTEGRITY, reconcile=True).result.runs
+    assert ([s.index for s in done.integrity.settled], done.integrity.operations) == (["gone_half_way"], ())
 
 
 def test_q2_a_session_of_ours_that_holds_a_table_and_does_nothing_is_told(shop):

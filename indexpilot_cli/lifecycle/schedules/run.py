@@ -17,7 +17,7 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look as look_at_server
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.lifecycle import lifecycle, snapshots
-from indexpilot_cli.lifecycle.integrity import IntegrityResult, check_integrity
+from indexpilot_cli.lifecycle.integrity import IntegrityResult, SettledOperation, check_integrity, settle
 from indexpilot_cli.lifecycle.schedules import store
 from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy, policies, require_tenant, tables_of
 from indexpilot_cli.lifecycle.schedules.store import Claim, NoClaim, PastRun
@@ -34,7 +34,7 @@ from indexpilot_cli.lifecycle.schedules.timetable import (
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
 from indexpilot_cli.lifecycle.values import LifecycleFinding, LifecycleRequest, LifecycleState
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
-from indexpilot_cli.settings.sections import MaintenanceSettings, Settings
+from indexpilot_cli.settings.sections import BypassSettings, MaintenanceSettings, Settings
 from indexpilot_cli.snapshot.source import open_reader
 
 _PARTLY = 7
@@ -55,7 +55,8 @@ class RunOutcome(StrEnum):
 class ScheduleRunRequest:
     """``keys`` empty: what is due. ``report`` is what a run of ``lifecycle`` is asked beside the states to look for.
 
-    ``plan`` keeps findings as a plan; ``reconcile`` lets the integrity check settle what was left open.
+    ``plan`` keeps findings as a plan; ``reconcile`` lets the integrity check settle what was left open, unless a switch
+    of ``bypass`` is off that stops changes.
     ``stale_seconds``: a lock whose session did nothing for so long is told.
     """
 
@@ -67,6 +68,7 @@ class ScheduleRunRequest:
     reconcile: bool = False
     stale_seconds: float = 300.0
     record: Record = field(default_factory=Record)
+    bypass: BypassSettings = field(default_factory=BypassSettings)
 
     @classmethod
     def by(
@@ -83,6 +85,7 @@ class ScheduleRunRequest:
             reconcile or maintenance.reconcile,
             settings.production_safeguards.lock_manager.stale_lock_seconds,
             report.record,
+            settings.bypass,
         )
 
 
@@ -263,11 +266,11 @@ def _work(key: JobKey, request: ScheduleRunRequest, known: KnownJobs, claim: Cla
 
 def _looked(ran: JobRun, request: ScheduleRunRequest, policy: TenantPolicy | None, progress: Progress) -> _Ran:
     """The run with its findings, and what runs of ours left behind where that belongs to it."""
-    left = None
+    left: IntegrityResult | None = None
+    off: tuple[str, ...] = ()
     if ran.job is Job.INTEGRITY:
-        left = check_integrity(
-            request.connection, request.record, request.stale_seconds, progress, settle=request.reconcile
-        )
+        settled, off = _settled(request, progress) if request.reconcile else ((), ())
+        left = check_integrity(request.connection, request.stale_seconds, progress, settled)
     wanted = (*states(ran.components), *((LifecycleState.INVALID,) if ran.job is Job.INTEGRITY else ()))
     report = replace(
         request.report,
@@ -286,8 +289,19 @@ def _looked(ran: JobRun, request: ScheduleRunRequest, policy: TenantPolicy | Non
     found = lifecycle.run(report, progress)
     result = found.result
     told = result.notes if LifecycleState.UNUSED in wanted else ()  # they are about what is called unused
-    ran = replace(ran, findings=result.findings, integrity=left, plan=result.plan, notes=told)
+    ran = replace(ran, findings=result.findings, integrity=left, plan=result.plan, notes=(*off, *told))
     return ran, found.warnings
+
+
+def _settled(request: ScheduleRunRequest, progress: Progress) -> tuple[tuple[SettledOperation, ...], tuple[str, ...]]:
+    """What was settled, or a note why nothing was."""
+    try:
+        return settle(request.connection, request.record, request.bypass, progress), ()
+    except RefusedError as error:
+        if error.code != "bypassed":
+            raise
+        # The check itself, and the jobs that are due after it, change nothing: no switch stops them.
+        return (), (f"not settled: {error.message}",)
 
 
 def _tenant_tables(connection: Connection, tenant: int) -> TableFilter:
