@@ -17,6 +17,7 @@ from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatI
 from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario
+from indexpilot_cli.methods.existing import stands_in
 
 Mask = int
 BATCH = 128  # questions asked together
@@ -64,6 +65,11 @@ class Answer:
     cost: float
 
 
+def stands_for(new: IndexDefinition, old: IndexDefinition) -> bool:
+    """Whether the new index does all that the one that is there does."""
+    return new.table == old.table and stands_in(new, old)
+
+
 class Pool:
     """Indexes by number: candidates, and behind them those that are there and may go (``spare``).
 
@@ -81,6 +87,9 @@ class Pool:
         self._named: dict[QualifiedName, Mask] = {}
         for number, item in enumerate(self.spare, self.first_spare):
             self._named |= dict.fromkeys(item.hides, 1 << number)
+        self._kin = tuple(
+            sum(1 << n for n, c in enumerate(candidates) if stands_for(c.definition, s.definition)) for s in self.spare
+        )
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -96,6 +105,14 @@ class Pool:
     def spared(self, number: int) -> SpareIndex:
         """The index of that number that is there."""
         return self.spare[number - self.first_spare]
+
+    def kin(self, number: int) -> Mask:
+        """The candidates that would do all the work of the index that is there."""
+        return self._kin[number - self.first_spare]
+
+    def replaced(self, selection: Mask) -> Mask:
+        """What is there and the selection leaves out although one of its new indexes does all that work."""
+        return sum(1 << n for n in members(self.now & ~selection) if self.kin(n) & selection)
 
     def hidden(self, mask: Mask, relevant: Mask) -> frozenset[QualifiedName]:
         """Names of what is there and the mask leaves out, of the relevant ones."""

@@ -9,7 +9,7 @@ from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, DroppedIndex, SelectionProblem, shares, subject
-from indexpilot_cli.advise.select.spare import does_work, given_back
+from indexpilot_cli.advise.select.spare import given_back
 from indexpilot_cli.core import units
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName
@@ -62,8 +62,7 @@ class Ledger:
     def without(self, number: int, selection: Mask) -> Mask:
         """The selection without that new index, and with what goes only for it."""
         left, pool = selection & ~(1 << number), self.problem.pool
-        mine = sum(1 << n for n in members(pool.now & ~left) if does_work(pool, 1 << number, n))
-        mine &= ~sum(1 << n for n in members(mine) if does_work(pool, left & pool.new, n))
+        mine = pool.replaced(selection) & ~pool.replaced(left)
         return left | given_back(self.problem.program, left) | mine
 
     def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
@@ -128,12 +127,13 @@ def dropped(ledger: Ledger, selection: Mask) -> tuple[DroppedIndex, ...]:
     """Everything there is to say about what is there and goes, largest first."""
     pool = ledger.problem.pool
     gone = sorted(members(pool.now & ~selection), key=lambda n: (-ledger.problem.sizes[n], n))
+    alone = _alone(ledger, selection)
     if gone:
-        ledger.pricer.ask((c, _alone(ledger, selection)) for c in range(len(ledger.pricer.cases)))
-    return tuple(_dropped(ledger, selection, number) for number in gone)
+        ledger.pricer.ask((c, alone) for c in range(len(ledger.pricer.cases)))
+    return tuple(_dropped(ledger, selection, alone, number) for number in gone)
 
 
-def _dropped(ledger: Ledger, selection: Mask, number: int) -> DroppedIndex:
+def _dropped(ledger: Ledger, selection: Mask, alone: Mask, number: int) -> DroppedIndex:
     problem, pool = ledger.problem, ledger.problem.pool
     item = pool.spared(number)
     near = [c for c, case in enumerate(ledger.pricer.cases) if case.relevant >> number & 1]
@@ -142,21 +142,20 @@ def _dropped(ledger: Ledger, selection: Mask, number: int) -> DroppedIndex:
         answer = ledger.pricer.known(case, ledger.now)
         used += [case] if answer is not None and answer.used >> number & 1 else []
     stays = item.by is not None and not any(s.name == item.by for s in map(pool.spared, members(pool.now & ~selection)))
-    new = members(selection & pool.new) if not stays else ()
-    instead = next((n for n in new if does_work(pool, 1 << n, number)), None)
+    instead = next(iter(members(selection & pool.kin(number))), None) if not stays else None
     return DroppedIndex(
         item,
         pool.definition(instead) if instead is not None else None,
-        _needed(ledger, selection, near),
+        _needed(ledger, selection, alone, near),
         ledger.effects(selection, used) if used else (),
         problem.writes.of(item.definition),
         len({ledger.pricer.cases[c].template for c in near}),
     )
 
 
-def _needed(ledger: Ledger, selection: Mask, cases: Sequence[int]) -> tuple[IndexDefinition, ...]:
+def _needed(ledger: Ledger, selection: Mask, alone: Mask, cases: Sequence[int]) -> tuple[IndexDefinition, ...]:
     """The new indexes of those cases that would get too dear by the drops alone."""
-    pool, needed, alone = ledger.problem.pool, 0, _alone(ledger, selection)
+    pool, needed = ledger.problem.pool, 0
     for case in cases:
         if ledger.case_cost(case, alone) > ledger.problem.program.charges[case].most:
             answer = ledger.pricer.known(case, selection)
@@ -166,9 +165,8 @@ def _needed(ledger: Ledger, selection: Mask, cases: Sequence[int]) -> tuple[Inde
 
 def _alone(ledger: Ledger, selection: Mask) -> Mask:
     """What would be there if no new index stood: without one, what it replaces stays."""
-    pool, left = ledger.problem.pool, selection & ledger.now
-    replaced = sum(1 << n for n in members(ledger.now & ~left) if does_work(pool, selection & pool.new, n))
-    return left | given_back(ledger.problem.program, left) | replaced
+    left = selection & ledger.now
+    return left | given_back(ledger.problem.program, left) | ledger.problem.pool.replaced(selection)
 
 
 WORTH_ASKING = 300  # questions spent on learning why not

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from indexpilot_cli.advise.costing import Mask, Pricer, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option, Program, allowed
-from indexpilot_cli.advise.select.spare import stands_for
 
 
 class Questions:
@@ -46,15 +45,9 @@ class Questions:
             answer, relevant = self._pricer.known(case, here), self._pricer.cases[case].relevant
             for number in members(answer.used & self._now & here) if answer is not None else ():
                 without = here & relevant & ~(1 << number)
-                kin = (g for g in self.groups[case] if self._kin(number) & g)
+                kin = (g for g in self.groups[case] if self._pricer.pool.kin(number) & g)
                 found += [(case, without), *((case, without | group) for group in kin)]
         return found
-
-    def _kin(self, number: int) -> Mask:
-        """The candidates that would do all the work of what is there."""
-        pool = self._pricer.pool
-        old = pool.definition(number)
-        return sum(1 << n for n in range(pool.first_spare) if stands_for(pool.definition(n), old))
 
     def finer(self, here: Mask, worth: float) -> Sequence[tuple[int, Mask]]:
         """Where a group helped: the group without the index that was used, its smallest index alone, and its

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from indexpilot_cli.advise.costing import Mask, Pool, Pricer, members
+from indexpilot_cli.advise.costing import Mask, Pool, Pricer, members, stands_for
 from indexpilot_cli.advise.select.highs import Program, Row
-from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
-from indexpilot_cli.methods.existing import stands_in
+from indexpilot_cli.core.index import Candidate, SpareIndex
 
 
 def replaceable(spare: Sequence[SpareIndex], accepted: Sequence[Candidate]) -> tuple[SpareIndex, ...]:
@@ -15,11 +14,6 @@ def replaceable(spare: Sequence[SpareIndex], accepted: Sequence[Candidate]) -> t
     return tuple(
         s for s in spare if s.free or s.by is not None or any(stands_for(c.definition, s.definition) for c in accepted)
     )
-
-
-def stands_for(new: IndexDefinition, old: IndexDefinition) -> bool:
-    """Whether the new index does all that the one that is there does."""
-    return new.table == old.table and stands_in(new, old)
 
 
 EXPLAINED = 0.9  # of the scans counted: the counters and the statements are not read at one moment
@@ -33,8 +27,7 @@ def stays(pool: Pool, held: Mask) -> Iterator[Row]:
         kept = bool(held >> number & 1)
         if not kept and (item.free or (item.by is not None and item.by not in numbers)):
             continue
-        instead = [n for n in range(pool.first_spare) if stands_for(pool.definition(n), item.definition)]
-        instead += [numbers[item.by]] if item.by is not None else []
+        instead = [*members(pool.kin(number)), *([numbers[item.by]] if item.by is not None else [])]
         yield Row(STAYS, tuple((n, -1.0) for n in (number, *instead)), -1.0)
 
 
@@ -50,12 +43,6 @@ def unexplained(pricer: Pricer, calls: Sequence[float]) -> Mask:
         if item.scans is not None and explained.get(number, 0.0) < EXPLAINED * item.scans:
             held |= 1 << number
     return held
-
-
-def does_work(pool: Pool, new: Mask, number: int) -> bool:
-    """Whether one of the new indexes does all the work of the one that is there."""
-    old = pool.definition(number)
-    return any(stands_for(pool.definition(n), old) for n in members(new))
 
 
 def given_back(program: Program, selection: Mask) -> Mask:
