@@ -24,13 +24,15 @@ _INTEGERS = ("int2", "int4", "int8")  # as the ids of profiles
 def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
     """The drafts on such fields, for the rows of those tenants only."""
     tenant = _tenant_column(site)
-    for draft in drafts if tenant is not None else ():
+    if tenant is None:
+        return
+    for draft in drafts:
         used = _used(site, draft) if draft.definition.predicate is None else None
         # Led by the tenant, it finds the tenant's rows for whatever else is asked, as the whole index would.
         led = draft.definition.keys[0].column == tenant
-        demands = tuple(d for d in (site.demands if led else draft.demands) if _of_a_tenant(d, tenant or ""))
+        demands = tuple(d for d in (site.demands if led else draft.demands) if _of_a_tenant(d, tenant))
         if used is not None and demands:
-            yield _for(site, draft, demands, tenant or "", used)
+            yield _for(site, draft, demands, tenant, used)
 
 
 def _tenant_column(site: Site) -> str | None:
