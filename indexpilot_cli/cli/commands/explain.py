@@ -14,7 +14,6 @@ from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 Subject = Annotated[
@@ -92,10 +91,8 @@ def explain(
     if subject is not None and subject.upper().startswith("F-"):
         asked = lifecycle_request(session, workload(session, source, with_files), standby, snapshot)
         return explained_finding(session, subject, replace(asked, min_bytes=0))  # a small index may be asked about, too
-    if analyze and snapshot:
-        raise UsageError("--analyze needs the server, not a snapshot")
-    if analyze and not yes and not session.confirm("This runs the query on the server. Proceed?"):
-        raise RefusedError("not run", code="declined")
+    if analyze:
+        allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
     from indexpilot_cli.cli.show import finish
@@ -128,6 +125,14 @@ def check(subject: str | None, query: str | None, what_if: bool) -> None:
         raise UsageError("give either an id or --query", hint="indexpilot explain --help")
     if query is None and what_if:
         raise UsageError("--with, --without and --analyze need --query", hint="indexpilot explain --help")
+
+
+def allow_to_run(session: CommandSession, snapshot: str | None, *, yes: bool) -> None:
+    """Raises UsageError where there is no server to run the query, RefusedError when the user does not want that."""
+    if snapshot:
+        raise UsageError("--analyze needs the server, not a snapshot")
+    if not yes and not session.confirm("This runs the query on the server. Proceed?"):
+        raise RefusedError("not run", code="declined")
 
 
 COMMANDS = {"explain": explain}
