@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.select.problem import DroppedIndex, Selection
+from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.advise.select.spare import DroppedIndex
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName

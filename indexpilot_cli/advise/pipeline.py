@@ -106,8 +106,7 @@ def advise_on(
     proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
-    open_ = tuple(s for s in spare if catalog.table(s.definition.table) is not None)
-    priceable = replace(priceable, spare=open_)
+    priceable = replace(priceable, spare=tuple(s for s in spare if catalog.table(s.definition.table) is not None))
 
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
         return _write_model(kept, priceable, replace(folded, templates=templates), catalog)
@@ -127,15 +126,20 @@ def advise_on(
         checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
-    rewrites = priced_rewrites(kept.templates, selection.definitions, catalog, estimator)
-    limits = limit_prices(kept.templates, selection.definitions, catalog, estimator) if selection.chosen else {}
-    advice = replace(advice, rewrites=rewrites, limits=limits)
-    plan = assemble(source, estimator, advice)
-    gone = {d.spare.name for d in selection.dropped}
-    plan = replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
+    plan = _explained(source, advice, catalog, estimator)
     guard = request.safeguards.write_performance
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
     return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted))
+
+
+def _explained(source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator) -> Plan:
+    """The plan of what was chosen, with what else the statements and the indexes that stay could do with."""
+    selection, templates = advice.selection, advice.kept.templates
+    rewrites = priced_rewrites(templates, selection.definitions, catalog, estimator)
+    limits = limit_prices(templates, selection.definitions, catalog, estimator) if selection.chosen else {}
+    plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits))
+    gone = {d.spare.name for d in selection.dropped}
+    return replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
 
 
 def _without_faulty(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from indexpilot_cli.advise.costing import Mask, Pricer, members
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.select.highs import Program
-from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, DroppedIndex, SelectionProblem, shares, subject
-from indexpilot_cli.advise.select.spare import given_back
+from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.spare import DroppedIndex, given_back
 from indexpilot_cli.core import units
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName

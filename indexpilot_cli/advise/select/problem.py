@@ -19,7 +19,7 @@ from indexpilot_cli.advise.costing import (
     weight_of,
 )
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
-from indexpilot_cli.advise.select.spare import replaceable, stays, unexplained
+from indexpilot_cli.advise.select.spare import DroppedIndex, replaceable, stays, unexplained
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection, SpareIndex
@@ -75,19 +75,15 @@ def build(
     progress.stage("Pricing the workload as it is", len(cases))
     seconds = None if limits.seconds is None else limits.seconds * FOR_THE_SEARCH
     first = Pricer(cases, pool, estimator, Allowance(limits.calls, seconds, clock), progress)
-    first.ask((case, pool.now) for case in range(len(cases)))
-    live = [n for n in range(len(cases)) if n not in first.errors and first.known(n, pool.now) is not None]
-    pricer = first.narrowed(live)
+    pricer = _priced_now(first)
     costs = _mean_costs(pricer)
     weights = {t: weight_of(templates[t], cost, unit) for t, cost in costs.items()}
     bytes_ = (
         *(sizes.get(c.definition) or estimator.size(c.definition) for c in accepted),
         *(s.size_bytes for s in pool.spare),
     )
-    everything = sorted(range(len(live)), key=lambda n: -weights[pricer.cases[n].template] * pricer.upper(n, pool.now))
-    progress.stage("Pricing the workload with every candidate", len(live))
-    pricer.ask((case, -1) for case in everything)
-    pricer.ask((case, 0) for case in everything if pool.spare)  # one plan of each statement needs nothing that may go
+    progress.stage("Pricing the workload with every candidate", len(pricer.cases))
+    _price_with_everything(pricer, weights)
     charges, regret = _charges(pricer, weights, limits)
     scale = sum(weights[t] * costs[t] for t in costs) or 1.0
     prices = _prices(pricer, templates, weights, bytes_, limits.min_benefit)
@@ -108,6 +104,21 @@ def build(
         _unplanned(templates, first, costs),
         refused,
     )
+
+
+def _priced_now(first: Pricer) -> Pricer:
+    """The pricer of the cases that the planner takes, each priced as it is now."""
+    cases, now = range(len(first.cases)), first.pool.now
+    first.ask((case, now) for case in cases)
+    return first.narrowed([n for n in cases if n not in first.errors and first.known(n, now) is not None])
+
+
+def _price_with_everything(pricer: Pricer, weights: Mapping[int, float]) -> None:
+    """Ask for the plans with all candidates, those that weigh most first; and with nothing that may go."""
+    now, cases = pricer.pool.now, pricer.cases
+    order = sorted(range(len(cases)), key=lambda n: -weights[cases[n].template] * pricer.upper(n, now))
+    pricer.ask((case, -1) for case in order)
+    pricer.ask((case, 0) for case in order if pricer.pool.spare)  # one plan of each statement needs nothing of that
 
 
 def _accepted(
@@ -161,9 +172,11 @@ def _keeping(pricer: Pricer, weights: Mapping[int, float], min_benefit: float) -
     fixed = min(OF_THE_AVERAGE * now / (len(costs) or 1), OF_THE_WORK * now) * min_benefit
     shares_of: dict[int, list[float]] = {}
     for n, part in enumerate(shares(pricer.cases)):
-        answer, template = pricer.known(n, pool.now), pricer.cases[n].template
-        for number in members(answer.used & pool.now) if answer is not None else ():
-            cost = weights[template] * part * (answer.cost if answer is not None else 0.0)
+        answer = pricer.known(n, pool.now)
+        if answer is None:
+            continue
+        cost = weights[pricer.cases[n].template] * part * answer.cost
+        for number in members(answer.used & pool.now):
             shares_of.setdefault(number, []).append(OF_A_STATEMENT * min_benefit * cost)
     spared = range(pool.first_spare, len(pool))
     return [fixed + min(shares_of.get(n, ()), default=0.0) for n in spared]
@@ -334,21 +347,6 @@ class Choice:
     write: WriteCost
     holds: int
     scenarios: int
-
-
-@dataclass(frozen=True, slots=True)
-class DroppedIndex:
-    """One index that goes. ``by`` is the new index in its place, where nothing else would do its work; ``needs`` are
-    new indexes without which some statement would get too dear. ``effects`` are the templates that use it now, with
-    what the whole selection makes of them; ``write`` is what its upkeep costs.
-    """
-
-    spare: SpareIndex
-    by: IndexDefinition | None
-    needs: tuple[IndexDefinition, ...]
-    effects: tuple[TemplateEffect, ...]
-    write: WriteCost
-    asked: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import Mask, Pool, Pricer, members, stands_for
 from indexpilot_cli.advise.select.highs import Program, Row
-from indexpilot_cli.core.index import Candidate, SpareIndex
+from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
+from indexpilot_cli.core.plan import TemplateEffect
+from indexpilot_cli.methods.writes import WriteCost
+
+
+@dataclass(frozen=True, slots=True)
+class DroppedIndex:
+    """One index that goes. ``by`` is the new index in its place, where nothing else would do its work; ``needs`` are
+    new indexes without which some statement would get too dear. ``effects`` are the templates that use it now, with
+    what the whole selection makes of them; ``write`` is what its upkeep costs.
+    """
+
+    spare: SpareIndex
+    by: IndexDefinition | None
+    needs: tuple[IndexDefinition, ...]
+    effects: tuple[TemplateEffect, ...]
+    write: WriteCost
+    asked: int
 
 
 def replaceable(spare: Sequence[SpareIndex], accepted: Sequence[Candidate]) -> tuple[SpareIndex, ...]:
