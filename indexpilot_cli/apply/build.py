@@ -254,7 +254,7 @@ def _close(work: _Work, state: OperationState, ended: Ended, found: IndexFacts |
     )
     event = work.ctx.write(event, done=True)
     outcome = {OperationState.FAILED_LEFTOVER: "leftover", OperationState.CONFLICT: "conflict"}.get(state, "failed")
-    notes = [*work.notes, *(f"in the way: {blocker}" for blocker in ended.blockers)]
+    notes = [*work.notes, *ended.in_the_way]
     if outcome == "leftover":
         notes.append(
             f"remove it with  DROP INDEX CONCURRENTLY {work.operation.index};  or indexpilot doctor --reconcile"
@@ -265,7 +265,7 @@ def _close(work: _Work, state: OperationState, ended: Ended, found: IndexFacts |
         event=event,
         milliseconds=ended.seconds * 1000,
         started_at=event.created_at,
-        error_code=_code(ended),
+        error_code=ended.code or "not_there",
         error=why,
         notes=tuple(notes),
     )
@@ -280,15 +280,7 @@ def _why(ended: Ended) -> str:
             "lock_timeout": "the table's lock was not free in time",
         }
         return reasons[ended.cancelled]
-    if ended.error is None:
-        return "the index is not there although the statement succeeded"
-    return ended.error.detail or ended.error.message
-
-
-def _code(ended: Ended) -> str:
-    if ended.cancelled is not None:
-        return ended.cancelled
-    return ended.error.code if ended.error is not None else "not_there"
+    return ended.why or "the index is not there although the statement succeeded"
 
 
 def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Built]) -> MutationReport:

@@ -130,9 +130,8 @@ def _settled(
 ) -> Built:
     """How it stands by the catalog alone: the swap gives the name to an index with another oid."""
     if ended.lost or session.closed:
-        detail = ended.error.detail or ended.error.message if ended.error is not None else None
         text = f"what became of {operation.index} is not known"
-        raise OutcomeUnknownError(text, detail=detail, hint="indexpilot doctor --reconcile")
+        raise OutcomeUnknownError(text, detail=ended.why, hint="indexpilot doctor --reconcile")
     known = [int(oid) for oid in event.details.get("left_before", [])]
     for remnant in leftovers(session, operation.index, operation.relid, known):
         clean(ctx, session, remnant)
@@ -144,14 +143,12 @@ def _settled(
         valid = events.follow(event, OperationState.VALID, definition_sql=now.ddl, details=details)
         note = f"{size(before.bytes)} before"
         return Built(report(operation, "done", event=event, size_bytes=now.bytes, notes=(note,), **facts), valid, now)
-    why = ended.error.detail or ended.error.message if ended.error is not None else "the index is the one it was"
-    code = ended.cancelled or (ended.error.code if ended.error is not None else "not_there")
+    why, code = ended.why or "the index is the one it was", ended.code or "not_there"
     state = OperationState.FAILED_LEFTOVER if left else OperationState.FAILED_CLEAN
     name = str(left[0].name) if left else None
     failed = events.follow(event, state, sqlstate=ended.sqlstate, error=why, leftover=name)
-    notes = tuple(f"in the way: {blocker}" for blocker in ended.blockers)
     outcome = "leftover" if left else "failed"
-    told = report(operation, outcome, event=event, error=why, error_code=code, notes=notes, **facts)
+    told = report(operation, outcome, event=event, error=why, error_code=code, notes=ended.in_the_way, **facts)
     return Built(told, failed, now)
 
 

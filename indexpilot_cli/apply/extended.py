@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -12,14 +11,13 @@ from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.db.extended import StatisticsFacts, find_extended
-from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.extended import is_ours, make, mark_dropped, statistics_of
-from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
+from indexpilot_cli.execute.watch import Ended, retried
 
 _RECONCILE = "indexpilot doctor --reconcile"
 
@@ -52,7 +50,7 @@ def create_extended(ctx: RunContext, wanted: ExtendedStatistics, plan: str | Non
         if found is not None:
             return _taken(wanted, found)
         event = _intent(ctx, session, wanted, op_id, there[0], plan)
-        ended = _tries(ctx, session, event, lambda: make(session, wanted, op_id))
+        ended = retried(ctx, session, lambda: make(session, wanted, op_id), event.index.short)
         return _settled(ctx, session, event, ended)
 
 
@@ -94,17 +92,6 @@ def _intent(
     return ctx.write(event)
 
 
-def _tries(ctx: RunContext, session: Session, event: Event, work: str | Callable[[], object]) -> Ended:
-    build.set_lock_timeout(session, ctx.limits.lock)
-    watch = StatementWatch(event.backend_pid or 0, str(event.index.short), deadline=ctx.limits.deadline())
-    ended = Ended()
-    for _ in attempts(ctx.stop, ctx.limits.retries + 1):
-        ended = watched(ctx, session, work, watch)
-        if not worth_retrying(ended.sqlstate):
-            break
-    return ended
-
-
 def _settled(ctx: RunContext, session: Session, event: Event, ended: Ended) -> MutationReport:
     """How it stands by the catalog: a lost connection may have committed."""
     if ended.lost or session.closed:
@@ -119,11 +106,9 @@ def _settled(ctx: RunContext, session: Session, event: Event, ended: Ended) -> M
 
 
 def _failed(ctx: RunContext, event: Event, ended: Ended, facts: dict[str, Any]) -> MutationReport:
-    why = ended.error.detail or ended.error.message if ended.error is not None else "nothing came of it"
-    code = ended.cancelled or (ended.error.code if ended.error is not None else "not_there")
+    why, code = ended.why or "nothing came of it", ended.code or "not_there"
     closed = ctx.write(events.follow(event, OperationState.FAILED_CLEAN, sqlstate=ended.sqlstate, error=why))
-    notes = tuple(f"in the way: {blocker}" for blocker in ended.blockers)
-    return report_of_event(closed, "failed", error=why, error_code=code, notes=notes, **facts)
+    return report_of_event(closed, "failed", error=why, error_code=code, notes=ended.in_the_way, **facts)
 
 
 def drop_extended(ctx: RunContext, event: Event) -> MutationReport:
@@ -140,7 +125,7 @@ def drop_extended(ctx: RunContext, event: Event) -> MutationReport:
             text = f"statistics {event.index} are not what we made"
             raise RefusedError(text, detail=found.made.text, code="not_ours")
         first = _drop_intent(ctx, session, event, made, op_id)
-        ended = _tries(ctx, session, first, made.undo) if found is not None else Ended()
+        ended = retried(ctx, session, made.undo, event.index.short) if found is not None else Ended()
         if ended.lost or session.closed:
             raise OutcomeUnknownError(f"whether {event.index} is gone is not known", hint=_RECONCILE)
         if find_extended(session, event.index) is not None:

@@ -213,7 +213,7 @@ def _done(ctx: RunContext, event: Event, found: IndexFacts, ended: Ended) -> Mut
 
 
 def _failed(ctx: RunContext, event: Event, left: IndexFacts, ended: Ended) -> MutationReport:
-    why = (ended.error.detail or ended.error.message) if ended.error is not None else "the index is still there"
+    why = ended.why or "the index is still there"
     half = not is_usable(left) and not left.partitioned
     state = OperationState.FAILED_LEFTOVER if half else OperationState.FAILED_CLEAN
     closed = ctx.write(
@@ -221,14 +221,12 @@ def _failed(ctx: RunContext, event: Event, left: IndexFacts, ended: Ended) -> Mu
         done=True,
     )
     pending = ("no query uses it any more; indexpilot rollback again, or doctor --reconcile, finishes",)
-    blockers = tuple(f"in the way: {b}" for b in ended.blockers)
-    code = ended.cancelled or (ended.error.code if ended.error is not None else None)
     return report_of_event(
         closed,
         "leftover" if half else "failed",
         error=why,
-        error_code=code,
-        notes=(*(pending if half else ()), *blockers),
+        error_code=ended.code,
+        notes=(*(pending if half else ()), *ended.in_the_way),
     )
 
 

@@ -11,12 +11,11 @@ from indexpilot_cli.apply import extended
 from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import ExtendedStatistics, Plan
-from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
+from indexpilot_cli.execute.watch import retried
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import DONE, FAILED
 
@@ -91,27 +90,13 @@ def _run(ctx: RunContext, step: UpkeepStep, op_id: str) -> str | None:
         with closing(ctx.builder(op_id)) as session:
             if step.kind is OperationKind.VACUUM and not _may_vacuum(session, step.table):
                 return _NO_RIGHT
-            ended = _tries(ctx, session, step)
-            if ended.error is not None:
-                return ended.error.detail or ended.error.message
+            doing = "vacuuming" if step.kind is OperationKind.VACUUM else "analyzing"
+            # Both take SHARE UPDATE EXCLUSIVE and would queue behind each other; given up, they leave nothing wrong.
+            ended = retried(ctx, session, step.sql, f"{doing} {step.table.short}")
             # Without the privilege both warn (01000), skip the table, and succeed.
-            return build.skipped_table(session, vacuum=step.kind is OperationKind.VACUUM)
+            return ended.why or build.skipped_table(session, vacuum=step.kind is OperationKind.VACUUM)
     except IndexPilotError as error:
         return error.detail or error.message
-
-
-def _tries(ctx: RunContext, session: Session, step: UpkeepStep) -> Ended:
-    # Both take SHARE UPDATE EXCLUSIVE and would queue behind each other; given up, they leave nothing that is wrong.
-    build.set_lock_timeout(session, ctx.limits.lock)
-    pid, _ = build.backend(session)
-    doing = "vacuuming" if step.kind is OperationKind.VACUUM else "analyzing"
-    watch = StatementWatch(pid, f"{doing} {step.table.short}", deadline=ctx.limits.deadline())
-    ended = Ended()
-    for _ in attempts(ctx.stop, ctx.limits.retries + 1):
-        ended = watched(ctx, session, step.sql, watch)
-        if not worth_retrying(ended.sqlstate):
-            break
-    return ended
 
 
 def _may_vacuum(session: Session, table: QualifiedName) -> bool:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.mutation import Blocker, BuildProgress
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.locks import attempts, blocker, worth_retrying
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.execute import build
 from indexpilot_cli.execute.context import RunContext
 
 _TICK = 0.1  # seconds
@@ -46,6 +47,21 @@ class Ended:
         """The server's code, where it gave one; a lock we did not wait for any longer counts as one not available."""
         return "55P03" if self.cancelled == FIRST_LOCK else sqlstate(self.error)
 
+    @property
+    def why(self) -> str | None:
+        """The error in the server's words, None when it succeeded."""
+        return None if self.error is None else self.error.detail or self.error.message
+
+    @property
+    def code(self) -> str | None:
+        """A stable word for how it failed, None when it succeeded."""
+        return self.cancelled or (None if self.error is None else self.error.code)
+
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """A note for each of the blockers."""
+        return tuple(f"in the way: {who}" for who in self.blockers)
+
 
 @dataclass(frozen=True, slots=True)
 class StatementWatch:
@@ -67,6 +83,19 @@ def watched(ctx: RunContext, session: Session, work: str | Callable[[], object],
     It is cancelled at the deadline or when somebody asks to stop.
     """
     return _Watcher(ctx, session, work, watch).run()
+
+
+def retried(ctx: RunContext, session: Session, work: str | Callable[[], object], title: str) -> Ended:
+    """The end of the last try of work that leaves nothing behind when it does not get its lock in time."""
+    build.set_lock_timeout(session, ctx.limits.lock)
+    pid, _ = build.backend(session)
+    watch = StatementWatch(pid, title, deadline=ctx.limits.deadline())
+    ended = Ended()
+    for _ in attempts(ctx.stop, ctx.limits.retries + 1):
+        ended = watched(ctx, session, work, watch)
+        if not worth_retrying(ended.sqlstate):
+            break
+    return ended
 
 
 def look(session: Session, pid: int) -> BuildProgress:
