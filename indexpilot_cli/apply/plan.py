@@ -76,7 +76,7 @@ def _planned(task: Task) -> Iterator[MutationReport]:
     """What the task is to do, a line for each index."""
     if task.there is not None:
         yield report(task.head, "already_done", index=task.there)
-    for operation in (*(() if task.there is not None else (task.head,)), *task.drops):
+    for operation in task.drops if task.there is not None else (task.head, *task.drops):
         yield report(operation, "planned", size_bytes=operation.size_bytes or None)
 
 
