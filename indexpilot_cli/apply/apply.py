@@ -16,15 +16,16 @@ from indexpilot_cli.apply.upkeep import analyze, carried_out
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
-from indexpilot_cli.execute.build import is_usable
+from indexpilot_cli.execute.build import STANDING, is_usable
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
 from indexpilot_cli.execute.events import report
-from indexpilot_cli.execute.reconcile import reconcile, standing_build
+from indexpilot_cli.execute.reconcile import newest_build, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import Verdict, refused
@@ -218,13 +219,13 @@ def _carried_out(run: ApplyRun, plan: Plan, task: Task, verifier: Verifier) -> M
 def _missing(run: ApplyRun, plan: Plan, task: Task) -> str | None:
     """The build that a drop counts on and that is not there, None where there is no such."""
     needed = (r for r in plan.recommendations if r.id in task.recommendation.needs)
-    for recommendation in needed:
-        table = build.relation_kind(run.ctx.look, recommendation.definition.table)
-        found = build.indexes_of(run.ctx.look, table[0]) if table is not None else ()
-        same = (i.definition is not None and same_structure(i.definition, recommendation.definition) for i in found)
-        if not any(usable and alike for usable, alike in zip(map(is_usable, found), same, strict=True)):
-            return recommendation.id
-    return None
+    return next((r.id for r in needed if not _is_built(run.ctx, r.definition)), None)
+
+
+def _is_built(ctx: RunContext, wanted: IndexDefinition) -> bool:
+    table = build.relation_kind(ctx.look, wanted.table)
+    usable = filter(is_usable, build.indexes_of(ctx.look, table[0]) if table is not None else ())
+    return any(i.definition is not None and same_structure(i.definition, wanted) for i in usable)
 
 
 def _replaced(run: ApplyRun, plan: Plan, built: MutationReport, drop: Operation) -> MutationReport:
@@ -238,7 +239,7 @@ def _replaced(run: ApplyRun, plan: Plan, built: MutationReport, drop: Operation)
         return report(drop, "skipped", error_code=_NOT_ANALYZED, error=f"{built.index} has no statistics yet")
     context = {"reason": f"{built.index} does its work", "estimated_bytes": drop.size_bytes, "plan": plan.id}
     instead = QualifiedName(drop.table.schema, built.index)
-    made = standing_build(run.ctx, instead)
+    made = newest_build(run.ctx, instead, STANDING)
     if made is not None:
         context["replaced_by"] = made.op_id
     return _operation(run, replace(drop, instead=instead), context).report

@@ -28,7 +28,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, after_build, is_usable, tag
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report
-from indexpilot_cli.execute.reconcile import close_whole
+from indexpilot_cli.execute.reconcile import builds_of, close_whole, newest_build
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
 from indexpilot_cli.log import intents
@@ -298,7 +298,8 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
         built = performed(operation)
         first = first or built.report
         made = built.report.id if built.report.outcome == "done" else made
-        recorded = _recorded(ctx, operation) if operation.only and built.event is None else None
+        unfinished = operation.only and built.event is None  # an earlier run made it
+        recorded = newest_build(ctx, operation.index, OPEN | STANDING) if unfinished else None
         if recorded is not None:
             wholes[operation.op_id] = recorded
         if built.report.outcome not in GOOD:
@@ -313,18 +314,6 @@ def build_whole(ctx: RunContext, task: Task, performed: Callable[[Operation], Bu
     closed = replace(_whole_closed(ctx, task, first), milliseconds=(time.monotonic() - began) * 1000)
     # An index that somebody else began and we completed has no operation of ours to close.
     return replace(closed, outcome="done") if made is not None and closed.outcome == "already_done" else closed
-
-
-def _recorded(ctx: RunContext, operation: Operation) -> Event | None:
-    """The newest row of the operation under which an unfinished run made this index of a partitioned table."""
-    built = [e for e in _builds_of(ctx, operation) if e.state in OPEN | STANDING]
-    return max(built, key=lambda e: e.id or 0, default=None)
-
-
-def _builds_of(ctx: RunContext, operation: Operation) -> list[Event]:
-    """The newest rows of what built the index; an earlier one of that name may have been dropped, which stands too."""
-    latest = intents.latest(ctx.log, schema=ctx.schema)
-    return [e for e in latest if e.index == operation.index and e.details.get("kind") == OperationKind.CREATE.value]
 
 
 def _whole_failed(task: Task, first: MutationReport, failed: MutationReport, number: int | None) -> MutationReport:
@@ -384,4 +373,4 @@ def _close_usable(ctx: RunContext, task: Task) -> None:
 
 
 def _close_built(ctx: RunContext, session: Session, operation: Operation, found: IndexFacts) -> list[Event]:
-    return [close_whole(ctx, session, e, found) for e in _builds_of(ctx, operation) if e.state in OPEN]
+    return [close_whole(ctx, session, e, found) for e in builds_of(ctx, operation.index) if e.state in OPEN]

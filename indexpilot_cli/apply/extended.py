@@ -16,7 +16,8 @@ from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event
-from indexpilot_cli.execute.extended import is_ours, make, mark_dropped, statistics_of
+from indexpilot_cli.execute.extended import is_ours, make
+from indexpilot_cli.execute.reconcile import mark_taken_back
 from indexpilot_cli.execute.watch import Ended, retried
 
 _RECONCILE = "indexpilot doctor --reconcile"
@@ -116,7 +117,7 @@ def drop_extended(ctx: RunContext, event: Event) -> MutationReport:
 
     Raises RefusedError when another run holds the table or what has the name is not ours, OutcomeUnknownError.
     """
-    made = statistics_of(event)
+    assert event.undo_sql is not None  # its intent has it
     op_id = str(uuid.uuid4())
     with closing(ctx.builder(op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, event.relid, event.table.short)
@@ -124,27 +125,27 @@ def drop_extended(ctx: RunContext, event: Event) -> MutationReport:
         if found is not None and not is_ours(found, event):
             text = f"statistics {event.index} are not what we made"
             raise RefusedError(text, detail=found.made.text, code="not_ours")
-        first = _drop_intent(ctx, session, event, made, op_id)
-        ended = retried(ctx, session, made.undo, event.index.short) if found is not None else Ended()
+        first = _drop_intent(ctx, session, event, op_id)
+        ended = retried(ctx, session, event.undo_sql, event.index.short) if found is not None else Ended()
         if ended.lost or session.closed:
             raise OutcomeUnknownError(f"whether {event.index} is gone is not known", hint=_RECONCILE)
         if find_extended(session, event.index) is not None:
             facts = {"milliseconds": ended.seconds * 1000, "started_at": first.created_at}
             return _failed(ctx, first, ended, facts)
         closed = ctx.write(events.follow(first, OperationState.VALID), done=True)
-        mark_dropped(ctx, closed)
+        mark_taken_back(ctx, event.op_id, by=op_id)
         return report_of_event(
             closed, "done" if found is not None else "already_done", milliseconds=ended.seconds * 1000
         )
 
 
-def _drop_intent(ctx: RunContext, session: Session, event: Event, made: ExtendedStatistics, op_id: str) -> Event:
+def _drop_intent(ctx: RunContext, session: Session, event: Event, op_id: str) -> Event:
     pid, started = build.backend(session)
     details = dict(event.details) | {
         "kind": OperationKind.DROP_STATISTICS.value,
         "reverts": event.op_id,
-        "sql": made.undo,
-        "rollback_sql": made.ddl,
+        "sql": event.undo_sql,
+        "rollback_sql": event.definition_sql,
         "command": ctx.record.command,
         "actor": ctx.record.actor,
     }
@@ -154,8 +155,8 @@ def _drop_intent(ctx: RunContext, session: Session, event: Event, made: Extended
         type=MutationType.ROLLBACK_INDEX,
         state=OperationState.INTENT,
         actor=ctx.record.actor or None,
-        definition_sql=made.undo,
-        undo_sql=made.ddl,
+        definition_sql=event.undo_sql,
+        undo_sql=event.definition_sql,
         backend_pid=pid,
         backend_start=started,
         details=details,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -189,20 +189,18 @@ def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
         found.update((e.op_id, e) for e in _newest(ctx, Which(since=request.since), begun=True))
     if not (request.targets or request.last or request.since):
         raise UsageError("nothing to undo was named", hint="indexpilot rollback --last", code="nothing_named")
-    for event in tuple(found.values()):
-        found.update((e.op_id, e) for e in _same_step(ctx, event) if e.op_id not in found)
+    found |= {e.op_id: e for e in _same_steps(ctx, found.values()) if e.op_id not in found}
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
     newest_first = sorted(_as_reported(ctx, wanted), key=lambda e: e.id or 0, reverse=True)
     steps = [_with_price(ctx, step_of(event)) for event in newest_first]
     return tuple(_without_old_news(steps, named))
 
 
-def _same_step(ctx: RunContext, event: Event) -> tuple[Event, ...]:
+def _same_steps(ctx: RunContext, chosen: Iterable[Event]) -> tuple[Event, ...]:
     """A replacement is undone as a whole: with the build the drops behind it, with a drop the build and the others."""
-    if event.state is OperationState.REVERTED:
-        return ()
-    build_of = event.details.get("replaced_by", event.op_id)
-    return (*_newest(ctx, Which(op_ids=(build_of,))), *replaced_by(ctx, build_of))
+    builds = {e.details.get("replaced_by", e.op_id) for e in chosen if e.state is not OperationState.REVERTED}
+    latest = intents.latest(ctx.look, schema=ctx.schema) if builds else ()
+    return (*(e for e in latest if e.op_id in builds), *replaced_by(latest, builds))
 
 
 def _without_old_news(steps: list[UndoStep], named: set[str]) -> Iterator[UndoStep]:

@@ -33,7 +33,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, is_usable, tagged
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import rebuilding, report_of_event, report_of_undo
-from indexpilot_cli.execute.reconcile import mark_brought_back, mark_reverted, replaced_by
+from indexpilot_cli.execute.reconcile import mark_reverted, mark_taken_back, replaced_by
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
 from indexpilot_cli.guards.replication import standbys
 from indexpilot_cli.log import intents
@@ -48,7 +48,7 @@ def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str
 
     What it stands in the place of is built again first.
     """
-    for dropped in replaced_by(ctx, event.op_id):
+    for dropped in replaced_by(intents.latest(ctx.log, schema=ctx.schema), {event.op_id}):
         back = _brought_back(ctx, dropped)
         if back.outcome not in GOOD:
             text = f"{dropped.index.short}, which it replaced, is not back: {back.error}"
@@ -260,7 +260,7 @@ def bring_back(ctx: RunContext, event: Event) -> MutationReport:
 
     done = build_whole(ctx, task, performed)
     if done.outcome in GOOD:
-        mark_brought_back(ctx, event.op_id, by=_operation_of(ctx, done) or task.head.op_id)
+        mark_taken_back(ctx, event.op_id, by=_operation_of(ctx, done) or task.head.op_id)
     return done
 
 

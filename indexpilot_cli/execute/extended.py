@@ -6,16 +6,12 @@ https://www.postgresql.org/docs/current/sql-createstatistics.html
 
 from __future__ import annotations
 
-from indexpilot_cli.core.codec import from_json
-from indexpilot_cli.core.mutation import Event, OperationKind, OperationState
+from indexpilot_cli.core.mutation import Event, OperationKind
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.db.extended import StatisticsFacts, find_extended
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.execute import events
 from indexpilot_cli.execute.build import CatalogVerdict, tag, tagged
-from indexpilot_cli.execute.context import RunContext
-from indexpilot_cli.log import intents
 
 _KINDS = (OperationKind.STATISTICS.value, OperationKind.DROP_STATISTICS.value)
 
@@ -28,11 +24,6 @@ def is_statistics(event: Event) -> bool:
 def is_drop(event: Event) -> bool:
     """Whether it takes them away."""
     return event.details.get("kind") == OperationKind.DROP_STATISTICS.value
-
-
-def statistics_of(event: Event) -> ExtendedStatistics:
-    """What the operation makes or drops. Raises ValueError when an unknown version wrote the row."""
-    return from_json(ExtendedStatistics, event.details.get("statistics"))
 
 
 def is_ours(found: StatisticsFacts, event: Event) -> bool:
@@ -56,13 +47,3 @@ def make(session: Session, wanted: ExtendedStatistics, op_id: str) -> None:
     with session.transaction():
         session.execute(wanted.ddl)
         session.execute(f"COMMENT ON STATISTICS {wanted.name} IS {quote_literal(tag(op_id))}")
-
-
-def mark_dropped(ctx: RunContext, drop: Event) -> None:
-    """The row that says of the operation a drop took back that it no longer stands."""
-    which = intents.Which(op_ids=(str(drop.details["reverts"]),))
-    for group in intents.operations(ctx.log, which, schema=ctx.schema):
-        if group[-1].state is not OperationState.REVERTED:
-            details = dict(group[-1].details) | {"reverted_by": drop.op_id}
-            row = events.follow(group[-1], OperationState.REVERTED, type=drop.type, details=details)
-            ctx.write(row, done=True)

@@ -17,7 +17,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, CatalogVerdict, open_operation, tag, tagged
 from indexpilot_cli.execute.context import RunContext, open_context, take_lock
 from indexpilot_cli.execute.events import report_of_event
-from indexpilot_cli.execute.extended import is_drop, is_statistics, mark_dropped, open_statistics
+from indexpilot_cli.execute.extended import is_drop, is_statistics, open_statistics
 from indexpilot_cli.execute.reindex import is_reindex, known_before, leftovers, subject
 from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.execute.standing import follow_catalog, oids_of
@@ -193,7 +193,7 @@ def _settle_statistics(ctx: RunContext, session: Session, event: Event) -> Mutat
         return report_of_event(closed, "conflict" if state is OperationState.CONFLICT else "failed", notes=notes)
     if is_drop(event):
         closed = ctx.write(events.follow(event, OperationState.VALID))
-        mark_dropped(ctx, closed)
+        mark_taken_back(ctx, str(closed.details["reverts"]), by=closed.op_id)
         return report_of_event(closed, "done", notes=notes)
     found = find_extended(session, event.index)
     details = dict(event.details) | ({"oid": found.oid} if found is not None else {})
@@ -255,12 +255,12 @@ def _adorn(ctx: RunContext, session: Session, event: Event) -> None:
         else:
             build.comment_on(session, event.index, tag(event.op_id))
     if isinstance(dropped_by, str):
-        mark_brought_back(ctx, dropped_by, by=event.op_id)
+        mark_taken_back(ctx, dropped_by, by=event.op_id)
 
 
-def mark_brought_back(ctx: RunContext, drop: str, *, by: str) -> None:
-    """The row that says of a drop that its index is there again."""
-    for group in intents.operations(ctx.log, intents.Which(op_ids=(drop,)), schema=ctx.schema):
+def mark_taken_back(ctx: RunContext, op_id: str, *, by: str) -> None:
+    """The row that says of an operation that another one took it back: what it dropped is there, what it made gone."""
+    for group in intents.operations(ctx.log, intents.Which(op_ids=(op_id,)), schema=ctx.schema):
         if group[-1].state is not OperationState.REVERTED:
             details = dict(group[-1].details) | {"reverted_by": by}
             row = events.follow(group[-1], OperationState.REVERTED, type=MutationType.ROLLBACK_INDEX, details=details)
@@ -298,17 +298,20 @@ def _mark_ended(ctx: RunContext, drop: Event) -> None:
             ctx.write(events.follow(event, OperationState.REVERTED, type=drop.type, details=details), done=True)
 
 
-def standing_build(ctx: RunContext, index: QualifiedName) -> Event | None:
-    """The newest row of the operation of ours that built the index and still stands."""
+def builds_of(ctx: RunContext, index: QualifiedName) -> list[Event]:
+    """The newest rows of what built the index; an earlier one of that name may have been dropped, which stands too."""
     latest = intents.latest(ctx.log, schema=ctx.schema)
-    own = (e for e in latest if e.index == index and e.details.get("kind") == OperationKind.CREATE.value)
-    return max((e for e in own if e.state in STANDING), key=lambda e: e.id or 0, default=None)
+    return [e for e in latest if e.index == index and e.details.get("kind") == OperationKind.CREATE.value]
 
 
-def replaced_by(ctx: RunContext, op_id: str) -> tuple[Event, ...]:
-    """The newest rows of the drops in whose place the operation's index stands, those that are not taken back."""
-    latest = intents.latest(ctx.log, schema=ctx.schema)
-    return tuple(e for e in latest if e.details.get("replaced_by") == op_id and e.state in STANDING | OPEN)
+def newest_build(ctx: RunContext, index: QualifiedName, states: Collection[OperationState]) -> Event | None:
+    """The last of those that are in one of these states."""
+    return max((e for e in builds_of(ctx, index) if e.state in states), key=lambda e: e.id or 0, default=None)
+
+
+def replaced_by(rows: Iterable[Event], builds: Collection[str]) -> tuple[Event, ...]:
+    """Of newest rows those of drops in whose place an index of these operations stands, and that are not taken back."""
+    return tuple(e for e in rows if e.details.get("replaced_by") in builds and e.state in STANDING | OPEN)
 
 
 def parts_of(ctx: RunContext, op_id: str) -> tuple[Event, ...]:
