@@ -23,6 +23,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
     SlowerTemplate,
 )
+from indexpilot_cli.methods.partitioned import upwards
 
 DEARER = 1.01  # a statement that costs at most this times as much as before has not become slower
 
@@ -104,13 +105,10 @@ def touched(offers: Sequence[LifecycleFinding], facts: LifecycleFacts) -> frozen
 
 def families(catalog: Catalog) -> Mapping[QualifiedName, QualifiedName]:
     """By table the one above all that are above it; itself where there is none."""
-    parents = {t.name: t.parent for t in catalog.tables}
     found: dict[QualifiedName, QualifiedName] = {}
-    for table in parents:
-        root = table
-        while (above := parents.get(root)) is not None:
-            root = above
-        found[table] = root
+    for table in catalog.tables:
+        *_, root = upwards(table.name, catalog)
+        found[table.name] = root
     return found
 
 

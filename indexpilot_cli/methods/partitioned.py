@@ -185,3 +185,12 @@ class _Parts:
 
 def _named(table: Table, name: str) -> Index | None:
     return next((i for i in table.indexes if i.name.name == name), None)
+
+
+def upwards(name: QualifiedName, catalog: Catalog) -> Iterator[QualifiedName]:
+    """The table, then what it is a partition or child of, to the one above all."""
+    above: QualifiedName | None = name
+    while above is not None:
+        yield above
+        table = catalog.table(above)
+        above = table.parent if table is not None else None

@@ -26,6 +26,7 @@ from indexpilot_cli.db.locks import retrying
 from indexpilot_cli.db.plans import PlanNames, failed, read_plan, relations
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.planner.hypopg_indexes import Pretender, Real
 
 S = TypeVar("S")
@@ -67,7 +68,7 @@ class HypoPGEstimator(CostEstimator):
         self.version: str = extension.installed
         self._schema: str = extension.schema
         self._origin = session
-        self._parents = {t.name: t.parent for t in catalog.tables if t.parent is not None}
+        self._catalog = catalog
         self._real = Real({i.name: i.definition for i in catalog.indexes()}, _leaves(catalog))
         self._workers = max(1, workers)
         self._idle: queue.LifoQueue[Pretender] = queue.LifoQueue()
@@ -152,14 +153,9 @@ class HypoPGEstimator(CostEstimator):
         schemas = tuple(sorted({(name.name, name.schema) for name in touched}))
         # EXPLAIN names no schemas unless it is VERBOSE, which is only worth it where two tables share a name.
         verbose = len({name for name, _ in schemas}) < len(schemas)
-        return _Reach(frozenset(self._with_parents(touched)), schemas, verbose)
-
-    def _with_parents(self, names: Iterable[QualifiedName]) -> Iterator[QualifiedName]:
-        for start in names:
-            name: QualifiedName | None = start
-            while name is not None:
-                yield name
-                name = self._parents.get(name)
+        return _Reach(
+            frozenset(chain.from_iterable(upwards(name, self._catalog) for name in touched)), schemas, verbose
+        )
 
     def _key(self, question: WhatIf) -> _Key:
         reach = self._reach[question.statement]

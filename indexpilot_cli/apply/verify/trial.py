@@ -28,6 +28,7 @@ from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.plans import first_word
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
+from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.templates import fold_workload
 
@@ -303,11 +304,7 @@ def with_classes(folded: FoldedWorkload, source: Source) -> tuple[QueryTemplate,
 
 def family(catalog: Catalog, table: QualifiedName) -> frozenset[QualifiedName]:
     """The table, what it is a partition of, and its partitions."""
-    found = {table}
-    known = {t.name: t for t in catalog.tables}
-    while (last := known.get(table)) is not None and last.parent is not None:
-        table = last.parent
-        found.add(table)
+    found = set(upwards(table, catalog))
     grown = True
     while grown:
         children = {t.name for t in catalog.tables if t.parent in found}

@@ -20,6 +20,7 @@ from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
 from indexpilot_cli.planner.twin.expressions import expression_statistics
@@ -66,7 +67,6 @@ class TwinEstimator(CostEstimator):
         self._reach: dict[Plannable, Reach] = {}
         self._memo: dict[_Key, PlannedStatement] = {}
         self._sizes: dict[IndexDefinition, IndexSize] = {}
-        self._parents = {t.name: t.parent for t in snapshot.catalog.tables}
         self._wanted: dict[QualifiedName, dict[IndexDefinition, None]] = {}
         self._refusals: dict[IndexDefinition, str | None] = {}
         self._crashes: Counter[Plannable] = Counter()
@@ -308,8 +308,8 @@ class TwinEstimator(CostEstimator):
 
     def _root(self, table: QualifiedName) -> QualifiedName:
         """The topmost of the tables that this one is a part of."""
-        parent = self._parents.get(table)
-        return table if parent is None else self._root(parent)
+        *_, root = upwards(table, self._catalog)
+        return root
 
     def _build(self, worker: Worker, indexes: Collection[IndexDefinition]) -> str | None:
         """Make those that the worker lacks and those with places before them; why the server refuses one.
