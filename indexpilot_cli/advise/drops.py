@@ -109,7 +109,11 @@ def _dearer(one: DroppedIndex) -> tuple[TemplateEffect, ...]:
 def _priced(one: DroppedIndex) -> Reason:
     """What the recorded statements lose."""
     dearer = _dearer(one)
-    worst = max((e.after / e.before for e in dearer), default=1.0)
-    loss = f"none costs more than {worst:.2f} times as much" if dearer else "none gets dearer"
-    many = f"{one.asked} recorded {'statement' if one.asked == 1 else 'statements'}"
-    return Reason("priced", f"of {many} on its table {loss} without {one.spare.name.short}", "planner")
+    worst = max((e.after / e.before for e in dearer), default=None)
+    return Reason("priced", f"{loss_text(one.asked, worst)} without {one.spare.name.short}", "planner")
+
+
+def loss_text(asked: int, worst: float | None) -> str:
+    """How much dearer a drop makes at most (None: not at all) the recorded statements that were asked about."""
+    loss = f"none costs more than {worst:.2f} times as much" if worst is not None else "none gets dearer"
+    return f"of {asked} recorded {'statement' if asked == 1 else 'statements'} on its table {loss}"

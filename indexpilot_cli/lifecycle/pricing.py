@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from indexpilot_cli.advise.drops import DEARER, loss_text
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -24,8 +25,6 @@ from indexpilot_cli.lifecycle.values import (
     SlowerTemplate,
 )
 from indexpilot_cli.methods.partitioned import upwards
-
-DEARER = 1.01  # a statement that costs at most this times as much as before has not become slower
 
 ByIndex = Mapping[QualifiedName, tuple[SlowerTemplate, ...]]
 
@@ -222,8 +221,7 @@ def _told(
     if finding.index in missed:
         return _reported(finding, missed[finding.index], " once the others offered here are gone", name)
     asked = prices.on_family(finding.table)
-    dearest = f"none costs more than {own[0].factor:.2f} times as much" if own else "none gets dearer"
-    text = f"of {asked} recorded {'statement' if asked == 1 else 'statements'} on its table {dearest} without it"
+    text = f"{loss_text(asked, own[0].factor if own else None)} without it"
     return replace(finding, slower=own, evidence=(*finding.evidence, Reason("priced", text, name)))
 
 
