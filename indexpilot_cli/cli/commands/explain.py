@@ -14,6 +14,8 @@ from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
+    from indexpilot_cli.advise.values import ExplainResult
+    from indexpilot_cli.core.command import Outcome
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 Subject = Annotated[
@@ -43,11 +45,16 @@ def explained_hazard(session: CommandSession, subject: str) -> bool:
 
 def explained_finding(session: CommandSession, subject: str, request: LifecycleRequest) -> int:
     """Print what a finding of ``lifecycle`` rests on. Raises UsageError."""
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.explain import explain_finding
+
+    return shown(session, session.call(lambda asked, progress: explain_finding(asked, subject, progress), request))
+
+
+def shown(session: CommandSession, outcome: Outcome[ExplainResult]) -> int:
+    """Print the explanation; its exit code."""
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.explain import view
 
-    outcome = session.call(lambda asked, progress: explain_finding(asked, subject, progress), request)
     return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
@@ -95,8 +102,6 @@ def explain(
         allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
-    from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.render.views.explain import view
 
     request = ExplainRequest(
         connection=session.connection(),
@@ -115,8 +120,7 @@ def explain(
         bypass=session.settings.bypass,
         record=session.record(),
     )
-    outcome = session.call(run, request)
-    return finish(session, outcome, view(outcome.result, verbose=session.verbose))
+    return shown(session, session.call(run, request))
 
 
 def check(subject: str | None, query: str | None, what_if: bool) -> None:
