@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from indexpilot_cli.core.command import (
     Record,
     TableFilter,
     WorkloadRequest,
+    next_line,
 )
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
@@ -102,9 +102,8 @@ def _next(request: AnalyzeRequest, result: AnalyzeResult, source: Source) -> tup
     """Advice on the same statements; where there are none, what tells why a server has none."""
     if not result.template_count:
         return ("indexpilot doctor",) if source.session is not None and not request.workload.files else ()
-    snapshot = ("--snapshot", request.snapshot) if request.snapshot else ()
     files = [name for name in request.workload.files if name != "-"] if source.is_offline else []
-    return (shlex.join(("indexpilot", "recommend", *snapshot, *files)),)
+    return (next_line("recommend", request.snapshot, *files),)
 
 
 def _opened(request: AnalyzeRequest, progress: Progress, stack: ExitStack) -> tuple[Source, tuple[Warn, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from indexpilot_cli.core.command import (
     Progress,
     Record,
     TableFilter,
+    next_line,
 )
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
@@ -102,7 +102,7 @@ def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]
 def _next(request: DiscoverRequest, source: Source) -> Iterator[str]:
     """What is done with the tables; nothing where there are none, and without statements what tells how to get them."""
     if source.catalog.tables and source.records_statements:
-        yield shlex.join(("indexpilot", "analyze", *(("--snapshot", request.snapshot) if request.snapshot else ())))
+        yield next_line("analyze", request.snapshot)
     elif source.catalog.tables and source.session is not None:
         yield "indexpilot doctor"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from indexpilot_cli.core.command import (
     Record,
     TableFilter,
     WorkloadRequest,
+    next_line,
 )
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationReport, MutationType
@@ -115,7 +115,7 @@ def _next(request: DoctorRequest, source: Source) -> Iterator[str]:
     if can is not None and not can.metadata_hidden and can.metadata_version is None and not can.server.read_only:
         yield "indexpilot init"
     if source.records_statements:
-        yield shlex.join(("indexpilot", "recommend", *(("--snapshot", request.snapshot) if request.snapshot else ())))
+        yield next_line("recommend", request.snapshot)
 
 
 def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ from indexpilot_cli.core.command import (
     Progress,
     Record,
     WorkloadRequest,
+    next_line,
 )
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.workload import Workload
@@ -81,7 +81,7 @@ def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]
         result,
         server=source.server,
         warnings=note.warnings,
-        next=(shlex.join(("indexpilot", "recommend", "--snapshot", request.file)),) if result.statements else (),
+        next=(next_line("recommend", request.file),) if result.statements else (),
     )
 
 

@@ -8,6 +8,7 @@ UnreachableError with code ``password_required``; the command line may then ask 
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -98,6 +99,11 @@ class Outcome(Generic[T]):
     server: Server | None = None
     warnings: tuple[Warn, ...] = ()
     next: tuple[str, ...] = ()
+
+
+def next_line(command: str, snapshot: str | None = None, *files: str) -> str:
+    """A command line for ``Outcome.next``: the command on the same snapshot, on the server where there is none."""
+    return shlex.join(("indexpilot", command, *(("--snapshot", snapshot) if snapshot else ()), *files))
 
 
 class Progress(Protocol):
