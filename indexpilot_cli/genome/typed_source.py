@@ -50,18 +50,20 @@ _MULTIRANGES = {
     "tsmultirange": _DATETIME,
     "tstzmultirange": _DATETIME,
 }
-_IMPORTS = (
+_STANDARD = (
     ("_dataclasses", "import dataclasses as _dataclasses"),
     ("_datetime", "import datetime as _datetime"),
     ("_decimal", "import decimal as _decimal"),
     ("_ipaddress", "import ipaddress as _ipaddress"),
     ("_typing", "import typing as _typing"),
     ("_uuid", "import uuid as _uuid"),
+)
+_INSTALLED = (
     ("_pydantic", "import pydantic as _pydantic"),
     ("_Multirange", "from psycopg.types.multirange import Multirange as _Multirange"),
     ("_Range", "from psycopg.types.range import Range as _Range"),
 )
-_STANDARD = 6  # of them
+_IMPORTED = frozenset(word for word, _ in (*_STANDARD, *_INSTALLED))
 _BUILTINS = ("bool", "bytes", "float", "int", "list", "str")
 # Attributes of pydantic.BaseModel that a field may not hide; those that begin with model_ and _ besides.
 _OF_MODELS = frozenset(
@@ -218,7 +220,7 @@ class _Writer:
         return folded and not name.startswith("__") and not self._hides(name)
 
     def _hides(self, name: str) -> bool:
-        return name in _BUILTINS or name in self._taken or any(name == word for word, _ in _IMPORTS)
+        return name in _BUILTINS or name in self._taken or name in _IMPORTED
 
     def _fields(self, columns: Iterable[str]) -> list[str]:
         """A name for each column, its own where a class can have it."""
@@ -248,9 +250,9 @@ def _model_field(name: str, column: TypedColumn, annotation: str) -> str:
 
 
 def _imports(body: str) -> str:
-    lines = [line for word, line in _IMPORTS if re.search(rf"(?<![\w.\"]){word}\b", body)]
-    standard = {line for _, line in _IMPORTS[:_STANDARD]}
-    groups = [[line for line in lines if line in standard], [line for line in lines if line not in standard]]
+    groups = (
+        [line for word, line in group if re.search(rf"(?<![\w.\"]){word}\b", body)] for group in (_STANDARD, _INSTALLED)
+    )
     return "\n\n".join("\n".join(group) for group in groups if group)
 
 
