@@ -158,19 +158,18 @@ def _uses(statement: Node) -> dict[int, Literal]:
 
 def _compared(here: Node) -> Iterator[tuple[int, Literal]]:
     """Values to the column on the other side of their comparison."""
-    direct = here.names("name")[-1:] != () and here.names("name")[-1] not in _OTHER_SIDE
+    direct = _operator(here) not in ("", *_OTHER_SIDE)
+    each = here.enum("kind") in ("AEXPR_OP_ANY", "AEXPR_OP_ALL")
     sides = (here.child("lexpr"), here.child("rexpr"))
     for side, other in (sides, sides[::-1]):
         column = next((n for n in side.walk() if n.kind == "ColumnRef"), None) if side else None
         if side is None or other is None or column is None:
             continue
-        each = here.enum("kind") in ("AEXPR_OP_ANY", "AEXPR_OP_ALL")
         # The members of an array that is compared as a whole are no values of the column's type.
         members = _members(other) if each or other.kind != "A_ArrayExpr" else ()
         same = {id(n) for n in members} if direct and side is column else set()
-        kind = "[]" if each and other.kind in _VALUES else ""
+        kind, name = "[]" if each and other.kind in _VALUES else "", column.names("fields")[-1]
         for value in (n for n in other.level() if n.kind in _VALUES):
-            name = column.names("fields")[-1]
             yield value.number("location"), Literal("", "text", name, direct=id(value) in same, type=kind)
 
 
@@ -199,11 +198,11 @@ def _typed(here: Node) -> Iterator[tuple[Node, dict[str, Any]]]:
         place, word = _STEERING.get(name, (-1, ""))
         if 0 <= place < len(arguments) and arguments[place].kind in _VALUES:
             yield arguments[place], {"type": word}
-        yield from ((n, {"computed": True}) for n in arguments if n.kind == "A_Const" and _alone(here))
+        yield from ((n, {"computed": True}) for n in _computed(here, arguments))
     elif here.kind in ("UpdateStmt", "OnConflictClause", "InsertStmt"):
         yield from ((n, {"column": column, "direct": True}) for column, n in _assigned(here) if n.kind in _VALUES)
-    elif here.kind == "A_Expr" and here.names("name")[-1:] and here.names("name")[-1] in _ARITHMETIC and _alone(here):
-        yield from ((n, {"computed": True}) for n in here.below() if n.kind == "A_Const")
+    elif here.kind == "A_Expr" and _operator(here) in _ARITHMETIC:
+        yield from ((n, {"computed": True}) for n in _computed(here, here.below()))
 
 
 def _assigned(here: Node) -> Iterator[tuple[str, Node]]:
@@ -220,9 +219,16 @@ def _assigned(here: Node) -> Iterator[tuple[str, Node]]:
             yield target.text("name"), value
 
 
-def _alone(node: Node) -> bool:
-    """Whether the planner can compute it by itself."""
-    return not any(n.kind in ("ColumnRef", "SubLink", "ParamRef") for n in node.walk())
+def _operator(expression: Node) -> str:
+    """The operator without its schema; empty where the grammar names none."""
+    return (expression.names("name") or ("",))[-1]
+
+
+def _computed(here: Node, below: tuple[Node, ...]) -> tuple[Node, ...]:
+    """The constants right below a function or arithmetic that the planner can compute by itself."""
+    constants = tuple(n for n in below if n.kind == "A_Const")
+    known = constants and not any(n.kind in ("ColumnRef", "SubLink", "ParamRef") for n in here.walk())
+    return constants if known else ()
 
 
 _CONDITIONED = ("SelectStmt", "UpdateStmt", "DeleteStmt")
