@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any
 
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.db.session import Session
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome import profiles
 from indexpilot_cli.genome import table as genome
@@ -108,17 +107,18 @@ def list_fields(request: GenomeListRequest, progress: Progress) -> Outcome[Genom
     return Outcome("genome", result, server=server, warnings=note.warnings, next=after)
 
 
-def _report(row: Mapping[str, Any]) -> FieldReport:
+def _report(row: Row) -> FieldReport:
+    known = genome.field_of(row)
     return FieldReport(
-        QualifiedName(row["schema_name"], row["table_name"]),
-        row["field_name"],
-        row["field_type"],
-        bool(row["is_required"]),
-        row["is_indexable"] is not False,
-        row["default_expression"] is not False,
-        row["feature_group"],
-        row["created_at"],
-        row["updated_at"],
+        known.table,
+        known.name,
+        known.type,
+        known.required,
+        known.indexable,
+        known.default_expression,
+        known.group,
+        row.created_at,
+        row.updated_at,
     )
 
 

@@ -34,16 +34,15 @@ def fields(
     session: Session, table_name: str | None = None, schema_name: str | None = None, *, schema: str = SCHEMA
 ) -> tuple[GenomeField, ...]:
     """What the genome catalog holds, all of it or of one table; an unknown table has no fields."""
-    parameters = {"table_name": table_name, "schema_name": schema_name}
-    return tuple(_field(row) for row in session.rows(question(session, "genome/fields", schema), parameters))
+    return tuple(map(field_of, stamped_fields(session, table_name, schema_name, schema=schema)))
 
 
 def stamped_fields(
     session: Session, table_name: str | None = None, schema_name: str | None = None, *, schema: str = SCHEMA
-) -> tuple[Mapping[str, Any], ...]:
-    """The rows of the genome catalog under their column names, with ``created_at`` and ``updated_at``."""
+) -> tuple[Row, ...]:
+    """The rows of the genome catalog as they are, with ``created_at`` and ``updated_at``; ``field_of`` reads one."""
     parameters = {"table_name": table_name, "schema_name": schema_name}
-    return tuple(row._asdict() for row in session.rows(question(session, "genome/fields", schema), parameters))
+    return tuple(session.rows(question(session, "genome/fields", schema), parameters))
 
 
 def add(session: Session, new: Iterable[GenomeField], *, schema: str = SCHEMA) -> int:
@@ -110,7 +109,8 @@ def save_identities(session: Session, found: Iterable[Discovered], *, schema: st
     session.execute(question(session, "genome/identities_save", schema), columns)
 
 
-def _field(row: Row) -> GenomeField:
+def field_of(row: Row) -> GenomeField:
+    """A row of the genome catalog; what it does not say, nobody has forbidden."""
     return GenomeField(
         QualifiedName(row.schema_name, row.table_name),
         row.field_name,

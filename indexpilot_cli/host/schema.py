@@ -155,7 +155,9 @@ def get_genome_fields(table_name: str | None = None) -> list[dict[str, Any]]:
     """Rows of the genome catalog, all or of one table (``orders`` or ``sales.orders``); unknown tables have none."""
     schema_name, name = place.checked_table(table_name)
     with place.session() as session:
-        return [dict(row) for row in genome.stamped_fields(session, name, schema_name, schema=place.metadata_schema())]
+        return [
+            row._asdict() for row in genome.stamped_fields(session, name, schema_name, schema=place.metadata_schema())
+        ]
 
 
 def set_feature_group(table_name: str, field_name: str, group: str, schema_name: str = "public") -> bool:
