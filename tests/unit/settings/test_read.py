@@ -3,21 +3,29 @@
 import ast
 import typing
 from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 import indexpilot_cli
 from indexpilot_cli.guards.bypass import _FEATURES as BYPASS_FEATURES
+from indexpilot_cli.lifecycle.schedules.timetable import Job, components
 from indexpilot_cli.settings.conninfo import _FIELDS as CONNECTION_FIELDS
 from indexpilot_cli.settings.keys import keys
-from indexpilot_cli.settings.sections import Settings
+from indexpilot_cli.settings.sections import MaintenanceComponents, Settings
 
 ROOT = Path(indexpilot_cli.__file__).parent
 DECLARED = {ROOT / "settings" / "sections.py", ROOT / "settings" / "load.py"}
-# Read with getattr by a list of names: the lists of settings/conninfo.py and guards/bypass.py.
-BY_NAME = {f"connection.{name}" for name in CONNECTION_FIELDS} | {
-    f"bypass.features.{name}.{field}" for name in BYPASS_FEATURES for field in ("enabled", "reason")
+# Read by a list of names: those of settings/conninfo.py and guards/bypass.py, and the parts of the scheduled jobs.
+BY_NAME = {
+    *(f"connection.{name}" for name in CONNECTION_FIELDS),
+    *(f"bypass.features.{name}.enabled" for name in BYPASS_FEATURES),
+    *(f"bypass.features.{name}.reason" for name in BYPASS_FEATURES),
+    *(
+        f"operational.maintenance.components.{name}"
+        for name in chain(*(components(j, MaintenanceComponents()) for j in Job))
+    ),
 }
 
 
