@@ -8,11 +8,11 @@ https://www.postgresql.org/docs/current/planner-stats.html#PLANNER-STATS-EXTENDE
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.index import Reason
@@ -103,7 +103,7 @@ def _pairs(names: Iterable[str], table: Table) -> Iterator[tuple[str, str]]:
     # One that keeps every value once says all there is to say.
     alone = {i.definition.columns[0] for i in table.indexes if i.definition.unique and len(i.definition.keys) == 1
              and i.definition.columns and i.definition.predicate is None}  # fmt: skip
-    yield from combinations(sorted(set(names) & known - alone), 2)
+    yield from itertools.combinations(sorted(set(names) & known - alone), 2)
 
 
 def judged(pair: ColumnPair, evidence: PairEvidence) -> Misjudged | str | None:
@@ -247,12 +247,9 @@ def _joined(items: Sequence[Misjudged]) -> Iterator[tuple[tuple[str, ...], list[
 
 def _name(table: QualifiedName, columns: Sequence[str], taken: set[QualifiedName]) -> QualifiedName:
     stem = "_".join((table.name, *columns))
-    for number in range(1, 1000):
-        end = "_stat" if number == 1 else f"_stat{number}"
-        name = QualifiedName(table.schema, cut_name(stem, NAME_LIMIT - len(end)) + end)
-        if name not in taken:
-            return name
-    return QualifiedName(table.schema, f"{stem[:20]}_stat")
+    ends = itertools.chain(["_stat"], map("_stat{}".format, itertools.count(2)))
+    names = (QualifiedName(table.schema, cut_name(stem, NAME_LIMIT - len(end)) + end) for end in ends)
+    return next(name for name in names if name not in taken)
 
 
 def by_frequency(rows: Sequence[tuple[Value, Value]], number: int) -> Iterator[tuple[str, str]]:
