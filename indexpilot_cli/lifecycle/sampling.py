@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.command import Progress
@@ -35,6 +35,13 @@ def key_samples(session: Session, wanted: Sequence[tuple[Index, Table]], progres
     return found
 
 
+def sample_clauses(share: float, thin: float) -> tuple[Composable, Composable]:
+    """What stands behind the table's name to read a share of its pages, and the condition for a share of their rows."""
+    # SYSTEM takes whole pages, so that only the share is read.
+    pages = SQL("TABLESAMPLE SYSTEM ({})").format(Literal(100 * share)) if share < 1 else SQL("")
+    return pages, SQL("random() < {}").format(Literal(thin)) if thin < 1 else SQL("true")
+
+
 def _read(session: Session, index: Index, table: Table) -> KeySample | None:
     """A table of up to 80 MB is read as a whole, of a larger one about one row from each of 10,000 pages, as ANALYZE
     does: rows of one page are often alike. No index is used, so that none looks used.
@@ -55,6 +62,8 @@ def _read(session: Session, index: Index, table: Table) -> KeySample | None:
 
 
 def _question(session: Session, table: Table, columns: Sequence[Row], share: float, thin: float) -> Composable:
+    pages, thinned = sample_clauses(share, thin)
+    condition = SQL("{} AND ({})").format(thinned, _raw(columns[0].predicate)) if columns[0].predicate else thinned
     keys = [Identifier(f"k{number}") for number, column in enumerate(columns) if column.is_key]
     sizes = [SQL("coalesce(pg_column_size({}), 0)").format(Identifier(f"k{n}")) for n in range(len(columns))]
     values = (
@@ -66,9 +75,8 @@ def _question(session: Session, table: Table, columns: Sequence[Row], share: flo
         session.version,
         columns=SQL(", ").join(values),
         table=Identifier(table.name.schema, table.name.name),
-        # SYSTEM takes whole pages, so that only the share is read.
-        sample=SQL("TABLESAMPLE SYSTEM ({})").format(Literal(100 * share)) if share < 1 else SQL(""),
-        condition=SQL(" AND ").join(_conditions(columns, thin)),
+        sample=pages,
+        condition=condition,
         keys=SQL(", ").join(keys),
         bytes=_tuple_bytes(columns),
         widest=SQL("greatest({})").format(SQL(", ").join(sizes)),
@@ -78,12 +86,6 @@ def _question(session: Session, table: Table, columns: Sequence[Row], share: flo
 def _raw(text: str) -> Composable:
     """The server's own text of an expression, for the server."""
     return SQL(text.replace("{", "{{").replace("}", "}}")).format()
-
-
-def _conditions(columns: Sequence[Row], thin: float) -> Iterator[Composable]:
-    yield SQL("random() < {}").format(Literal(thin)) if thin < 1 else SQL("true")
-    if columns[0].predicate:
-        yield SQL("({})").format(_raw(columns[0].predicate))
 
 
 def _tuple_bytes(columns: Sequence[Row]) -> Composable:

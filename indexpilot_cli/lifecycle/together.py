@@ -24,6 +24,7 @@ from indexpilot_cli.lifecycle.findings.together import (
     pairs_of,
     statistics_missing,
 )
+from indexpilot_cli.lifecycle.sampling import sample_clauses
 from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding
 
 _PAIRS, _TABLES = 40, 12  # of those that most statements name
@@ -104,6 +105,7 @@ def _sample(session: Session, table: Table, columns: Sequence[str]) -> list[Sequ
     """Up to 30,000 rows: of a large table one from each of 4,000 pages, for rows of one page are often alike."""
     share = min(1.0, _PAGES / max(1, table.pages))
     thin = min(1.0, (_ROWS if share == 1.0 else table.pages) / max(table.rows, 1.0))
+    pages, condition = sample_clauses(share, thin)
     values = (SQL("left({}::text, {})").format(Identifier(name), Literal(_WIDE)) for name in columns)
     named = (SQL("{} AS {}").format(value, Identifier(f"v{number}")) for number, value in enumerate(values))
     query = composed(
@@ -111,8 +113,8 @@ def _sample(session: Session, table: Table, columns: Sequence[str]) -> list[Sequ
         session.version,
         columns=SQL(", ").join(named),
         table=Identifier(table.name.schema, table.name.name),
-        sample=SQL("TABLESAMPLE SYSTEM ({})").format(Literal(100 * share)) if share < 1 else SQL(""),
-        condition=SQL("random() < {}").format(Literal(thin)) if thin < 1 else SQL("true"),
+        sample=pages,
+        condition=condition,
         limit=Literal(2 * _ROWS),
     )
     with session.transaction(rollback=True):
