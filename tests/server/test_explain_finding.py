@@ -4,14 +4,12 @@ import re
 
 import pytest
 
-from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.explain import explain_finding
 from indexpilot_cli.lifecycle.values import LifecycleRequest
-from tests.server.requesting import QUIET, RECORD, TWIN, Place, queries
+from tests.server.requesting import QUIET, RECORD, TWIN, filled, queries
 from tests.server.test_lifecycle import AT_ONCE, look, short
-from tests.servers import new_database
 
 pytestmark = pytest.mark.usefixtures("own_places")
 SEED = """
@@ -29,11 +27,7 @@ NEEDED = queries('SELECT * FROM "Odd place"."The acts" WHERE kind = 7')
 
 @pytest.fixture(scope="module")
 def acts(pg):
-    with new_database(pg) as dsn:
-        place = Place(dsn)
-        place.sql(SEED)
-        place.sql('VACUUM ANALYZE "Odd place"."The acts"')
-        place.ask(InitRequest, record=QUIET)
+    with filled(pg, SEED, 'VACUUM ANALYZE "Odd place"."The acts"') as place:
         yield place
 
 

@@ -3,11 +3,9 @@
 import psycopg
 import pytest
 
-from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.core.command import WorkloadRequest
-from tests.server.requesting import QUIET, TWIN, Place, queries
+from tests.server.requesting import TWIN, filled, queries
 from tests.server.test_lifecycle import look, offered, short
-from tests.servers import new_database
 
 pytestmark = pytest.mark.usefixtures("own_places")
 SEED = """
@@ -41,11 +39,7 @@ STATEMENTS = (
 
 @pytest.fixture(scope="module")
 def acts(pg):
-    with new_database(pg) as dsn:
-        place = Place(dsn)
-        place.sql(SEED)
-        place.sql("VACUUM ANALYZE")
-        place.ask(InitRequest, record=QUIET)
+    with filled(pg, SEED, "VACUUM ANALYZE") as place:
         yield place
 
 

@@ -5,7 +5,6 @@ from functools import partial
 
 import pytest
 
-from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Record, Silent
@@ -13,8 +12,7 @@ from indexpilot_cli.core.index import DropChoice
 from indexpilot_cli.lifecycle.spare import SpareRequest
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from tests.server.applying import outcomes, run_apply, run_rollback
-from tests.server.requesting import QUIET, TWIN, Place, queries
-from tests.servers import new_database
+from tests.server.requesting import TWIN, filled, queries
 
 pytestmark = pytest.mark.usefixtures("own_places")
 LINES = '"Shop 2"."Order lines"'
@@ -63,11 +61,7 @@ WHERE n.nspname IN ('public', 'Shop 2') ORDER BY 1
 
 @pytest.fixture(scope="module")
 def place(pg):
-    with new_database(pg) as dsn:
-        found = Place(dsn)
-        found.sql(SEED)
-        found.sql("VACUUM ANALYZE")
-        found.ask(InitRequest, record=QUIET)
+    with filled(pg, SEED, "VACUUM ANALYZE") as found:
         yield found
 
 
