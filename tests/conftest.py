@@ -6,7 +6,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.servers", "tests.cli.changes"]
+pytest_plugins = ["tests.servers", "tests.cli.changes", "tests.cli.walking"]
 
 _CLEAN = ("PG", "INDEXPILOT_", "DB_")
 _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")

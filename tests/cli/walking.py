@@ -1,0 +1,79 @@
+"""Every command of the program, and a database with our tables and a plan on which any of them can be run."""
+
+import json
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+
+from tests.cli.changes import CALM
+from tests.cli.process import run
+from tests.servers import new_database
+
+TABLES = """
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, status text NOT NULL, note text);
+INSERT INTO orders
+SELECT i, i % 5000, CASE WHEN i % 50 = 0 THEN 'open' ELSE 'done' END FROM generate_series(1, 40000) i;
+"""
+TRACES = "SELECT (SELECT count(*) FROM indexpilot.mutation_log), (SELECT sum(runs) FROM indexpilot.idle_runs)"
+# Commands that reach no database of the user's.
+LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecycle install"}
+
+
+def leaves(command, path=()):
+    """The names of all commands that do something by themselves."""
+    if getattr(command, "invoke_without_command", True) and path:
+        yield " ".join(path)
+    if not hasattr(command, "commands"):
+        return
+    for name, sub in command.commands.items():
+        yield from leaves(sub, (*path, name))
+
+
+@dataclass
+class World:
+    """A database with our tables and a plan, and the program in a home of its own."""
+
+    dsn: str
+    home: object
+    cache: str
+    names: dict
+
+    def run(self, name, arguments):
+        given = [f"M-{self.newest()}" if a == "{newest}" else a.format_map(self.names) for a in arguments]
+        return run(self.home, *name.split(), *given, "-d", self.dsn, XDG_CACHE_HOME=self.cache, **CALM)
+
+    def newest(self):
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute("SELECT coalesce(max(id), 0) FROM indexpilot.mutation_log").fetchone()[0]
+
+    def traces(self):
+        """How many rows there are, and how many idle runs were counted."""
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(TRACES).fetchone()
+
+
+@pytest.fixture(scope="module")
+def world(pg, cache, tmp_path_factory):
+    home = tmp_path_factory.mktemp("walk")
+    files = {
+        "workload.sql": "SELECT * FROM orders WHERE customer_id = 7;",
+        "good.sql": "ALTER TABLE orders ADD COLUMN later int;",
+        "bad.sql": "ALTER TABLE orders ADD COLUMM later int;",
+        "broken.sql": "SELEC * FORM orders;",
+        "bad.json": "{}",
+    }
+    for name, text in files.items():
+        (home / name).write_text(text)
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(TABLES)
+            connection.execute("ANALYZE")
+        found = World(dsn, home, cache, {})
+        assert found.run("init", ["--db-only", "--yes"]).code == 0
+        advice = found.run("recommend", ["--source", "sql", "workload.sql", "--json", "--output", "plan.json"])
+        assert advice.code == 0, advice.err
+        result = json.loads((home / "plan.json").read_text())["result"]
+        best = result["recommendations"][0]
+        names = {"dsn": dsn, "P": result["plan"], "R": best["id"], "q": best["templates"][0]["id"], "file": "plan.json"}
+        yield World(dsn, home, cache, names)
