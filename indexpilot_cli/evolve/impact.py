@@ -167,8 +167,7 @@ def _profiles(asked: AskedColumn, column: ColumnFacts) -> int:
         return 0
     from indexpilot_cli.genome import table as genome
 
-    key = FieldKey(asked.table.name, column.name)
-    return sum(1 for row in genome.all_rows(session, schema=schema) if row.key == key)
+    return genome.profile_count(session, FieldKey(asked.table.name, column.name), schema=schema)
 
 
 def _queries(

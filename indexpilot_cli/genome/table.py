@@ -175,9 +175,8 @@ def initialize(session: Session, tenant_id: int, *, schema: str = SCHEMA) -> int
 
 def set_enabled(session: Session, tenant_id: int, key: FieldKey, enabled: bool, *, schema: str = SCHEMA) -> bool:
     """Switch one field of one tenant; False when that changes nothing (or the catalog has no such field)."""
-    values = {"tenant_id": tenant_id, "is_enabled": enabled}
-    names = {"schema_name": key.table.schema, "table_name": key.table.name, "field_name": key.field}
-    return session.execute(question(session, "genome/profile_set", schema), values | names) == 1
+    values = _key(key) | {"tenant_id": tenant_id, "is_enabled": enabled}
+    return session.execute(question(session, "genome/profile_set", schema), values) == 1
 
 
 def tenant_fields(
@@ -206,12 +205,15 @@ def has_profile(session: Session, tenant_id: int, *, schema: str = SCHEMA) -> bo
     return bool(session.value(question(session, "genome/has_profile", schema), {"tenant_id": tenant_id}))
 
 
-def all_rows(session: Session, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...]:
-    """Every profile row."""
-    return tuple(
-        ProfileRow(r.tenant_id, _row_key(r), r.is_enabled)
-        for r in session.rows(question(session, "genome/profiles", schema), {})
-    )
+def profile_rows(session: Session, key: FieldKey, *, schema: str = SCHEMA) -> tuple[ProfileRow, ...]:
+    """The tenants' rows for one field."""
+    rows = session.rows(question(session, "genome/profiles", schema), _key(key))
+    return tuple(ProfileRow(r.tenant_id, _row_key(r), r.is_enabled) for r in rows)
+
+
+def profile_count(session: Session, key: FieldKey, *, schema: str = SCHEMA) -> int:
+    """How many tenants have a row for the field."""
+    return int(session.value(question(session, "genome/profile_count", schema), _key(key)))
 
 
 def find_registry(

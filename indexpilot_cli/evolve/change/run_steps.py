@@ -86,10 +86,12 @@ def known(session: Session, table: QualifiedName, column: str, schema: str) -> d
     """What our tables say of the column now, as JSON; empty when they do not know it."""
     key = FieldKey(table, column)
     fields = [f for f in genome.fields(session, table.name, table.schema, schema=schema) if f.key == key]
-    rows = [row for row in genome.all_rows(session, schema=schema) if row.key == key]
     if not fields:
         return {}
-    return {"field": to_json(fields[0]), "profiles": [to_json(row) for row in rows]}
+    # A tenant without a row has the default: only those that chose otherwise must be brought back.
+    rows = genome.profile_rows(session, key, schema=schema)
+    odd = [to_json(row) for row in rows if row.enabled != fields[0].default_expression]
+    return {"field": to_json(fields[0]), "profiles": odd}
 
 
 def follow(session: Session, change: SchemaChange, schema: str) -> None:
