@@ -26,7 +26,7 @@ from indexpilot_cli.guards.bypass import SETUP, require_on
 from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked
 from indexpilot_cli.log.metadata import SCHEMA, checked_schema
 from indexpilot_cli.settings.load import load
-from indexpilot_cli.settings.sections import BypassSettings
+from indexpilot_cli.settings.sections import Settings
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
@@ -35,8 +35,9 @@ V = TypeVar("V")
 @dataclass
 class _Place:
     schema: str = SCHEMA
-    bypass: BypassSettings = field(default_factory=BypassSettings)
+    settings: Settings = field(default_factory=Settings)
     forgetful: list[Callable[[], None]] = field(default_factory=list)
+    configured: list[Callable[[Settings], None]] = field(default_factory=list)
 
 
 _place = _Place()
@@ -71,35 +72,42 @@ def init_connection_pool(
 ) -> None:
     """Open the process's pool, in place of one that was open. ``timeout`` is seconds, also for a borrower's wait.
 
-    The switches of the configuration (``bypass.*``) are read here: what is off stays off until the next call. Raises
-    UsageError unless 1 <= minimum <= maximum, UnreachableError when the server cannot be reached, which the log is
-    told when it can.
+    The configuration is read here, its switches (``bypass.*``: what is off stays off until the next call) and the
+    limits of caches (``features.expression_profiles.*``). Raises UsageError unless 1 <= minimum <= maximum,
+    UnreachableError when the server cannot be reached, which the log is told when it can.
     """
-    _place.bypass = _configured()
+    _configure()
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
     with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, _record("init_connection_pool")) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
         note.elsewhere = True
 
 
-def _configured() -> BypassSettings:
-    """The switches of files and environment; one that cannot be read must not keep the host from starting."""
+def _configure() -> None:
+    """Files and environment as they are now; what cannot be read must not keep the host from starting."""
     try:
-        return load(os.environ, Path.cwd()).bypass
+        _place.settings = load(os.environ, Path.cwd())
     except UsageError as error:
         logging.getLogger(__name__).warning("the configuration is not read: %s", error)
-        return BypassSettings()
+        _place.settings = Settings()
+    for follow in _place.configured:
+        follow(_place.settings)
+
+
+def on_configured(follow: Callable[[Settings], None]) -> None:
+    """Register what goes by the configuration; it is called when a pool is opened."""
+    _place.configured.append(follow)
 
 
 def collects() -> bool:
     """Whether statistics are recorded: neither they nor everything is switched off."""
-    return _place.bypass.features.stats_collection.enabled and not _place.bypass.system.enabled
+    return _place.settings.bypass.features.stats_collection.enabled and not _place.settings.bypass.system.enabled
 
 
 def skipped() -> str | None:
     """Why nothing is set up when a host starts; None when it is."""
     try:
-        require_on(_place.bypass, "initialization", SETUP)
+        require_on(_place.settings.bypass, "initialization", SETUP)
     except RefusedError as off:
         return off.message + (f": {off.detail}" if off.detail else "")
     return None

@@ -12,6 +12,7 @@ from indexpilot_cli.genome.profiles import checked_tenant
 from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.log import metadata
+from indexpilot_cli.settings.sections import Settings
 
 _Key = tuple[int, str | None]
 _cache: TtlCache[_Key, tuple[dict[str, Any], ...]] = TtlCache(300.0, 1000)
@@ -19,9 +20,20 @@ place.on_schema_change(_cache.clear)
 
 
 def configure_profile_cache(seconds: float, size: int) -> None:
-    """How long and how many answers of ``get_tenant_fields`` are kept; 0 seconds keeps none."""
+    """How long and how many answers of ``get_tenant_fields`` are kept; 0 seconds keeps none.
+
+    In place of ``features.expression_profiles.cache_seconds`` and ``cache_size``, until a pool is opened again.
+    """
     _cache.seconds, _cache.size = seconds, size
     _cache.clear()
+
+
+def _by_settings(settings: Settings) -> None:
+    limits = settings.features.expression_profiles
+    configure_profile_cache(limits.cache_seconds, limits.cache_size)
+
+
+place.on_configured(_by_settings)
 
 
 def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -> dict[str, Any]:

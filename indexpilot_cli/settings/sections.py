@@ -74,10 +74,17 @@ class ConstraintOptimizerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpressionProfileSettings:
+    cache_seconds: float = seconds(300.0, "how long a host application believes a tenant's fields; 0 asks each time")
+    cache_size: int = count(1000, "answers about tenants' fields that a host application keeps", low=1)
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureSettings:
-    """``features.*``: the published ideas, each with its switch."""
+    """``features.*``: the published ideas, each with its switch, and the tenants' profiles."""
 
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
+    expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
 
 
 @dataclass(frozen=True, slots=True)

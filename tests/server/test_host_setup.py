@@ -139,7 +139,6 @@ def test_b2_b4_b6_tenants(ready):
 
 
 def test_b9_answers_are_cached_until_somebody_here_toggles(ready):
-    host.configure_profile_cache(300, 1000)
     host.initialize_tenant_expression(7)
     assert len(host.get_tenant_fields(7)) == 3
     ready.execute("UPDATE indexpilot.expression_profile SET is_enabled = false WHERE field_name = 'id'")
@@ -149,7 +148,23 @@ def test_b9_answers_are_cached_until_somebody_here_toggles(ready):
     host.configure_profile_cache(0, 1000)
     ready.execute("UPDATE indexpilot.expression_profile SET is_enabled = true")
     assert len(host.get_tenant_fields(7)) == 3
-    host.configure_profile_cache(300, 1000)
+
+
+def test_b9_the_cache_goes_by_the_settings(ready, pool, monkeypatch):
+    monkeypatch.setenv("INDEXPILOT_FEATURES_EXPRESSION_PROFILES_CACHE_SECONDS", "0")
+    host.init_connection_pool(pool, 1, 4)
+    switch = "UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'custom_x'"
+    assert len(host.get_tenant_fields(7)) == 3
+    ready.execute(switch)
+    assert len(host.get_tenant_fields(7)) == 2
+    monkeypatch.setenv("INDEXPILOT_FEATURES_EXPRESSION_PROFILES_CACHE_SECONDS", "300")
+    monkeypatch.setenv("INDEXPILOT_FEATURES_EXPRESSION_PROFILES_CACHE_SIZE", "1")
+    host.init_connection_pool(pool, 1, 4)
+    assert len(host.get_tenant_fields(7)) == 2
+    ready.execute(switch.replace("custom_x", "status"))
+    assert len(host.get_tenant_fields(7)) == 2
+    host.get_tenant_fields(8)  # takes the only place
+    assert len(host.get_tenant_fields(7)) == 1
 
 
 def test_b7_defaults_for_tenants_without_a_profile(ready):
