@@ -16,7 +16,6 @@ from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.queries import Composed, Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
-from indexpilot_cli.sql.utility import kept
 
 _HIDDEN = "<insufficient privilege>"
 # What ALTER TABLE runs to validate a foreign key: RI_Initial_Check() in ri_triggers.c.
@@ -212,6 +211,9 @@ def _missing(message: str, hint: str, detail: str | None = None) -> Prerequisite
 
 
 def _entry(row: Row) -> StatementEntry:
+    # The parser takes a tenth of a second to load, and every command looks for pg_stat_statements.
+    from indexpilot_cli.sql.utility import kept
+
     return StatementEntry(
         role=row.role,
         query_id=row.query_id,

@@ -24,7 +24,6 @@ LATE = (
     "rich.progress",
     "scipy.optimize",
     "scipy.sparse",
-    "tabulate",
     "typer._adapters",
     "yaml",
 )

@@ -47,7 +47,6 @@ THIRD_PARTY = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("render", "cli/terminal"),
-    "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
     "prometheus_client": ("render/prometheus",),
     "psutil": ("guards/context", "planner/twin/cluster"),
