@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.apply.plan import DID_NOT_PAY
 from indexpilot_cli.apply.values import ApplyResult
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType
@@ -45,6 +46,7 @@ def outcome(
 
     For ``cron`` a closing window is no fault.
     """
+    _measure(result.mutations)
     taken_back = tuple(r for r in result.reconciled if r.outcome == "reverted")
     code, status = _code((*result.mutations, *taken_back), error, stopped_by=stopped_by, cron=cron)
     if error is not None:
@@ -54,6 +56,12 @@ def outcome(
         warnings = (*warnings, Warn("interrupted", result.plan or "", "stopped by a signal"))
     after = _next(result, command, code)
     return Outcome(command, replace(result, warnings=warnings), status, code, server, warnings, after)
+
+
+def _measure(reports: Sequence[MutationReport]) -> None:
+    for report in reports:
+        if report.milliseconds is not None:
+            telemetry.timing("operations", report.milliseconds / 1000, kind=report.kind.value, outcome=report.outcome)
 
 
 def skipped_outcome(result: ApplyResult, server: Server | None, *, command: str = "apply") -> Outcome[ApplyResult]:

@@ -13,8 +13,10 @@ import psycopg
 from psycopg.rows import tuple_row
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.db.conninfo import read_conninfo, secrets_of
 from indexpilot_cli.db.errors import clean, connect_error
+from indexpilot_cli.db.host_pool import HostPool
 from indexpilot_cli.db.session import Session, _Facts, _facts_of, _Target
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 
@@ -45,6 +47,7 @@ class _State:
     pool: ConnectionPool[_Connection] | None = None
     lent: int = 0
     conninfo: tuple[str, str | None] = ("", None)
+    host: HostPool | None = None
 
     def swap(self, pool: ConnectionPool[_Connection] | None) -> ConnectionPool[_Connection] | None:
         """Put the pool in place and give the one before."""
@@ -102,8 +105,25 @@ def init_connection_pool(
         old.close()
 
 
+def borrow_from(host: HostPool | None) -> None:
+    """Lend the host's connections from now on instead of ours, whose pool is closed; None: ours again."""
+    if host is not None:
+        close_connection_pool()
+    _state.host = host
+
+
+def host_pool_in_use() -> HostPool | None:
+    """The host's pool that lends; None when ours does or none."""
+    return _state.host
+
+
 def pool_conninfo() -> tuple[str, str | None]:
-    """Where the open pool's connections go: connection string and password. Raises PrerequisiteError without one."""
+    """Where the open pool's connections go: connection string and password. Raises PrerequisiteError without one.
+
+    Of a host's pool one connection is asked, once: raises UnreachableError when it lends none.
+    """
+    if _state.host is not None:
+        return _state.host.conninfo()
     _opened()
     return _state.conninfo
 
@@ -113,8 +133,13 @@ def get_connection() -> Iterator[psycopg.Connection[Any]]:
     """A live connection, in a transaction that commits after the block and rolls back on an exception.
 
     It waits for a free one. Whatever the borrower sets (autocommit, session settings) is undone afterwards.
+    Of a host's pool it is one of the host's, which keeps its own settings; psycopg2's come in the shape of psycopg 3's.
     Raises PrerequisiteError without a pool, UnreachableError when none comes free in time.
     """
+    if _state.host is not None:
+        with _state.host.connection() as lent:
+            yield lent
+        return
     pool = _opened()
     try:
         connection = _live(pool)
@@ -130,14 +155,21 @@ def get_connection() -> Iterator[psycopg.Connection[Any]]:
 
 
 def close_connection_pool() -> None:
-    """Close the pool if one is open; a later ``init_connection_pool`` may open another."""
+    """Close the pool if one is open; a later ``init_connection_pool`` may open another. A host's own stays open."""
     pool = _state.swap(None)
     if pool is not None:
         pool.close()
 
 
 def get_pool_stats() -> PoolStats:
-    """The pool's numbers at this moment; all zero when none is open."""
+    """The pool's numbers at this moment; all zero when none is open.
+
+    Of a host's pool ``used`` are those with us, the others as far as it tells them, else zero.
+    """
+    host = _state.host
+    if host is not None:
+        none = dict.fromkeys(("minimum", "maximum", "size", "free", "waiting"), 0)
+        return PoolStats(used=host.used, **none | host.numbers())
     with _state.lock:
         pool, lent = _state.pool, _state.lent
     if pool is None:
@@ -163,6 +195,7 @@ def _live(pool: ConnectionPool[_Connection]) -> _Connection:
         except psycopg.Error:
             # What ended one has ended the others as a rule (a restart, a failover). The pool's own check waits longer
             # after each dead one it meets: 20 of them took more than a minute. So all are looked at now.
+            telemetry.count("pool.dead_connections")
             pool.putconn(connection)
             pool.check()
         else:
@@ -195,6 +228,7 @@ def _reset(connection: _Connection) -> None:
 
 
 def _exhausted(error: PoolTimeout | PoolClosed) -> UnreachableError:
+    telemetry.count("pool.exhausted")
     return UnreachableError(
         "no connection of the pool came free in time",
         detail=clean(str(error)),
@@ -209,6 +243,7 @@ class BorrowedSession(Session):
     def __init__(self, connection: psycopg.Connection[Any]):
         self._borrowed = connection
         super().__init__(_Target("", None, (), (), ()), read_only=False)
+        self._depth = 1  # the borrower's transaction
 
     def close(self) -> None:
         """Nothing: the pool takes the connection back."""
@@ -236,3 +271,4 @@ def pool_session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5
         limits = {"statement": f"{statement_timeout_ms}ms", "lock": f"{lock_timeout_ms}ms"}
         session.rows("log/limits", limits)
         yield session
+    session.committed()

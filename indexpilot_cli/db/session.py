@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -75,6 +75,8 @@ class Session:
     def __init__(self, target: _Target, *, read_only: bool):
         self._target = target
         self._notices: list[Notice] = []
+        self._after: list[Callable[[], None]] = []
+        self._depth = 0
         self.read_only = read_only
         self._connection, self._facts = self._connect()
 
@@ -195,8 +197,33 @@ class Session:
     @contextmanager
     def transaction(self, *, rollback: bool = False) -> Iterator[None]:
         """A transaction (or savepoint) around the block, rolled back on an error or when asked to."""
-        with self._guard(), self._connection.transaction(force_rollback=rollback):
-            yield
+        kept = len(self._after)
+        self._depth += 1
+        try:
+            with self._guard(), self._connection.transaction(force_rollback=rollback):
+                yield
+        except BaseException:
+            del self._after[kept:]
+            raise
+        finally:
+            self._depth -= 1
+        if rollback:
+            del self._after[kept:]
+        if not self._depth:
+            self.committed()
+
+    def after_commit(self, action: Callable[[], None]) -> None:
+        """Run it when what was done until here is committed: now, unless in a transaction; never if that is undone."""
+        if self._depth:
+            self._after.append(action)
+        else:
+            action()
+
+    def committed(self) -> None:
+        """Run what waits for a commit: for who has committed a transaction that this session did not begin."""
+        waiting, self._after = self._after, []
+        for action in waiting:
+            action()
 
     def drain_notices(self) -> tuple[Notice, ...]:
         """The notices received since the last call."""

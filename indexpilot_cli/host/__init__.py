@@ -8,6 +8,18 @@ from __future__ import annotations
 
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
+from indexpilot_cli.host.adapters.audit import CallbackAudit, JsonLinesAudit, LoggingAudit
+from indexpilot_cli.host.adapters.configure import (
+    configure_adapters,
+    get_adapter_stats,
+    get_audit_adapter,
+    get_error_tracker,
+    get_host_database_adapter,
+    get_monitoring_adapter,
+)
+from indexpilot_cli.host.adapters.errors import RollbarErrors, SentryErrors
+from indexpilot_cli.host.adapters.guarded import AdapterStats, AuditAdapter, ErrorTracker, MonitoringAdapter
+from indexpilot_cli.host.adapters.metrics import DatadogMetrics, PrometheusMetrics, StatsdMetrics
 from indexpilot_cli.host.evolve import (
     analyze_schema_change_impact,
     clear_impact_cache,
@@ -72,18 +84,31 @@ from indexpilot_cli.host.types import (
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, AlertLevel, AlertRule
 
 __all__ = [
+    "AdapterStats",
     "Alert",
     "AlertBook",
     "AlertLevel",
     "AlertRule",
+    "AuditAdapter",
+    "CallbackAudit",
+    "DatadogMetrics",
+    "ErrorTracker",
     "HealthStatus",
+    "JsonLinesAudit",
+    "LoggingAudit",
+    "MonitoringAdapter",
     "PostgresAdapter",
+    "PrometheusMetrics",
+    "RollbarErrors",
+    "SentryErrors",
+    "StatsdMetrics",
     "alert_book",
     "analyze_schema_change_impact",
     "bootstrap_genome_catalog",
     "bootstrap_genome_catalog_from_schema",
     "clear_impact_cache",
     "close_connection_pool",
+    "configure_adapters",
     "configure_profile_cache",
     "create_metadata_tables",
     "detect_and_sync_schema_changes",
@@ -98,12 +123,17 @@ __all__ = [
     "generate_all_types",
     "generate_rollback_plan",
     "generate_types_for_table",
+    "get_adapter_stats",
+    "get_audit_adapter",
     "get_connection",
     "get_database_adapter",
+    "get_error_tracker",
     "get_field_usage_stats",
     "get_genome_fields",
     "get_health",
+    "get_host_database_adapter",
     "get_lifecycle_status",
+    "get_monitoring_adapter",
     "get_mutation_summary",
     "get_pool_stats",
     "get_query_log_stats",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.workload.query_stats import QueryStat
 
@@ -82,6 +83,7 @@ class StatBuffer:
         self._thread: threading.Thread | None = None
         self._count = dict.fromkeys(("logged", "written", "rejected", "dropped", "failures"), 0)
         self._last_error: str | None = None
+        self._told = dict(self._count)  # what monitoring knows of
 
     def add(self, row: PendingStats) -> bool:
         """Take the row; False when the buffer is full and it is dropped."""
@@ -207,12 +209,19 @@ class StatBuffer:
 
     def _write_out(self, rows: list[PendingStats]) -> None:
         """Write and account. An error that is not ours ends the thread; its rows stay, and another begins."""
-        written, error = 0, "the writing thread stopped"
+        written, error, began = 0, "the writing thread stopped", self._clock()
+        was_healthy = self._healthy
         try:
             written, error = self._write(rows), ""
-        except IndexPilotError as failed:
+        except Exception as failed:
+            # Told once until a write succeeds: a server that is down is asked every few seconds.
+            if was_healthy:
+                telemetry.failure(failed, command="host log_query_stat")
+            if not isinstance(failed, IndexPilotError):
+                raise
             error = f"{failed.message}: {failed.detail}" if failed.detail else failed.message
         finally:
+            telemetry.timing("query_stats.flush", self._clock() - began, outcome="failed" if error else "done")
             self._account(rows, written, error)
 
     def _account(self, rows: list[PendingStats], written: int, error: str) -> None:
@@ -226,7 +235,14 @@ class StatBuffer:
             self._healthy = not error
             self._writing = 0
             self._flushes += 1
+            self._tell()
             self._change.notify_all()
+
+    def _tell(self) -> None:
+        # Here and not when a row is dropped: a call of the host's pays for no monitoring.
+        for name in ("written", "rejected", "dropped", "failures"):
+            telemetry.count(f"query_stats.{name}", self._count[name] - self._told[name])
+        self._told = dict(self._count)
 
     def _take_back(self, rows: list[PendingStats], error: str) -> None:
         self._count["failures"] += 1

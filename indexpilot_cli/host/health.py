@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from indexpilot_cli import __version__
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.db.pool import PoolStats, get_pool_stats, pool_conninfo
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.host import place
+from indexpilot_cli.host.adapters.configure import get_adapter_stats
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook
-from indexpilot_cli.lifecycle.metric_families import MetricFamily
+from indexpilot_cli.lifecycle.metric_families import MetricFamily, MetricKind
 from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
 
 
@@ -35,17 +38,47 @@ alert_book = AlertBook()
 def get_health(book: AlertBook | None = None, *, most: int = 2000) -> HealthStatus:
     """Measure through the host's pool; new alerts go to the book's listeners (``alert_book`` unless another is given).
 
-    A database that does not answer is a state and no error. Raises PrerequisiteError when no pool is open.
+    The monitoring adapter is told of them too, and of every gauge but those of single indexes. A database that does
+    not answer is a state and no error. Raises PrerequisiteError when no pool is open.
     """
     judged = alert_book if book is None else book
-    conninfo, password = pool_conninfo()
-    connection = Connection(conninfo, password, metadata_schema=place.metadata_schema())
-    request, failure = MetricsRequest(connection, most, Record(version=__version__)), None
+    request, failure = MetricsRequest(Connection(), most, Record(version=__version__)), None
     try:
+        conninfo, password = pool_conninfo()
+        request = replace(request, connection=Connection(conninfo, password, metadata_schema=place.metadata_schema()))
         with place.session() as session:
             _, found = measured(session, request)
     except UnreachableError as error:
         failure, found = error.message, unreached(request)
-    judged.look(found.families)
+    pool = get_pool_stats()
+    families = (*found.families, *_of_host(pool))
+    judged.look(families)
+    _tell(families)
     latency = found.figures.latency if found.figures is not None else None
-    return HealthStatus(failure is None, latency, failure, get_pool_stats(), found.families, judged.active)
+    return HealthStatus(failure is None, latency, failure, pool, families, judged.active)
+
+
+def _of_host(pool: PoolStats) -> Iterator[MetricFamily]:
+    """What is to be measured in the host's own process."""
+    states = {"used": pool.used, "free": pool.free, "waiting": pool.waiting}
+    yield _by("pool_connections", MetricKind.GAUGE, "The pool's connections, and who waits for one.", "state", states)
+    stats = get_adapter_stats()
+    failures = {role: of.failures for role, of in stats.items()}
+    yield _by("adapter_failures_total", MetricKind.COUNTER, "Calls that an adapter failed.", "role", failures)
+    dropped = {role: of.dropped for role, of in stats.items()}
+    yield _by("adapter_dropped_total", MetricKind.COUNTER, "Calls that found an adapter's queue full.", "role", dropped)
+
+
+def _by(name: str, kind: MetricKind, text: str, label: str, counts: Mapping[str, int]) -> MetricFamily:
+    series = tuple(((key,), float(number)) for key, number in counts.items())
+    return MetricFamily(f"indexpilot_{name}", kind, text, (label,), series)
+
+
+def _tell(families: Iterable[MetricFamily]) -> None:
+    for family in families:
+        # A series for each index would be thousands in a system that is paid by the series; Prometheus has them from
+        # ``lifecycle metrics``.
+        if family.kind is MetricKind.GAUGE and not family.name.startswith("indexpilot_index_size"):
+            for values, number in family.series:
+                tags = dict(zip(family.labels, values, strict=True))
+                telemetry.gauge(family.name.removeprefix("indexpilot_"), number, **tags)

@@ -19,6 +19,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db import pool
 from indexpilot_cli.db.conninfo import secrets_of
+from indexpilot_cli.db.host_pool import HostPool
 from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -73,14 +74,25 @@ def init_connection_pool(
     """Open the process's pool, in place of one that was open. ``timeout`` is seconds, also for a borrower's wait.
 
     The configuration is read here, its switches (``bypass.*``: what is off stays off until the next call) and the
-    limits of caches (``features.expression_profiles.*``). Raises UsageError unless 1 <= minimum <= maximum,
+    limits of caches (``features.expression_profiles.*``). While a pool of the host's is configured
+    (``configure_adapters``), that one is used and none is opened. Raises UsageError unless 1 <= minimum <= maximum,
     UnreachableError when the server cannot be reached, which the log is told when it can.
     """
     _configure()
+    if pool.host_pool_in_use() is not None:
+        return
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
     with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, _record("init_connection_pool")) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
         note.elsewhere = True
+
+
+def use_host_pool(lender: HostPool | None) -> None:
+    """Borrow the host's connections from now on, and read the configuration as for a pool of ours; None: ours again."""
+    if lender is not None:
+        _configure()
+    pool.borrow_from(lender)
+    schema_changed()
 
 
 def _configure() -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeAlias
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.lifecycle.metric_families import MetricFamily
 
 
@@ -110,8 +111,8 @@ Listener: TypeAlias = Callable[[Alert], object]
 class AlertBook:
     """Alerts in memory, the newest ``size`` of them; safe for threads.
 
-    What goes on being broken is told once, and again only after it was whole in between. A listener that fails is
-    counted and harms nobody.
+    A host's monitoring adapter and the listeners are told. What goes on being broken is told once, and again only after
+    it was whole in between. A listener that fails is counted and harms nobody.
     """
 
     def __init__(self, rules: Sequence[AlertRule] = RULES, size: int = 1000):
@@ -137,6 +138,7 @@ class AlertBook:
             listeners = tuple(self._listeners)
         # Without the lock: a listener may take its time, or ask the book.
         for alert in new:
+            telemetry.alert(alert.level.value, alert.rule.name, str(alert), alert.value)
             for level, listener in listeners:
                 if alert.level.rank >= level.rank:
                     self._tell(listener, alert)

@@ -6,18 +6,20 @@ written never stops a command: it becomes a warning.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session, open_session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.log import idle, mutations, pending
 from indexpilot_cli.log.incidents import incident
 
@@ -66,6 +68,11 @@ class Note:
     def critical(self, error: str) -> None:
         """The command ends by itself, and still nobody knows what it left."""
         self._type, self._failed, self.elsewhere = MutationType.CRITICAL_ERROR, error, False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the command ends by itself with an outcome that nobody knows."""
+        return self._failed is not None
 
     @property
     def warnings(self) -> tuple[Warn, ...]:
@@ -128,18 +135,28 @@ def booked(place: LogPlace | None, kind: MutationType, record: Record, **facts: 
     note = Note()
     note.details(**facts)  # before the block, so that the row of a failure has them too
     where = place if record.enabled else None
+    began = time.monotonic()
     try:
         yield note
     except BaseException as error:  # Ctrl-C and a signal's SystemExit get their row too; all of them are raised again
         state = FAILED if isinstance(error, Exception) else INTERRUPTED
+        _tell(record, state, began, error)
         row = note.mutation(kind, state, record, error)
         if where is not None and not _never_reached(error):
             _close(note, where, row)
         elif where is not None and incident(error) is not None:
             pending.remember(where.conninfo, row, where.secrets)
         raise
+    _tell(record, FAILED if note.failed else DONE, began, None)
     if where is not None and not note.elsewhere:
         _close(note, where, note.mutation(kind, DONE, record, None))
+
+
+def _tell(record: Record, state: str, began: float, error: BaseException | None) -> None:
+    telemetry.timing("runs", time.monotonic() - began, command=record.command, outcome=state.lower())
+    # What was asked wrongly, was not there or was refused is an answer and no error of ours or the server's.
+    if isinstance(error, Exception) and not isinstance(error, UsageError | PrerequisiteError | RefusedError):
+        telemetry.failure(error, command=record.command, actor=record.actor, version=record.version)
 
 
 def writer(connection: Connection) -> Session:

@@ -18,6 +18,7 @@ from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.log.metadata import SCHEMA, question
+from indexpilot_cli.log.mutations import announce
 from indexpilot_cli.log.redact import scrub, scrub_text
 
 _STATES = [state.value for state in OperationState]
@@ -37,8 +38,10 @@ def append(session: Session, event: Event, *, schema: str = SCHEMA, secrets: Ite
     """Add the row and commit; gives the event with its id and the server's time."""
     # The sessions that write intents are autocommit: the row is on disk when this returns, before the DDL it announces.
     known = tuple(secrets)
-    row = session.one(question(session, "log/intent_insert", schema), _parameters(event, known))
+    values = _parameters(event, known)
+    row = session.one(question(session, "log/intent_insert", schema), values)
     assert row is not None
+    announce(session, row, values)
     return replace(event, id=int(row.id), created_at=row.created_at)
 
 
@@ -88,10 +91,10 @@ def retire_version(session: Session, index: QualifiedName, *, schema: str = SCHE
 
 def _parameters(event: Event, secrets: Sequence[str]) -> dict[str, Any]:
     return {
-        "type": event.type.value,
+        "mutation_type": event.type.value,
         "schema_name": event.table.schema,
         "table_name": event.table.name,
-        "field": event.field,
+        "field_name": event.field,
         "details": Jsonb(scrub(event.details, secrets)),
         "op_id": event.op_id,
         "attempt": event.attempt,

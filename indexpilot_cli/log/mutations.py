@@ -6,8 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
@@ -77,7 +79,18 @@ def record(session: Session, mutation: Mutation, *, schema: str = SCHEMA, secret
         "details": Jsonb(scrub(mutation.details, known)),
         "op_id": mutation.op_id,
     }
-    return int(session.value(question(session, "log/insert", schema), values))
+    row = session.one(question(session, "log/insert", schema), values)
+    assert row is not None
+    announce(session, row, values)
+    return int(row.id)
+
+
+def announce(session: Session, row: Row, values: Mapping[str, Any]) -> None:
+    """Tell a host of the row with that id and time, as soon as it is committed."""
+    if telemetry.listening():
+        told = {name: value for name, value in values.items() if name != "details"}
+        told |= {"id": row.id, "created_at": row.created_at, "details_json": values["details"].obj}
+        session.after_commit(partial(telemetry.mutation, told))
 
 
 def recent(

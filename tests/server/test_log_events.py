@@ -20,6 +20,16 @@ SILENT = {
         *("PostgresAdapter", "detect_database", "load_schema", "validate_schema", "clear_impact_cache"),
         *("configure_profile_cache", "set_metadata_schema", "metadata_schema", "set_query_stat_wait"),
         *("get_query_log_stats", "get_pool_stats", "close_connection_pool", "get_connection", "get_database_adapter"),
+        *(
+            "configure_adapters",
+            "get_adapter_stats",
+            "get_audit_adapter",
+            "get_error_tracker",
+            "get_monitoring_adapter",
+        ),
+        *("get_host_database_adapter", "AdapterStats", "AuditAdapter", "ErrorTracker", "MonitoringAdapter"),
+        *("CallbackAudit", "JsonLinesAudit", "LoggingAudit", "RollbarErrors", "SentryErrors"),
+        *("DatadogMetrics", "PrometheusMetrics", "StatsdMetrics"),
         *("Alert", "AlertBook", "AlertLevel", "AlertRule", "HealthStatus", "alert_book"),
     ),
     "they are asked query by query or read what another function wrote": (

@@ -5,4 +5,4 @@ INSERT INTO {schema}.mutation_log (
     %(tenant_id)s, %(mutation_type)s, %(schema_name)s, %(table_name)s, %(field_name)s, %(details)s, %(op_id)s::uuid,
     %(state)s, %(actor)s, %(index_name)s, %(definition_sql)s, %(undo_sql)s, %(sqlstate)s, %(error)s
 )
-RETURNING id
+RETURNING id, created_at
