@@ -226,7 +226,7 @@ def sentry():
     kept = Kept()
     sentry_sdk.init(dsn="https://key@sentry.invalid/1", transport=kept, default_integrations=False)
     yield kept
-    sentry_sdk.init()
+    sentry_sdk.init(default_integrations=False)
 
 
 def raised():
