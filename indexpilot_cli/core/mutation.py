@@ -19,7 +19,7 @@ class MutationType(StrEnum):
 
     CREATE_INDEX            apply: intent, start and end of each build
     INDEX_CREATION_FAILED   apply: a build that failed, and builds that a guard or the user refused
-    RATE_LIMIT_EXCEEDED     the same, refused by the guard ``rate``
+    RATE_LIMIT_EXCEEDED     the same, refused by the guard ``rate``; host.intercept_query: calls over a rate limit
     ROLLBACK_INDEX          rollback, apply --auto-revert: what was built is dropped, what was dropped is built
     DROP_INDEX              apply: a drop that a plan asks for, the end of a replacement; and an index that goes by our
                             doing without being what was asked for: an invalid remnant (apply, doctor --reconcile),
@@ -51,7 +51,7 @@ class MutationType(StrEnum):
     DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores
     LIFECYCLE_RUN           lifecycle, its jobs by the clock, host.perform_weekly_lifecycle and its like; apply: a table
                             vacuumed or analyzed, extended statistics made
-    QUERY_BLOCKED           nobody yet: there is no query interceptor
+    QUERY_BLOCKED           host.intercept_query: statements that it refused, a row per template and minute
     SECURITY_VIOLATION      a plan file whose ids do not fit what it would run
     AUTHENTICATION_FAILURE  a login that the server refused; written at the next connection to that database from the
                             same account of this machine, with how often and when (``log.pending``)

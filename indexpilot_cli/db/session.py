@@ -183,6 +183,13 @@ class Session:
             row = cursor.execute(self._text(statement), None, binary=True).fetchone()
             return _document(row)
 
+    def explain_with(self, statement: str, values: Sequence[Any]) -> Mapping[str, Any]:
+        """The ``Plan`` object of one ``EXPLAIN (FORMAT JSON ...)`` of a statement with these values for its ``$n``."""
+        with self._guard(), psycopg.RawCursor(self._connection) as cursor:
+            row = cursor.execute(self._text(statement), list(values) or None, binary=True).fetchone()
+            plan: Mapping[str, Any] = _document(row)["Plan"]
+            return plan
+
     def explain_in(self, statements: Sequence[str]) -> Mapping[str, Any]:
         """The plan that one of these statements answers with; all of them go in one round trip.
 

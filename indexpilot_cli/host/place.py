@@ -95,13 +95,17 @@ def use_host_pool(lender: HostPool | None) -> None:
     schema_changed()
 
 
-def _configure() -> None:
+def read_settings() -> Settings:
     """Files and environment as they are now; what cannot be read must not keep the host from starting."""
     try:
-        _place.settings = load(os.environ, Path.cwd())
+        return load(os.environ, Path.cwd())
     except UsageError as error:
         logging.getLogger(__name__).warning("the configuration is not read: %s", error)
-        _place.settings = Settings()
+        return Settings()
+
+
+def _configure() -> None:
+    _place.settings = read_settings()
     for follow in _place.configured:
         follow(_place.settings)
 
@@ -114,6 +118,16 @@ def on_configured(follow: Callable[[Settings], None]) -> None:
 def collects() -> bool:
     """Whether statistics are recorded: neither they nor everything is switched off."""
     return _place.settings.bypass.features.stats_collection.enabled and not _place.settings.bypass.system.enabled
+
+
+def is_on() -> bool:
+    """Whether the whole system is not switched off by the configuration."""
+    return not _place.settings.bypass.system.enabled
+
+
+def logs() -> bool:
+    """Whether the mutation log is written: neither it nor everything is switched off."""
+    return _place.settings.bypass.features.mutation_logging.enabled and is_on()
 
 
 def skipped() -> str | None:
@@ -167,7 +181,10 @@ def schema_changed() -> None:
 
 
 class TtlCache(Generic[K, V]):
-    """At most ``size`` values, each for ``seconds``; the least recently used goes first. Safe for threads."""
+    """At most ``size`` values, each for ``seconds``; the least recently used goes first. Safe for threads.
+
+    ``evictions`` counts those that went for want of room.
+    """
 
     def __init__(self, seconds: float, size: int, clock: Callable[[], float] = time.monotonic):
         self.seconds = seconds
@@ -176,24 +193,48 @@ class TtlCache(Generic[K, V]):
         self._lock = threading.Lock()
         self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._generation = 0
+        self.evictions = 0
+
+    def peek(self, key: K) -> V | None:
+        """The cached value; None when there is none."""
+        with self._lock:
+            found = self._found(key)
+            return None if found is None else found[1]
+
+    def put(self, key: K, value: V) -> None:
+        """Keep a value."""
+        with self._lock:
+            self._keep(key, value)
 
     def get(self, key: K, make: Callable[[], V]) -> V:
         """The cached value, or a new one from ``make``; one made before a ``clear`` is given but not kept."""
         with self._lock:
-            found = self._values.get(key)
-            if found is not None and self._clock() - found[0] < self.seconds:
-                self._values.move_to_end(key)
+            found = self._found(key)
+            if found is not None:
                 return found[1]
             generation = self._generation
         # Made without the lock: one slow query must not hold up those who ask for other keys.
         value = make()
         with self._lock:
-            if generation == self._generation and self.seconds > 0:
-                self._values[key] = (self._clock(), value)
-                self._values.move_to_end(key)
-                while len(self._values) > self.size:
-                    self._values.popitem(last=False)
+            if generation == self._generation:
+                self._keep(key, value)
         return value
+
+    def _found(self, key: K) -> tuple[float, V] | None:
+        found = self._values.get(key)
+        if found is None or self._clock() - found[0] >= self.seconds:
+            return None
+        self._values.move_to_end(key)
+        return found
+
+    def _keep(self, key: K, value: V) -> None:
+        if self.seconds <= 0:
+            return
+        self._values[key] = (self._clock(), value)
+        self._values.move_to_end(key)
+        while len(self._values) > self.size:
+            self._values.popitem(last=False)
+            self.evictions += 1
 
     def clear(self) -> None:
         """Forget everything."""

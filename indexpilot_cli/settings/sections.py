@@ -80,11 +80,41 @@ class ExpressionProfileSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class InterceptorSettings:
+    """``features.interceptor.*``: statements of a host application, judged by their plan before they run."""
+
+    enabled: bool = switch("judge the statements that a host application asks about")
+    block: bool = switch("refuse what is unsafe; off: it is only told and counted")
+    on_failure: str = key("open", "what happens to a statement that cannot be planned", choices=("open", "closed"))
+    max_cost: float | None = key(100_000.0, "planner cost from which a statement is unsafe", low=0)
+    max_rows: float | None = key(1_000_000.0, "rows that a statement may give or change", low=0)
+    max_seq_scan_rows: float | None = key(1_000_000.0, "rows of a table that may be read one after the other", low=0)
+    max_nested_loop_rows: float | None = key(10_000_000.0, "pairs of rows that a nested loop may compare", low=0)
+    tables: tuple[str, ...] = key((), "other limits for a table: 'sales.orders: max_cost=500, max_seq_scan_rows=1000'")
+    warn_share: float = share(0.5, "share of a limit from which a statement gets a warning")
+    trust_limit: str = key(
+        "unfiltered",
+        "a LIMIT is believed to spare reading where each row read is a row given, or never",
+        choices=("unfiltered", "never"),
+    )
+    allow: tuple[str, ...] = key((), "statements that are not judged: whole, with * for any text, or re: and a regex")
+    deny: tuple[str, ...] = key((), "statements that are refused, likewise; they win over the allowed ones")
+    exact_parameters: bool = switch("keep a plan for the very parameters only, not for their kind", default=False)
+    cache_size: int = count(1000, "plans that are kept", low=1)
+    cache_ttl_seconds: float = seconds(300.0, "how long a plan is believed")
+    explain_timeout_seconds: float = key(2.0, "longest wait for a plan", low=0.01, high=300, unit="seconds")
+    cooldown_seconds: float = seconds(30.0, "time in which a server that did not answer is not asked again")
+    per_template_per_minute: int | None = key(None, "calls of one template in a minute", low=1)
+    per_tenant_per_minute: int | None = key(None, "calls of one tenant in a minute", low=1)
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureSettings:
     """``features.*``: the published ideas, each with its switch, and the tenants' profiles."""
 
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
+    interceptor: InterceptorSettings = InterceptorSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,206 @@
+"""The query interceptor: a statement of the host is judged by its plan before it runs.
+
+Plans are asked for through the process's pool (``init_connection_pool``) with plain EXPLAIN: nothing is run. They are
+made under the pool's role and search_path unless ``session`` names others, and kept for exactly these.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from indexpilot_cli import __version__
+from indexpilot_cli.core.mutation import Mutation
+from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.host import place
+from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
+from indexpilot_cli.host.interceptor.journal import RefusalJournal, Refusals
+from indexpilot_cli.host.interceptor.plan_risk import table_entries
+from indexpilot_cli.host.interceptor.statement_text import Values
+from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
+from indexpilot_cli.log import mutations
+from indexpilot_cli.log.bookkeeping import DONE, is_writable
+from indexpilot_cli.settings.keys import convert, keys
+from indexpilot_cli.settings.sections import InterceptorSettings
+
+__all__ = [
+    "QueryBlockedError",
+    "QueryVerdict",
+    "SafetyLevel",
+    "SafetyReason",
+    "analyze_query_plan_fast",
+    "configure_interceptor",
+    "flush_interceptor_log",
+    "get_interceptor_metrics",
+    "intercept_query",
+]
+_SECTION = "features.interceptor."
+_INT4 = range(-(2**31), 2**31)
+_AT_EXIT = 2.0  # seconds that the host's end may wait for the last rows of the log
+
+
+def intercept_query(
+    sql: Any,
+    params: Values | None = None,
+    *,
+    tenant_id: int | str | None = None,
+    session: Mapping[str, str] | None = None,
+) -> QueryVerdict:
+    """The verdict on a statement that may run. Raises QueryBlockedError for one that may not.
+
+    ``params`` are given as to psycopg: with them ``%s``, ``%(name)s`` or ``$1`` stand for values and ``%%`` for a
+    percent sign; without them the text is taken as it is. ``session`` holds settings of the session that will run it,
+    such as ``{"role": "app", "search_path": "tenant_7"}``. The statement is never run here, nor changed.
+
+    Nothing else is raised but UsageError for what is no text: a statement that cannot be planned is allowed or refused
+    by ``features.interceptor.on_failure``.
+    """
+    verdict = analyze_query_plan_fast(sql, params, tenant_id=tenant_id, session=session)
+    if not verdict.allowed:
+        raise QueryBlockedError(verdict)
+    return verdict
+
+
+def analyze_query_plan_fast(
+    sql: Any,
+    params: Values | None = None,
+    *,
+    tenant_id: int | str | None = None,
+    session: Mapping[str, str] | None = None,
+) -> QueryVerdict:
+    """The same verdict, never raised: ``score`` 0-1, ``level``, ``reasons``, ``allowed``.
+
+    It counts, and takes from rate limits, as ``intercept_query`` does.
+    """
+    interceptor = _state.interceptor()
+    query = asked_query(sql, params, tenant_id, session)
+    if not interceptor.settings.enabled or not place.is_on():
+        return QueryVerdict(True, SafetyLevel.UNKNOWN, why="off")
+    return interceptor.verdict(query)
+
+
+def configure_interceptor(**settings: Any) -> InterceptorSettings:
+    """Change settings of ``features.interceptor`` for this process; gives all of them as they are now.
+
+    The first call begins with those of files and environment. ``tables`` may be a mapping, too, such as
+    ``{"sales.orders": {"max_seq_scan_rows": 1000}}``. Kept plans and counters begin anew. Raises UsageError for an
+    unknown name, a value out of range, or a pattern that cannot be read; then nothing changes.
+    """
+    changed = {name: _checked(name, value) for name, value in settings.items()}
+    chosen = replace(_state.interceptor().settings, **changed)  # type: ignore[arg-type]
+    _state.begin(chosen)
+    return chosen
+
+
+def get_interceptor_metrics() -> dict[str, Any]:
+    """Counters since the last ``configure_interceptor``, of this process.
+
+    ``checked`` is the sum of ``allowed``, ``warned``, ``blocked``, ``would_block`` (with ``block`` off) and
+    ``rate_limited``; ``failed_open`` and ``failed_closed`` are those among them that had no plan; ``cache_*`` are of
+    the plan cache; ``latency_us`` has ``count``, ``p50``, ``p95`` and ``max`` in microseconds of the latest thousand
+    calls that asked the server (``miss``) and of as many that did not (``hit``).
+    """
+    return _state.interceptor().metrics()
+
+
+def flush_interceptor_log(seconds: float = 10.0) -> bool:
+    """Write the refusals that are counted and not yet in the log; False when that did not succeed in time."""
+    return _state.journal.flush(seconds)
+
+
+def _checked(name: str, value: object) -> object:
+    known = keys().get(_SECTION + name)
+    if name == "tables" and isinstance(value, Mapping):
+        value = table_entries(value)
+    if known is None:
+        names = sorted(path.removeprefix(_SECTION) for path in keys() if path.startswith(_SECTION))
+        raise UsageError(f"the interceptor has no setting {name!r}", hint=f"one of {', '.join(names)}", code="no_key")
+    try:
+        return convert(known, list(value) if isinstance(value, tuple | set | frozenset) else value)
+    except ValueError as error:
+        raise UsageError(f"{name} {error}", code="bad_value") from None
+
+
+def _write(rows: Sequence[Refusals]) -> None:
+    """A row of the log for each; nothing where there is no log."""
+    if not place.logs():
+        return
+    schema = place.metadata_schema()
+    with place.session() as session:
+        if not is_writable(session, schema):
+            raise PrerequisiteError("the mutation log cannot be written")
+        for row in rows:
+            mutations.record(session, _mutation(row), schema=schema)
+
+
+def _mutation(row: Refusals) -> Mutation:
+    tenant = row.key.tenant_id
+    plain = tenant if isinstance(tenant, int) and tenant in _INT4 else None
+    named = {} if tenant is None or plain is not None else {"tenant": str(tenant)}
+    times = {"first_at": row.first_at, "last_at": row.last_at}
+    actor = "host application"
+    told = {"command": "host intercept_query", "version": __version__, "actor": actor}
+    details = {**told, **row.facts, "count": row.count, **times, **named}
+    return Mutation(row.key.type, details, tenant_id=plain, state=DONE, actor=actor)
+
+
+@dataclass
+class _State:
+    """The process's interceptor, made at the first use, and its journal, which outlives configurations."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    journal: RefusalJournal = field(default_factory=lambda: RefusalJournal(_write))
+    current: Interceptor | None = None
+    chosen: bool = False  # by the host, so that a pool that is opened later does not change it
+
+    def interceptor(self) -> Interceptor:
+        """The one in use."""
+        found = self.current
+        if found is None:
+            with self.lock:
+                found = self.current = self.current or Interceptor(
+                    place.read_settings().features.interceptor, self.journal
+                )
+        return found
+
+    def begin(self, settings: InterceptorSettings) -> None:
+        """Another one with these settings."""
+        made = Interceptor(settings, self.journal)
+        with self.lock:
+            self.current, self.chosen = made, True
+
+    def follow(self) -> None:
+        """The configuration was read anew."""
+        with self.lock:
+            self.current = self.current if self.chosen else None
+
+
+_state = _State()
+
+
+def _after_fork() -> None:
+    """A child begins anew: locks may have been held at the fork, and the parent's rows are the parent's."""
+    global _state
+    before, _state = _state, _State()
+    if before.current is not None:
+        _state.begin(before.current.settings)
+        _state.chosen = before.chosen
+
+
+def _forget() -> None:
+    if _state.current is not None:
+        _state.current.forget()
+
+
+def _at_exit() -> None:
+    _state.journal.flush(_AT_EXIT)
+
+
+place.on_schema_change(_forget)
+place.on_configured(lambda _: _state.follow())
+os.register_at_fork(after_in_child=_after_fork)
+atexit.register(_at_exit)

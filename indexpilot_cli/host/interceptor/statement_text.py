@@ -1,0 +1,249 @@
+"""Statements as they are compared: one spelling for each, one template for those that differ in values.
+
+The parser is imported when a text is read for the first time: a host that only imports us need not load it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from indexpilot_cli.db.plans import first_word
+
+Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
+# As psycopg reads a query with parameters: https://www.psycopg.org/psycopg3/docs/basic/params.html
+_PLACEHOLDER = re.compile(r"%(?:%|\((?P<name>[^)]*)\)[stb]?|[stb](?![A-Za-z]))")
+_CONSTANTS = frozenset(("SCONST", "ICONST", "FCONST", "BCONST", "XCONST", "USCONST", "PARAM"))
+_COMMENTS = frozenset(("SQL_COMMENT", "C_COMMENT"))
+_TIGHT_BEFORE = frozenset(",).;[]:") | {"::"}
+_TIGHT_AFTER = frozenset("(.[") | {"::"}
+_LIST = re.compile(r"\?(?:, \?)+")
+_ROWS = re.compile(r"\(\?\)(?:, \(\?\))+")
+# Utility statements that run a query which they carry, and those that run what only the server knows.
+_AROUND = {
+    "CreateTableAsStmt": "query",
+    "DeclareCursorStmt": "query",
+    "CopyStmt": "query",
+    "PrepareStmt": "query",
+    "ExplainStmt": "query",
+}
+_HIDING = frozenset(("DoStmt", "CallStmt", "ExecuteStmt", "RefreshMatViewStmt"))
+_QUERIES = frozenset(("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"))
+_PLANNED_WORDS = frozenset(("select", "insert", "update", "delete", "merge", "with", "values", "table"))
+
+
+class StatementUse(StrEnum):
+    """What EXPLAIN can do with a statement: plan it; nothing, as it reads no rows; nothing, though it may."""
+
+    PLANNED = "planned"
+    WITHOUT_PLAN = "without_plan"
+    HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class ReadStatement:
+    """One statement of a text.
+
+    ``sql`` is what is planned, with ``$1``, ``$2`` … for the parameters whose places (numbers or names) stand in
+    ``wanted``; ``normal`` its one spelling with values, ``template`` the one without; ``digest`` names the first,
+    ``template_id`` the second.
+    """
+
+    sql: str
+    wanted: tuple[int | str, ...]
+    normal: str
+    template: str
+    digest: str
+    template_id: str
+    use: StatementUse
+
+    def values(self, params: Values | None) -> list[Any]:
+        """The values for ``$1`` … in their order. Raises LookupError when one is missing."""
+        if params is None:
+            if self.wanted:
+                raise LookupError("the statement has parameters, and no values were given")
+            return []
+        return [params[place] for place in self.wanted]  # type: ignore[index]
+
+
+def read_text(sql: str, with_params: bool) -> tuple[ReadStatement, ...]:
+    """The statements of a text; ``with_params``: ``%s``, ``%(name)s`` or ``$1`` in it stand for parameters.
+
+    A text in which ``$1`` stands outside quotes means a ``%`` as it is. Raises ValueError for what no scanner reads.
+    """
+    from indexpilot_cli.sql.parser import split
+
+    native = "$" in sql and any(name == "PARAM" for name, _ in _tokens(sql))
+    names: list[int | str] = []
+    text = _numbered(sql, names) if with_params and not native else sql
+    pieces = [piece.text for piece in split(text)] if ";" in text.rstrip().rstrip(";") else [text.rstrip().rstrip(";")]
+    return tuple(_read(piece, names) for piece in pieces if _normal(piece))
+
+
+def _numbered(sql: str, names: list[int | str]) -> str:
+    """The text with ``$n`` for its placeholders, whose places are appended to ``names``."""
+
+    def number(match: re.Match[str]) -> str:
+        if match.group() == "%%":
+            return "%"
+        name = match["name"]
+        if name is None or name not in names:
+            names.append(len(names) if name is None else name)
+        return f"${len(names) if name is None else names.index(name) + 1}"
+
+    return _PLACEHOLDER.sub(number, sql)
+
+
+def _read(piece: str, names: Sequence[int | str]) -> ReadStatement:
+    use, planned = _use(piece)
+    sql, wanted = _renumbered(planned, names)
+    normal, template = _normal(piece), _template(piece)
+    return ReadStatement(sql, wanted, normal, template, _digest(normal), _digest(template), use)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def _use(piece: str) -> tuple[StatementUse, str]:
+    from indexpilot_cli.sql.parser import Unparsed, deparse, parse
+
+    found = parse(piece)
+    if isinstance(found, Unparsed):
+        # The server may be newer than our parser: what begins as a query is for the server to judge.
+        return (StatementUse.PLANNED if first_word(piece) in _PLANNED_WORDS else StatementUse.HIDDEN), piece
+    node = found.node
+    if node.kind in _QUERIES:
+        return StatementUse.PLANNED, piece
+    inner = node.child(_AROUND[node.kind]) if node.kind in _AROUND else None
+    if node.kind in _HIDING or (inner is not None and inner.kind in _HIDING):
+        return StatementUse.HIDDEN, piece
+    if inner is None or inner.kind not in _QUERIES:
+        return StatementUse.WITHOUT_PLAN, piece
+    return StatementUse.PLANNED, deparse(inner)
+
+
+def _renumbered(sql: str, names: Sequence[int | str]) -> tuple[str, tuple[int | str, ...]]:
+    """A piece of a text with its parameters numbered from 1, and where their values stand."""
+    if "$" not in sql:
+        return sql, ()
+    numbers: list[int] = []
+    parts: list[str] = []
+    data, end = sql.encode(), 0
+    for name, start, stop in _spans(sql):
+        if name == "PARAM":
+            number = int(data[start + 1 : stop])
+            if number not in numbers:
+                numbers.append(number)
+            parts += [data[end:start].decode(), f"${numbers.index(number) + 1}"]
+            end = stop
+    places = tuple(names[n - 1] if names else n - 1 for n in numbers)
+    return "".join(parts) + data[end:].decode(), places
+
+
+def _spans(sql: str) -> tuple[tuple[str, int, int], ...]:
+    from indexpilot_cli.sql.parser import Unparsed
+    from indexpilot_cli.sql.parser.native import tokens
+
+    found = tokens(sql) if "\0" not in sql else Unparsed("NUL character in the text")
+    if isinstance(found, Unparsed):
+        raise ValueError(found.message)
+    return found
+
+
+def _tokens(sql: str) -> Iterator[tuple[str, str]]:
+    """Kind and text of each token but the comments; words without quotes in lower case."""
+    data = sql.encode()
+    for name, start, stop in _spans(sql):
+        if name in _COMMENTS:
+            continue
+        text = data[start:stop].decode()
+        yield name, text if name in _CONSTANTS or '"' in text else text.lower()
+
+
+def _normal(sql: str) -> str:
+    return _joined(text for _, text in _tokens(sql)).rstrip("; ")
+
+
+def _template(sql: str) -> str:
+    text = _joined("?" if name in _CONSTANTS else text for name, text in _tokens(sql)).rstrip("; ")
+    return _ROWS.sub("(?)", _LIST.sub("?", text))
+
+
+def _joined(words: Iterator[str]) -> str:
+    parts: list[str] = []
+    before = "("
+    for word in words:
+        tight = word in _TIGHT_BEFORE or before in _TIGHT_AFTER or (word == "(" and before[-1:].isalnum())
+        parts += [word] if tight else [" ", word]
+        before = word
+    return "".join(parts)
+
+
+def normal_form(pattern: str) -> str:
+    """The one spelling of a statement: no comments, single spaces, words in lower case. Raises ValueError."""
+    return _normal(pattern)
+
+
+def exactly(value: Any) -> object:
+    """A value itself, as a part of a key."""
+    return type(value).__name__, value if isinstance(value, str | int | float) else repr(value)
+
+
+def kind_of_value(value: Any) -> object:
+    """A key that is equal for values that the planner treats alike as a rule.
+
+    Sizes count by their power of two, times by that of their distance from now, texts by length and by a leading
+    wildcard. Short words and small numbers are themselves: codes and states differ much in how frequent they are.
+    """
+    found = _KINDS.get(type(value))
+    if found is not None:
+        return found(value)
+    if isinstance(value, Mapping):
+        return "json", len(value).bit_length()
+    if isinstance(value, list | tuple | set | frozenset):
+        first = next(iter(value), None)
+        return type(value).__name__, len(value).bit_length(), kind_of_value(first)
+    return exactly(value)
+
+
+def _of_text(value: str) -> object:
+    if len(value) <= _WORD_LENGTH and not any(map(str.isdigit, value)):
+        return value
+    return "text", len(value).bit_length(), value[:1] in ("%", "_"), "%" in value
+
+
+def _of_number(value: Any) -> object:
+    if value != value or abs(value) in (float("inf"), Decimal("Infinity")):
+        return str(value)
+    size = int(abs(value))
+    return type(value).__name__, value if size <= _SMALL_NUMBER else (value < 0, size.bit_length())
+
+
+def _of_time(value: date) -> object:
+    now = datetime.now(value.tzinfo) if isinstance(value, datetime) else date.today()
+    distance = (value - now) / timedelta(hours=1)
+    return type(value).__name__, distance < 0, int(abs(distance)).bit_length()
+
+
+_WORD_LENGTH = 12
+_SMALL_NUMBER = 10
+_KINDS: dict[type, Callable[[Any], object]] = {
+    type(None): lambda _: None,
+    bool: lambda value: value,
+    str: _of_text,
+    int: _of_number,
+    float: _of_number,
+    Decimal: _of_number,
+    UUID: lambda _: "uuid",
+    bytes: lambda value: ("bytes", len(value).bit_length()),
+    date: _of_time,
+    datetime: _of_time,
+}
