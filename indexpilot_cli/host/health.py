@@ -12,9 +12,10 @@ from indexpilot_cli.db.pool import PoolStats, get_pool_stats, pool_conninfo
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.adapters.configure import get_adapter_stats
-from indexpilot_cli.lifecycle.alerts import Alert, AlertBook
+from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, rules_of
 from indexpilot_cli.lifecycle.metric_families import MetricFamily, MetricKind
 from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
+from indexpilot_cli.settings.sections import HealthCheckSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +33,34 @@ class HealthStatus:
     alerts: tuple[Alert, ...] = ()
 
 
+@dataclass
+class _Limits:
+    most: int = HealthCheckSettings().max_series
+
+
 alert_book = AlertBook()
+_limits = _Limits()
 
 
-def get_health(book: AlertBook | None = None, *, most: int = 2000) -> HealthStatus:
+def _follow(settings: Settings) -> None:
+    health = settings.operational.health_checks
+    alert_book.follow(rules_of(health), health.kept_alerts)
+    _limits.most = health.max_series
+
+
+place.on_configured(_follow)
+
+
+def get_health(book: AlertBook | None = None, *, most: int | None = None) -> HealthStatus:
     """Measure through the host's pool; new alerts go to the book's listeners (``alert_book`` unless another is given).
 
-    The monitoring adapter is told of them too, and of every gauge but those of single indexes. A database that does
-    not answer is a state and no error. Raises PrerequisiteError when no pool is open.
+    The thresholds of ``alert_book`` are ``operational.health_checks`` when the pool is opened; ``most`` series are
+    measured, unless given as many as ``max_series`` there. The monitoring adapter is told of new alerts too, and of
+    every gauge but those of single indexes. A database that does not answer is a state and no error. Raises
+    PrerequisiteError when no pool is open.
     """
     judged = alert_book if book is None else book
-    request, failure = MetricsRequest(Connection(), most, Record(version=__version__)), None
+    request, failure = MetricsRequest(Connection(), most or _limits.most, Record(version=__version__)), None
     try:
         conninfo, password = pool_conninfo()
         request = replace(request, connection=Connection(conninfo, password, metadata_schema=place.metadata_schema()))

@@ -12,6 +12,7 @@ from typing import TypeAlias
 
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.lifecycle.metric_families import MetricFamily
+from indexpilot_cli.settings.sections import HealthCheckSettings
 
 
 class AlertLevel(StrEnum):
@@ -47,22 +48,26 @@ class AlertRule:
         return (self.above is not None and value > self.above) or (self.below is not None and value < self.below)
 
 
-RULES = (
-    AlertRule("database_down", AlertLevel.CRITICAL, "indexpilot_up", below=1),
-    AlertRule(
-        "wraparound",
-        AlertLevel.CRITICAL,
-        "indexpilot_findings",
-        above=0,
-        where=(("state", "wraparound"),),
-    ),
-    AlertRule("operation_left_open", AlertLevel.ERROR, "indexpilot_open_operations", above=0),
-    AlertRule("database_slow", AlertLevel.ERROR, "indexpilot_database_latency_seconds", above=5),
-    AlertRule("database_latency", AlertLevel.WARNING, "indexpilot_database_latency_seconds", above=1),
-    AlertRule("invalid_indexes", AlertLevel.WARNING, "indexpilot_invalid_indexes", above=0),
-    AlertRule("build_blocked", AlertLevel.WARNING, "indexpilot_index_builds_blocked", above=0),
-    AlertRule("unused_indexes", AlertLevel.INFO, "indexpilot_findings", above=0, where=(("state", "unused"),)),
-)
+def rules_of(health: HealthCheckSettings) -> tuple[AlertRule, ...]:
+    """The rules with the thresholds of the settings; none for one that is unset, none at all when switched off."""
+    critical, error, warning, info = reversed(AlertLevel)
+    latency, findings = "indexpilot_database_latency_seconds", "indexpilot_findings"
+    waiting, wraparound, unused = ((("state", state),) for state in ("waiting", "wraparound", "unused"))
+    rules = (
+        AlertRule("database_down", critical, "indexpilot_up", below=1),
+        AlertRule("wraparound", critical, findings, health.wraparound_tables, where=wraparound),
+        AlertRule("operation_left_open", error, "indexpilot_open_operations", health.open_operations),
+        AlertRule("database_slow", error, latency, health.latency_error_seconds),
+        AlertRule("database_latency", warning, latency, health.latency_warning_seconds),
+        AlertRule("pool_exhausted", warning, "indexpilot_pool_connections", health.pool_waiting, where=waiting),
+        AlertRule("invalid_indexes", warning, "indexpilot_invalid_indexes", health.invalid_indexes),
+        AlertRule("build_blocked", warning, "indexpilot_index_builds_blocked", health.blocked_builds),
+        AlertRule("unused_indexes", info, findings, health.unused_indexes, where=unused),
+    )
+    return tuple(r for r in rules if r.above is not None or r.below is not None) if health.enabled else ()
+
+
+RULES = rules_of(HealthCheckSettings())
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,12 @@ class AlertBook:
         self._kept: deque[Alert] = deque(maxlen=size)
         self._active: dict[AlertRule, Alert] = {}
         self._listeners: list[tuple[AlertLevel, Listener]] = []
+
+    def follow(self, rules: Sequence[AlertRule], size: int) -> None:
+        """Judge by other rules from now on, and keep so many alerts."""
+        with self._lock:
+            self.rules = tuple(rules)
+            self._kept = deque(self._kept, maxlen=size)
 
     def listen(self, listener: Listener, level: AlertLevel = AlertLevel.INFO) -> None:
         """Tell the listener of new alerts of that level and above: a function, or a method of a monitoring adapter."""

@@ -279,12 +279,30 @@ class MaintenanceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HealthCheckSettings:
+    """Thresholds from which a host's alerts are raised; unset: never."""
+
+    enabled: bool = switch("raise alerts")
+    latency_warning_seconds: float | None = key(1.0, "a trivial question takes longer", low=0, unit="seconds")
+    latency_error_seconds: float | None = key(5.0, "the same, as an error", low=0, unit="seconds")
+    pool_waiting: int | None = key(0, "more threads wait for a connection of the pool: warning", low=0)
+    open_operations: int | None = key(0, "more changes were left open by a run: error", low=0)
+    invalid_indexes: int | None = key(0, "more indexes that no query may use: warning", low=0)
+    blocked_builds: int | None = key(0, "more index builds that wait for others: warning", low=0)
+    wraparound_tables: int | None = key(0, "more tables whose row ids run out: critical", low=0)
+    unused_indexes: int | None = key(0, "more indexes that nothing reads: info", low=0)
+    kept_alerts: int = count(1000, "alerts that are kept in memory", low=1)
+    max_series: int = count(2000, "most series of metrics that a host measures", low=100)
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalSettings:
     """``operational.*``: work beside the advice."""
 
     schema_evolution: SchemaEvolutionSettings = SchemaEvolutionSettings()
     lifecycle: LifecycleSettings = LifecycleSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
+    health_checks: HealthCheckSettings = HealthCheckSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from indexpilot_cli import host
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.lifecycle import lifecycle, metrics
+from indexpilot_cli.lifecycle.alerts import RULES
 from indexpilot_cli.lifecycle.metrics import MetricsRequest
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.render.prometheus import prometheus_text
 from tests.cli.process import run
 from tests.server.requesting import NOWHERE, QUIET, RECORD, filled
+from tests.unit.host.test_adapters import Recorder
 from tests.waiting import eventually
 
 TABLES = '''
@@ -81,6 +83,36 @@ def test_m2_a_database_that_goes_away_is_a_critical_alert_once(place):
     assert [a.level.value for a in book.kept()] == ["critical"]
     book.look(metrics.run(MetricsRequest(place.connection, record=QUIET), Silent()).result.families)
     assert [a.rule.name for a in book.active] == ["invalid_indexes"]
+
+
+def test_m2_thresholds_are_settings_and_callbacks_and_the_adapter_are_told(place, tmp_path, monkeypatch):
+    def configured(health):
+        (tmp_path / "indexpilot_config.yaml").write_text(f"operational: {{health_checks: {health}}}")
+
+    configured("{latency_warning_seconds: 0, invalid_indexes: 1, max_series: 100}")
+    monkeypatch.chdir(tmp_path)
+    seen, heard = Recorder(), []
+    host.configure_adapters(monitoring=seen)
+    host.alert_book.listen(heard.append)
+    host.init_connection_pool(place.dsn, 1, 2)
+    try:
+        assert {a.rule.name for a in host.get_health().alerts} == {"database_latency"}  # one invalid index may be
+        configured("{latency_warning_seconds: null}")
+        host.init_connection_pool(place.dsn, 1, 2)
+        assert [a.rule.name for a in host.get_health().alerts] == ["invalid_indexes"]
+        assert [str(a).split(",")[0] for a in heard][1] == "warning: invalid_indexes: indexpilot_invalid_indexes is 1"
+        configured("{enabled: false}")
+        host.init_connection_pool(place.dsn, 1, 2)
+        assert host.get_health().alerts == ()
+        assert host.get_monitoring_adapter().flush()
+        told = [call[1:3] for call in seen.calls if call[0] == "alert"]
+        assert told == [("warning", "database_latency"), ("warning", "invalid_indexes")]
+        assert [a.rule.name for a in heard] == [name for _, name in told]
+    finally:
+        host.close_connection_pool()
+        host.configure_adapters(monitoring=None)
+        monkeypatch.chdir("/")
+        host.alert_book.follow(RULES, 1000)
 
 
 def test_m3_use_and_size_of_every_index_are_those_of_the_server(place):

@@ -172,6 +172,7 @@ production_safeguards.write_performance.enabled production_safeguards.write_perf
 production_safeguards.write_performance.warn_indexes_per_table
 production_safeguards.write_performance.write_overhead_threshold production_safeguards.lock_manager.enabled
 production_safeguards.rate_limiter.enabled production_safeguards.cpu_throttle.enabled
+operational.health_checks.enabled
 """
 CONTRACT = CONTRACT_TEXT.split()
 
@@ -187,7 +188,7 @@ features.radix_string_spline.min_suitability_score features.fractal_tree.enabled
 features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries features.fractal_tree.min_table_size
 features.fractal_tree.min_suitability_score features.bx_tree.enabled features.bx_tree.min_table_size
 features.bx_tree.min_temporal_queries features.bx_tree.min_suitability_score features.idistance.enabled
-features.idistance.min_table_rows features.idistance.min_suitability operational.health_checks.enabled
+features.idistance.min_table_rows features.idistance.min_suitability
 operational.maintenance.enabled operational.reporting.enabled
 """
 NOT_BUILT = NOT_BUILT_TEXT.split()
