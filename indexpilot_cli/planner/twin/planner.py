@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -14,16 +14,14 @@ from typing import TypeAlias
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.methods.partitioned import upwards
-from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
-from indexpilot_cli.planner.twin.expressions import expression_statistics
+from indexpilot_cli.planner.twin.hypothetical import HypotheticalIndexes
 from indexpilot_cli.planner.twin.pool import CRASHED, WorkerPool
 from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
 from indexpilot_cli.snapshot.values import Snapshot
@@ -44,6 +42,7 @@ class _TwinQuestion:
 
 _Task: TypeAlias = tuple[Plannable, _TwinQuestion | None]
 """A statement with a question about it, or without one: then what it reads is asked."""
+_Group: TypeAlias = list[IndexDefinition]
 
 
 class TwinEstimator(CostEstimator):
@@ -66,9 +65,7 @@ class TwinEstimator(CostEstimator):
         self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}
         self._memo: dict[_Key, PlannedStatement] = {}
-        self._sizes: dict[IndexDefinition, IndexSize] = {}
-        self._wanted: dict[QualifiedName, dict[IndexDefinition, None]] = {}
-        self._refusals: dict[IndexDefinition, str | None] = {}
+        self._indexes = HypotheticalIndexes(snapshot.catalog)
         self._crashes: Counter[Plannable] = Counter()
         self._calls = 0
         self._hits = 0
@@ -144,44 +141,42 @@ class TwinEstimator(CostEstimator):
             known = self._memo.get(item.key)
             if known is None or (item.keep_tree and known.tree is None and known.ok):
                 wanted[item.key] = wanted.get(item.key, False) or item.keep_tree
-                self._want(sorted(item.key[1] - self._refusals.keys(), key=lambda d: d.id))
+                unseen = (d for d in item.key[1] if d not in self._indexes.refusals)
+                self._indexes.want(sorted(unseen, key=lambda d: d.id))
         self._hits += len(questions) - len(wanted)
         self._spread([(key[0], _TwinQuestion(key, tree)) for key, tree in wanted.items()])
         return tuple(_as_asked(self._memo[item.key], item.keep_tree) for item in asked)
 
     def refuses(self, definition: IndexDefinition) -> str | None:
         """Why the server does not take the index, in its words; None when it does (it is then there, hidden)."""
-        if definition not in self._refusals:
-            self._want([definition])
+        if definition not in self._indexes.refusals:
+            self._indexes.want([definition])
             try:
-                self._pool.ask(lambda worker: self._build(worker, (definition,)))
+                self._pool.ask(lambda worker: self._indexes.build(worker, (definition,)))
             except StatementError as error:
-                self._refusals[definition] = error.message
-        return self._refusals[definition]
+                self._indexes.refusals[definition] = error.message
+        return self._indexes.refusals[definition]
 
     def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
         """Make these hypothetical indexes now, workers side by side; what is refused is remembered."""
         self._pool.grow(self._calls + len(definitions))
-        self._want(definitions)
-        shares: list[list[IndexDefinition]] = [[] for _ in self._pool.workers]
+        self._indexes.want(definitions)
+        families: dict[QualifiedName, list[IndexDefinition]] = {}
         for definition in definitions:
-            if definition not in self._refusals:
-                members = self._pool.workers[0].members_of(self._root(definition.table))
-                shares[self._home_of_table(min(members, default=0))].append(definition)
-
-        def make(worker: Worker, definition: IndexDefinition) -> None:
-            self._build(worker, (definition,))
-
-        self._pool.each(make, shares, lambda definition: self._refusals.update({definition: CRASHED}))
+            if definition not in self._indexes.refusals:
+                families.setdefault(self._indexes.root(definition.table), []).append(definition)
+        suspects: list[IndexDefinition] = []
+        self._prepare(families.values(), suspects.extend)
+        self._prepare([[one] for one in suspects], lambda alone: self._indexes.refusals.update({alone[0]: CRASHED}))
 
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
         """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""
         if height is None:
-            height = self._height(definition, pages)
+            height = self._indexes.height(definition, pages)
         size = IndexSize(max(1, pages), tuples, height)
-        if self._sizes.get(definition) == size:
+        if self._indexes.sizes.get(definition) == size:
             return
-        self._sizes[definition] = size
+        self._indexes.sizes[definition] = size
         self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
         for worker in self._pool.workers:
             if worker.built(definition):
@@ -189,9 +184,9 @@ class TwinEstimator(CostEstimator):
 
     def size(self, definition: IndexDefinition) -> int:
         """Bytes the planner believes the hypothetical index has; 0 when the server refuses it."""
-        if definition not in self._sizes and self.refuses(definition) is not None:
+        if definition not in self._indexes.sizes and self.refuses(definition) is not None:
             return 0
-        return self._sizes[definition].pages * BLOCK
+        return self._indexes.sizes[definition].pages * BLOCK
 
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … in the statement as the server infers them.
@@ -221,6 +216,18 @@ class TwinEstimator(CostEstimator):
         return read_plan(node, PlanNames(find, schemas))
 
     # -- inside
+
+    def _prepare(self, groups: Collection[_Group], crashed: Callable[[_Group], None]) -> None:
+        """Make each group, of one family of tables, on the worker of its table; ``crashed`` gets one that ends it."""
+        shares: list[list[_Group]] = [[] for _ in self._pool.workers]
+        for group in groups:
+            members = self._pool.workers[0].members_of(self._indexes.root(group[0].table))
+            shares[self._home_of_table(min(members, default=0))].append(group)
+
+        def make(worker: Worker, group: _Group) -> None:
+            self._indexes.build(worker, group)
+
+        self._pool.each(make, shares, crashed)
 
     def _known_reach(self, statement: Plannable) -> Reach:
         if statement not in self._reach:
@@ -286,7 +293,7 @@ class TwinEstimator(CostEstimator):
         reach = self._reach[statement]
         if reach.error is not None:
             return failed(reach.error)
-        refusal = self._build(worker, indexes)
+        refusal = self._indexes.build(worker, indexes)
         if refusal is not None:
             return failed(f"the server refuses the index: {refusal}")
         try:
@@ -300,31 +307,6 @@ class TwinEstimator(CostEstimator):
         except IndexPilotError as error:
             return failed(error.detail or error.message)
         return read_plan(node, PlanNames(self._index_lookup(worker), schemas), keep_tree=asked.keep_tree)
-
-    def _want(self, definitions: Sequence[IndexDefinition]) -> None:
-        """Give indexes that come for the first time their place: behind those of the same table that came before."""
-        for definition in definitions:
-            self._wanted.setdefault(self._root(definition.table), {}).setdefault(definition)
-
-    def _root(self, table: QualifiedName) -> QualifiedName:
-        """The topmost of the tables that this one is a part of."""
-        *_, root = upwards(table, self._catalog)
-        return root
-
-    def _build(self, worker: Worker, indexes: Collection[IndexDefinition]) -> str | None:
-        """Make those that the worker lacks and those with places before them; why the server refuses one.
-
-        Of paths within a hundredth of each other's cost the planner keeps the first it meets, and it meets indexes by
-        oid (add_path, get_relation_info): in one order on all workers, a plan depends on neither worker nor history.
-        """
-        lacking = {d for d in indexes if not worker.built(d)}
-        for root in {self._root(d.table) for d in lacking}:
-            places = list(self._wanted[root])
-            last = max(n for n, definition in enumerate(places) if definition in lacking)
-            for definition in places[: last + 1]:
-                if not worker.built(definition) and self._refusals.get(definition) is None:
-                    self._refusals[definition] = self._try(worker, definition)
-        return min((self._refusals[d] or "" for d in indexes if not worker.built(d)), default=None)
 
     def _index_lookup(self, worker: Worker) -> IndexLookup:
         def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:
@@ -340,30 +322,6 @@ class TwinEstimator(CostEstimator):
         names = [worker.tables[oid] for oid in reach.tables if oid in worker.tables]
         schemas = {name.name: name.schema for name in names}
         return schemas, len(schemas) < len(names)
-
-    def _try(self, worker: Worker, definition: IndexDefinition) -> str | None:
-        try:
-            statistics = [expression_statistics(self._catalog, definition, key) for key in definition.keys]
-            worker.build(definition, statistics)
-            if definition not in self._sizes:
-                self._sizes[definition] = self._model(definition)
-            worker.resize(definition, self._sizes[definition])
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
-            return error.detail or error.message
-        return None
-
-    def _model(self, definition: IndexDefinition) -> IndexSize:
-        """The size nobody gave, from the catalog's statistics."""
-        table = self._catalog.table(definition.table)
-        if table is None:
-            return IndexSize(1, 0.0)
-        size = estimate(definition, table, self._catalog)
-        return IndexSize(max(1, size.pages), size.tuples, size.height or 0)
-
-    def _height(self, definition: IndexDefinition, pages: int) -> int:
-        return height_of(definition, pages, self._catalog) if definition.method == BTREE else 0
 
 
 def open_twin(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from types import MappingProxyType
@@ -33,6 +33,21 @@ class IndexSize:
     pages: int
     tuples: float
     height: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class IndexBuild:
+    """A hypothetical index to make, with statistics of its expressions, one for each key."""
+
+    definition: IndexDefinition
+    size: IndexSize
+    statistics: tuple[ColumnStatistics | None, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    build: IndexBuild
+    name: QualifiedName
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +87,11 @@ class Worker:
         self.tables = {row.oid: QualifiedName(row.schema, row.name) for row in tables}
         self._oids = {name: oid for oid, name in self.tables.items()}
         self._members = {row.oid: frozenset(row.members) for row in tables}
-        self._existing = _grouped(admin.rows("twin/indexes", {"root": None}))
+        self._existing = _grouped(admin.rows("twin/indexes", {"roots": None}))
+        # From here on every question names a few relations. Of lists and recursion the planner expects a hundred rows
+        # and more, for which it reads whole catalogs: some milliseconds an index, of ten thousand relations.
+        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            admin.execute(SQL("SET {} = off").format(SQL(setting)))
 
     def close(self) -> None:
         """End both sessions."""
@@ -149,35 +168,38 @@ class Worker:
         """Whether the hypothetical index is there (shown or not)."""
         return definition in self._built
 
-    def build(self, definition: IndexDefinition, statistics: Sequence[ColumnStatistics | None] = ()) -> None:
-        """Make the hypothetical index, not shown and without a size yet.
+    def build(self, wanted: Sequence[IndexBuild]) -> None:
+        """Make these hypothetical indexes of one family of tables, in this order and not shown: all of them or none.
 
-        ``statistics`` are those of its expressions, one for each key. Raises StatementError with the server's
-        reason to refuse it.
+        Raises StatementError with the server's reason to refuse one.
         """
-        heaps = [self._heaps[oid] for oid in self.members_of(definition.table) if oid in self._heaps]
+        tables = frozenset[int]().union(*(self.members_of(one.definition.table) for one in wanted))
+        heaps = [self._heaps[oid] for oid in sorted(tables) if oid in self._heaps]
         full = [heap for heap in heaps if heap.node and heap.pages]
-        name = f"indexpilot_{definition.id[2:]}_{len(self._built)}"
+        made = [_Made(one, self._qualified(one.definition, n)) for n, one in enumerate(wanted, len(self._built))]
         with self._admin.transaction():
             # CREATE INDEX reads the whole table, also one of sparse blocks.
             self._swap([{"oid": heap.oid, "node": self._empty_node(heap)} for heap in full])
-            self._admin.execute(create_index(definition, name, concurrently=False))
-            # CREATE INDEX has set the table's relpages and reltuples to what it found: nothing.
-            self._swap([_restored(heap) for heap in heaps])
-            root = self._admin.value("SELECT %s::regclass::oid::bigint", [self._qualified(definition, name)])
-            (members,) = _grouped(self._admin.rows("twin/indexes", {"root": root})).values()
+            for each in made:
+                self._admin.execute(create_index(each.build.definition, each.name.name, concurrently=False))
+            found = _grouped(self._admin.rows("twin/indexes", {"roots": [str(each.name) for each in made]}))
             # ANALYZE never saw these expressions, and without statistics the planner guesses.
-            put_statistics(self._admin, _for_members(members, statistics))
-            oids = [member.oid for member in members]
+            put_statistics(self._admin, tuple(_for_members(made, found)))
+            oids = [member.oid for member in chain.from_iterable(found.values())]
             self._admin.execute("UPDATE pg_index SET indisvalid = false WHERE indexrelid = ANY (%s::oid[])", [oids])
-        self._built[definition] = members
-        self._roots.append(self._qualified(definition, name))
-        self._names.update({member.name: definition for member in members})
+            # CREATE INDEX has set the table's relpages and reltuples to what it found: nothing.
+            rows = [_restored(heap) for heap in heaps]
+            for each in made:
+                rows += self._filed(each.build.definition, found[each.name], each.build.size)
+            self._swap(rows)
+        for each in made:
+            self._built[each.build.definition] = found[each.name]
+            self._roots.append(str(each.name))
+            self._names.update({member.name: each.build.definition for member in found[each.name]})
 
     def resize(self, definition: IndexDefinition, size: IndexSize) -> None:
         """Give a hypothetical index that is already there another size."""
-        with self._admin.transaction():
-            self._resize(definition, self._built[definition], size)
+        self._swap(self._filed(definition, self._built[definition], size))
 
     def restore(self) -> int:
         """Leave the database as it was made: hypothetical indexes dropped. Gives how many there were."""
@@ -200,8 +222,8 @@ class Worker:
         if not self._planner.closed:
             self._planner.execute("DEALLOCATE ALL")
 
-    def _qualified(self, definition: IndexDefinition, name: str) -> str:
-        return str(QualifiedName(definition.table.schema, name))
+    def _qualified(self, definition: IndexDefinition, number: int) -> QualifiedName:
+        return QualifiedName(definition.table.schema, f"indexpilot_{definition.id[2:]}_{number}")
 
     def _node_of(self, member: Member) -> int:
         return int(self._admin.value("SELECT pg_relation_filenode(%s::oid)::bigint", [member.oid]))
@@ -218,12 +240,14 @@ class Worker:
         if rows:
             self._admin.execute("twin/swap", {"rows": json.dumps(list(rows))})
 
-    def _resize(self, definition: IndexDefinition, members: Collection[Member], size: IndexSize) -> None:
-        """New files of the size wanted, under new numbers: no backend has their pages in memory."""
+    def _filed(
+        self, definition: IndexDefinition, members: Collection[Member], size: IndexSize
+    ) -> list[Mapping[str, object]]:
+        """New files of the size wanted, under new numbers: no backend has their pages in memory. Rows to swap."""
         stored = [member for member in members if member.kind == "i"]
         rows = {member.oid: self._heaps[member.table_oid].rows for member in stored}
         total = sum(rows.values())
-        swaps = []
+        swaps: list[Mapping[str, object]] = []
         for member in stored:
             share = rows[member.oid] / total if total else 1 / len(stored)
             pages = max(1, round(size.pages * share))
@@ -241,16 +265,18 @@ class Worker:
             )
             self._storage.write(file)
             swaps.append({"oid": member.oid, "node": node, "pages": pages, "tuples": size.tuples * share})
-        self._swap(swaps)
+        return swaps
 
 
-def _for_members(members: Sequence[Member], statistics: Sequence[ColumnStatistics | None]) -> list[RelationStatistics]:
-    known = [(number, found) for number, found in enumerate(statistics, start=1) if found is not None]
-    rows: list[RelationStatistics] = []
-    for member in members:
-        if member.kind == "i":
-            rows += [RelationStatistics(member.name, None, number, False, found) for number, found in known]
-    return rows
+def _for_members(
+    made: Sequence[_Made], found: Mapping[QualifiedName, tuple[Member, ...]]
+) -> Iterator[RelationStatistics]:
+    for each in made:
+        known = [(number, one) for number, one in enumerate(each.build.statistics, start=1) if one is not None]
+        for member in found[each.name]:
+            if member.kind == "i":
+                for number, one in known:
+                    yield RelationStatistics(member.name, None, number, False, one)
 
 
 def _restored(heap: Heap) -> Mapping[str, object]:

@@ -4,7 +4,7 @@ WITH RECURSIVE tree (root, member) AS (
     JOIN pg_class c ON c.oid = i.indexrelid
     JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%%'
-      AND (%(root)s::oid IS NULL OR i.indexrelid = %(root)s::oid)
+      AND (%(roots)s::text[] IS NULL OR i.indexrelid = ANY (%(roots)s::text[]::regclass[]))
     UNION ALL
     SELECT tree.root, h.inhrelid
     FROM tree

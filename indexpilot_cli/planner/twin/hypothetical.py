@@ -1,0 +1,84 @@
+"""Which hypothetical indexes there are to be, of what size, in which order; what the server refuses of them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.methods.partitioned import upwards
+from indexpilot_cli.methods.size import estimate, height_of
+from indexpilot_cli.planner.twin.expressions import expression_statistics
+from indexpilot_cli.planner.twin.worker import IndexBuild, IndexSize, Worker
+
+
+class HypotheticalIndexes:
+    """Those of one twin. ``refusals`` has the server's words, None for one that it takes; ``sizes`` what was given."""
+
+    def __init__(self, catalog: Catalog):
+        self._catalog = catalog
+        self._wanted: dict[QualifiedName, dict[IndexDefinition, None]] = {}
+        self.sizes: dict[IndexDefinition, IndexSize] = {}
+        self.refusals: dict[IndexDefinition, str | None] = {}
+
+    def want(self, definitions: Sequence[IndexDefinition]) -> None:
+        """Give indexes that come for the first time their place: behind those of the same table that came before."""
+        for definition in definitions:
+            self._wanted.setdefault(self.root(definition.table), {}).setdefault(definition)
+
+    def root(self, table: QualifiedName) -> QualifiedName:
+        """The topmost of the tables that this one is a part of."""
+        *_, root = upwards(table, self._catalog)
+        return root
+
+    def build(self, worker: Worker, indexes: Collection[IndexDefinition]) -> str | None:
+        """Make those that the worker lacks and those with places before them; why the server refuses one.
+
+        Of paths within a hundredth of each other's cost the planner keeps the first it meets, and it meets indexes by
+        oid (add_path, get_relation_info): in one order on all workers, a plan depends on neither worker nor history.
+        """
+        lacking = {d for d in indexes if not worker.built(d)}
+        for root in {self.root(d.table) for d in lacking}:
+            places = list(self._wanted[root])
+            last = max(n for n, definition in enumerate(places) if definition in lacking)
+            wanted = [d for d in places[: last + 1] if not worker.built(d) and self.refusals.get(d) is None]
+            if wanted:
+                self._make(worker, wanted)
+        return min((self.refusals[d] or "" for d in indexes if not worker.built(d)), default=None)
+
+    def _make(self, worker: Worker, definitions: Sequence[IndexDefinition]) -> None:
+        """All at once; halves of them when the server refuses one, until that one is found."""
+        try:
+            builds = [self._as_build(definition) for definition in definitions]
+            worker.build(builds)
+        except UnreachableError:
+            raise
+        except IndexPilotError as error:
+            half = len(definitions) // 2
+            if not half:
+                self.refusals[definitions[0]] = error.detail or error.message
+                return
+            self._make(worker, definitions[:half])
+            self._make(worker, definitions[half:])
+        else:
+            self.sizes.update({build.definition: build.size for build in builds})
+            self.refusals.update(dict.fromkeys(definitions))
+
+    def _as_build(self, definition: IndexDefinition) -> IndexBuild:
+        statistics = tuple(expression_statistics(self._catalog, definition, key) for key in definition.keys)
+        size = self.sizes.get(definition)
+        return IndexBuild(definition, self._model(definition) if size is None else size, statistics)
+
+    def _model(self, definition: IndexDefinition) -> IndexSize:
+        """The size nobody gave, from the catalog's statistics."""
+        table = self._catalog.table(definition.table)
+        if table is None:
+            return IndexSize(1, 0.0)
+        size = estimate(definition, table, self._catalog)
+        return IndexSize(max(1, size.pages), size.tuples, size.height or 0)
+
+    def height(self, definition: IndexDefinition, pages: int) -> int:
+        """Root level of a B-tree of so many pages; 0 for the other methods."""
+        return height_of(definition, pages, self._catalog) if definition.method == BTREE else 0
