@@ -2,7 +2,7 @@
 
 import pytest
 
-from indexpilot_cli.apply.rollback import loss_of
+from indexpilot_cli.apply.undo_steps import loss_of
 from tests.unit.execute.test_decide import event
 
 FASTER, SAME = {"template": "q-1", "effect": "faster"}, {"template": "q-2", "effect": "same"}
