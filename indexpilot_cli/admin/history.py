@@ -17,6 +17,7 @@ from indexpilot_cli.log import idle, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.mutations import LogFilter
+from indexpilot_cli.log.versions import IndexVersion, read_versions
 from indexpilot_cli.snapshot.source import open_metadata
 
 
@@ -69,3 +70,34 @@ def log_filter(request: HistoryRequest) -> LogFilter:
     schema_name, table_name = split_table(request.table) if request.table else (None, None)
     types = tuple(mutations.mutation_type(word) for word in request.types)
     return LogFilter(request.tenant, types, table_name, schema_name, request.since)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsRequest:
+    """The versions of all indexes, or of those of one table."""
+
+    connection: Connection = field(default_factory=Connection)
+    table: str | None = None
+    limit: int = 100
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class VersionsResult:
+    """Whole lineages, the newest first, each from its newest version down; ``total`` counts those beyond the limit."""
+
+    versions: tuple[IndexVersion, ...]
+    total: int
+
+
+def list_versions(request: VersionsRequest, progress: Progress) -> Outcome[VersionsResult]:
+    """The definitions that indexes had. Raises PrerequisiteError before ``init`` and before an upgrade."""
+    connection = request.connection
+    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading the versions")
+        table = split_table(request.table) if request.table else None
+        with open_metadata(connection) as (session, server):
+            found = read_versions(session, table=table, schema=connection.metadata_schema)
+        note.details(versions=len(found))
+    result = VersionsResult(found[: request.limit], len(found))
+    return Outcome("versions", result, server=server, warnings=note.warnings)

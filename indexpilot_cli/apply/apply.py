@@ -264,6 +264,8 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
 
 def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
+    if task.drops:
+        context["replaces"] = [drop.name for drop in task.drops]
     if run.overruled:
         context["forced"] = list(run.overruled)
     done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))

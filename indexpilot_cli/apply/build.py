@@ -31,7 +31,7 @@ from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import builds_of, close_whole, newest_build
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import STOPPED, Ended, StatementWatch, watched
-from indexpilot_cli.log import intents
+from indexpilot_cli.log import versions
 from indexpilot_cli.methods.partitioned import looks_again
 
 GOOD = frozenset({"done", "already_done"})
@@ -212,7 +212,7 @@ def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:
     event = work.ctx.write(closed, done=True)
     if work.operation.kind is OperationKind.CREATE:
         with suppress(IndexPilotError):  # the log has it; versions are its digest
-            intents.add_version(work.ctx.log, event, schema=work.ctx.schema)
+            versions.add_version(work.ctx.log, event, schema=work.ctx.schema)
     result = report(
         work.operation,
         "done",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import size
 from indexpilot_cli.db.locks import attempts, worth_retrying
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.context import RunContext, take_lock
@@ -22,6 +22,7 @@ from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reindex import leftovers
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.execute.watch import Ended, StatementWatch, watched
+from indexpilot_cli.log import versions
 from indexpilot_cli.methods.existing import stands_in
 
 
@@ -155,4 +156,7 @@ def _settled(
 def _closed(ctx: RunContext, built: Built) -> Built:
     assert built.event is not None
     written = ctx.write(built.event, done=True)
+    if built.event.state is OperationState.VALID:
+        with suppress(IndexPilotError):  # the log has it; versions are its digest
+            versions.add_version(ctx.log, written, anew=True, schema=ctx.schema)
     return replace(built, report=replace(built.report, id=written.id), event=written)

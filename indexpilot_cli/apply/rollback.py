@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from indexpilot_cli.apply.build import GOOD
 from indexpilot_cli.apply.extended import drop_extended
 from indexpilot_cli.apply.outcome import outcome, refused_outcome, skipped_outcome, tell
 from indexpilot_cli.apply.undo import bring_back, standby_warning, take_back
 from indexpilot_cli.apply.undo_steps import UndoStep, choose
 from indexpilot_cli.apply.values import ApplyResult, RollbackRequest
+from indexpilot_cli.apply.versions import choose_version, name_back, stands
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationReport, MutationType
 from indexpilot_cli.core.plan import Warn
@@ -47,7 +49,7 @@ def _run(ctx: RunContext, request: RollbackRequest, confirm: Confirm) -> Outcome
     no = refused(verdicts)
     reconciled = () if request.dry_run or no else _reconciled(ctx)
     # After reconciling, which may find that an open operation stands, or that there is nothing left of it to undo.
-    steps = choose(ctx, request)
+    steps = choose_version(ctx, request) if request.to_version is not None else choose(ctx, request)
     warnings = _warnings(ctx, steps)
     planned = ApplyResult(
         _plan(request),
@@ -114,7 +116,13 @@ def _undo(
         except OutcomeUnknownError as error:
             reports.append(replace(step.report, outcome="unknown", error_code=error.code, error=error.message))
             return error
+    reports[:] = [_named(ctx, s, r) for s, r in zip(steps, reports, strict=True)]
     return None
+
+
+def _named(ctx: RunContext, step: UndoStep, done: MutationReport) -> MutationReport:
+    ended = step.named is not None and done.outcome in GOOD
+    return name_back(ctx, step, done) if ended else done
 
 
 def _one(ctx: RunContext, step: UndoStep, *, force: bool) -> MutationReport:
@@ -123,13 +131,16 @@ def _one(ctx: RunContext, step: UndoStep, *, force: bool) -> MutationReport:
         return drop_extended(ctx, step.event)
     if not step.drops:
         return bring_back(ctx, step.event)
-    done = take_back(ctx, step.event, force=force)
-    if done.outcome not in ("done", "already_done"):
+    if step.instead is not None and not stands(ctx, step.instead):
+        why = f"{step.instead.index.short} does not stand in its place"
+        return replace(step.report, outcome="skipped", error_code="not_replaced", error=why)
+    done = take_back(ctx, step.event, force=force, leaves=step.leaves)
+    if done.outcome not in GOOD:
         return done
     # Attached indexes went with their parent; what an unfinished run built and never attached is still there.
     for part in parts_of(ctx, step.event.op_id):
         below = take_back(ctx, part, force=force)
-        if below.outcome not in ("done", "already_done"):
+        if below.outcome not in GOOD:
             return replace(below, notes=(f"part of {step.event.index}", *below.notes))
     return done
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -40,15 +40,23 @@ from indexpilot_cli.log import intents
 from indexpilot_cli.methods.existing import same_structure
 
 
-def take_back(ctx: RunContext, event: Event, *, force: bool = False, reason: str = "") -> MutationReport:
+def take_back(
+    ctx: RunContext,
+    event: Event,
+    *,
+    force: bool = False,
+    reason: str = "",
+    leaves: Collection[QualifiedName] = (),
+) -> MutationReport:
     """Drop the index of the operation whose newest row is ``event`` and log it as ROLLBACK_INDEX.
 
     ``force`` drops it although its definition is not what we made. Raises RefusedError when another run holds the
     table, when the index is not ours or changed, or when something depends on it; OutcomeUnknownError.
 
-    What it stands in the place of is built again first.
+    What it stands in the place of is built again first, but for ``leaves``.
     """
-    for dropped in replaced_by(intents.latest(ctx.log, schema=ctx.schema), {event.op_id}):
+    replaced = replaced_by(intents.latest(ctx.log, schema=ctx.schema), {event.op_id})
+    for dropped in (d for d in replaced if d.index not in leaves):
         back = _brought_back(ctx, dropped)
         if back.outcome not in GOOD:
             text = f"{dropped.index.short}, which it replaced, is not back: {back.error}"
@@ -251,7 +259,9 @@ def bring_back(ctx: RunContext, event: Event) -> MutationReport:
     if structure is None or event.definition_sql is None:
         raise RefusedError(f"the log does not say enough of {event.index} to build it", code="not_restorable")
     task = _whole(ctx, event, structure) if event.details.get("partitioned") else _single(event, structure)
-    kept, besides = dict(_kept(event)), (*(event.details.get("besides") or ()), *_back_already(ctx, event))
+    # Built from its definition alone it gets our tag, as what apply builds.
+    kept = dict(_kept(event)) if event.op_id else {}
+    besides = (*(event.details.get("besides") or ()), *_back_already(ctx, event))
 
     def performed(operation: Operation) -> Built:
         facts = kept.get(operation.table) if operation.kind is OperationKind.CREATE else None
@@ -259,7 +269,7 @@ def bring_back(ctx: RunContext, event: Event) -> MutationReport:
         return perform(ctx, operation, _context(event, operation, facts), manner)
 
     done = build_whole(ctx, task, performed)
-    if done.outcome in GOOD:
+    if done.outcome in GOOD and event.op_id:
         mark_taken_back(ctx, event.op_id, by=_operation_of(ctx, done) or task.head.op_id)
     return done
 
@@ -361,7 +371,11 @@ def _context(event: Event, operation: Operation, facts: Facts | None) -> dict[st
     context: dict[str, Any] = {"reason": "rollback"}
     if facts is not None:
         context["restore"] = facts
-    return context if operation.part_of else {**context, "reverts": event.op_id}
+    if operation.part_of:
+        return context
+    if "lineage" in event.details:
+        context["lineage"] = event.details["lineage"]
+    return {**context, "reverts": event.op_id} if event.op_id else context
 
 
 def _manner(operation: Operation, facts: Facts | None) -> BuildManner:

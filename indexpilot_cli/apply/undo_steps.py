@@ -22,17 +22,24 @@ from indexpilot_cli.execute.reindex import is_reindex
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
 
-_MUTATION = re.compile(r"[Mm]-(\d{1,18})")
+MUTATION_ID = re.compile(r"[Mm]-(\d{1,18})")
 _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
 class UndoStep:
-    """One operation to undo. ``report`` is planned, or says why there is nothing to undo. ``drops``: by a drop."""
+    """One operation to undo. ``report`` is planned, or says why there is nothing to undo. ``drops``: by a drop.
+
+    On the way to a version ``instead`` is what must stand before this one is dropped, ``leaves`` are indexes that do
+    not come back although it stands in their place, and ``named`` is the name an index gets in the end.
+    """
 
     event: Event
     report: MutationReport
     drops: bool = True
+    instead: Event | None = None
+    leaves: frozenset[QualifiedName] = frozenset()
+    named: QualifiedName | None = None
 
 
 def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
@@ -42,7 +49,7 @@ def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
     for target in request.targets:
         for event in _target(ctx, target):
             found[event.op_id] = event
-            if _MUTATION.fullmatch(target):
+            if MUTATION_ID.fullmatch(target):
                 named.add(event.op_id)
     if request.last:
         found.update((e.op_id, e) for e in _last(ctx))
@@ -53,7 +60,7 @@ def choose(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
     found |= {e.op_id: e for e in _same_steps(ctx, found.values()) if e.op_id not in found}
     wanted = [e for e in found.values() if e.op_id in named or _of_its_own(e)]
     newest_first = sorted(_as_reported(ctx, wanted), key=lambda e: e.id or 0, reverse=True)
-    steps = [_with_price(ctx, step_of(event)) for event in newest_first]
+    steps = [with_price(ctx, step_of(event)) for event in newest_first]
     return tuple(_without_old_news(steps, named))
 
 
@@ -107,7 +114,7 @@ def step_of(event: Event) -> UndoStep:
     return UndoStep(event, report_of_undo(event, "planned", notes=notes), drops=not dropped)
 
 
-def _with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
+def with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
     """The step, and where it is a drop what that frees and which templates lose by it."""
     if step.report.outcome != "planned" or not step.drops or is_statistics(step.event):
         return step
@@ -123,7 +130,7 @@ def _with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
 
 
 def _target(ctx: RunContext, target: str) -> tuple[Event, ...]:
-    mutation = _MUTATION.fullmatch(target)
+    mutation = MUTATION_ID.fullmatch(target)
     if mutation:
         events = _newest(ctx, Which(ids=(int(mutation[1]),)))
         if not events:

@@ -71,7 +71,10 @@ class ApplyRequest:
 
 @dataclass(frozen=True, slots=True)
 class RollbackRequest:
-    """Mutations (``M-…``), a plan (``P-…``), the last one, or all since a time (UTC)."""
+    """Mutations (``M-…``), a plan (``P-…``), the last one, or all since a time (UTC).
+
+    ``to_version``: back to that version of the one target, an index, ``M-…`` or ``R-…``.
+    """
 
     connection: Connection = field(default_factory=Connection)
     targets: tuple[str, ...] = ()
@@ -84,6 +87,7 @@ class RollbackRequest:
     retries: int = 5
     bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
+    to_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
 
 _SUFFIX = "_ip_idx"
+_NAMED = re.compile(r'(CREATE (?:UNIQUE )?INDEX )(?:"(?:[^"]|"")*"|[^\s"]+) ON ')
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
 
@@ -34,6 +35,11 @@ def drop_index(name: QualifiedName, *, concurrently: bool = True) -> str:
 def rebuilt(ddl: str) -> str:
     """The text of ``pg_get_indexdef`` as a statement that builds the index while the table is written."""
     return _CREATE.sub(r"CREATE \1INDEX CONCURRENTLY ", ddl, count=1)
+
+
+def renamed(ddl: str, name: str) -> str:
+    """The text of ``pg_get_indexdef`` as that of an index of another name."""
+    return _NAMED.sub(lambda found: f"{found[1]}{quote_identifier(name)} ON ", ddl, count=1)
 
 
 def index_marks(

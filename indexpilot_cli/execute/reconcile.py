@@ -23,7 +23,7 @@ from indexpilot_cli.execute.signals import listening
 from indexpilot_cli.execute.standing import follow_catalog, oids_of
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.guards.bypass import STOPPING, require_on
-from indexpilot_cli.log import intents
+from indexpilot_cli.log import intents, versions
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.sections import BypassSettings
 
@@ -109,8 +109,12 @@ def close_whole(ctx: RunContext, session: Session, index_event: Event, found: In
     if "restore" not in index_event.details and tagged(found.comment) != index_event.op_id:
         _adorn(ctx, session, index_event)
     details = dict(index_event.details) | {"oid": found.oid}
-    closed = events.follow(index_event, OperationState.VALID, definition_sql=found.ddl, details=details)
-    return ctx.write(closed, done=True)
+    closed = ctx.write(
+        events.follow(index_event, OperationState.VALID, definition_sql=found.ddl, details=details), done=True
+    )
+    with suppress(IndexPilotError):
+        versions.add_version(ctx.log, closed, schema=ctx.schema)
+    return closed
 
 
 def _pending(session: Session, event: Event) -> Pending:
@@ -239,9 +243,9 @@ def _close_valid(
         _adorn(ctx, session, event)
     details = dict(event.details) | {"oid": found.oid}
     closed = ctx.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
-    if event.details.get("kind") == OperationKind.CREATE.value:
-        with suppress(IndexPilotError):
-            intents.add_version(ctx.log, closed, schema=ctx.schema)
+    with suppress(IndexPilotError):
+        if event.details.get("kind") != OperationKind.ATTACH.value:
+            versions.add_version(ctx.log, closed, anew=is_reindex(event), schema=ctx.schema)
     return report_of_event(closed, "done", size_bytes=found.bytes, notes=notes)
 
 
@@ -276,7 +280,7 @@ def _close_drop(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> Mutati
 def mark_reverted(ctx: RunContext, drop: Event) -> None:
     """The rows that say of the operation a drop took back, and of those made for it, that they no longer stand."""
     with suppress(IndexPilotError):
-        intents.retire_version(ctx.log, drop.index, schema=ctx.schema)
+        versions.retire_version(ctx.log, drop.index, schema=ctx.schema)
     taken_back = drop.details.get("reverts")
     if not isinstance(taken_back, str):
         _mark_ended(ctx, drop)

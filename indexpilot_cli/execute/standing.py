@@ -16,7 +16,7 @@ from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import OPEN, STANDING, tag
 from indexpilot_cli.execute.context import RunContext, take_lock
 from indexpilot_cli.execute.events import report_of_event, report_of_undo
-from indexpilot_cli.log import intents
+from indexpilot_cli.log import intents, versions
 
 _GONE = "somebody else dropped it"
 _DETACHED = "somebody else took its partition away"
@@ -63,9 +63,9 @@ def _write(ctx: RunContext, session: Session, drift: Drift) -> MutationReport:
     written = ctx.write(event)
     with suppress(IndexPilotError):  # the log has it; versions are its digest
         if (written.index, written.state) != (drift.before.index, drift.before.state):
-            intents.retire_version(ctx.log, drift.before.index, schema=ctx.schema)
+            versions.retire_version(ctx.log, drift.before.index, schema=ctx.schema)
         if found is not None and _kind(written) is OperationKind.CREATE:
-            intents.add_version(ctx.log, written, schema=ctx.schema)
+            versions.add_version(ctx.log, written, schema=ctx.schema)
     if event.state is OperationState.REVERTED:
         return report_of_undo(written, "already_done", notes=(drift.text,))
     return report_of_event(written, "done", notes=(drift.text,))

@@ -68,27 +68,6 @@ def latest(session: Session, *, schema: str = SCHEMA) -> tuple[Event, ...]:
     return tuple(_event(row) for row in session.rows(question(session, "log/intent_events", schema), parameters))
 
 
-def add_version(session: Session, event: Event, *, schema: str = SCHEMA) -> None:
-    """Keep the definition as the newest version of the index's name."""
-    session.execute(
-        question(session, "log/intent_version", schema),
-        {
-            "schema_name": event.index.schema,
-            "table_name": event.table.name,
-            "index_name": event.index.name,
-            "definition_sql": event.definition_sql,
-            "undo_sql": event.undo_sql,
-            "op_id": event.op_id,
-        },
-    )
-
-
-def retire_version(session: Session, index: QualifiedName, *, schema: str = SCHEMA) -> None:
-    """No version of the index's name is current any more: it was dropped."""
-    names = {"schema_name": index.schema, "index_name": index.name}
-    session.execute(question(session, "log/intent_retire", schema), names)
-
-
 def _parameters(event: Event, secrets: Sequence[str]) -> dict[str, Any]:
     return {
         "mutation_type": event.type.value,
@@ -160,23 +139,26 @@ def begin_watch(
     session: Session, facts: Mapping[str, Any], baseline: StatementsSnapshot, *, schema: str = SCHEMA
 ) -> int:
     """Keep the counters; gives the observation's id."""
-    counters = {
-        "facts": dict(facts),
+    values = {"since": baseline.since, "counters": Jsonb({"facts": dict(facts), **packed(baseline)})}
+    return int(session.value(question(session, "log/watch_add", schema), values))
+
+
+def packed(baseline: StatementsSnapshot) -> dict[str, Any]:
+    """The counters as JSON, for ``unpacked``; without their time and that of the last reset."""
+    return {
         "evicted": baseline.evicted,
-        "entries": [_packed(e) for e in baseline.entries],
+        "entries": [_entry(e) for e in baseline.entries],
         # These two tell a crash from a reset by hand: recovery counts anew and leaves stats_reset alone.
         "started": to_json(baseline.started),
         "counting_since": to_json(baseline.counting_since),
     }
-    values = {"since": baseline.since, "counters": Jsonb(counters)}
-    return int(session.value(question(session, "log/watch_add", schema), values))
 
 
 def open_watches(session: Session, *, hours: float, schema: str = SCHEMA) -> tuple[IndexWatch, ...]:
     """All observations without a verdict, oldest first."""
     rows = session.rows(question(session, "log/watches", schema), {"hours": hours})
     return tuple(
-        IndexWatch(r.id, r.taken_at, r.counters["facts"], _unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
+        IndexWatch(r.id, r.taken_at, r.counters["facts"], unpacked(r.counters, r.taken_at, r.stats_since), r.expired)
         for r in rows
     )
 
@@ -188,12 +170,13 @@ def end_watch(session: Session, watch: int, *, schema: str = SCHEMA) -> bool:
 
 
 # Without the texts: they are long, may hold values, and the counters are joined by role, query and level alone.
-def _packed(entry: StatementEntry) -> list[Any]:
+def _entry(entry: StatementEntry) -> list[Any]:
     key = [entry.role, str(entry.query_id) if entry.query_id is not None else None, entry.nested]
     return [*key, entry.calls, entry.total_ms, entry.mean_ms, entry.deviation_ms, entry.rows, entry.blocks]
 
 
-def _unpacked(counters: Mapping[str, Any], taken_at: datetime, since: datetime | None) -> StatementsSnapshot:
+def unpacked(counters: Mapping[str, Any], taken_at: datetime, since: datetime | None) -> StatementsSnapshot:
+    """The counters that ``packed`` gave, with when they were read and when they had last been reset."""
     entries = tuple(
         StatementEntry(role, None if query is None else int(query), nested, None, *numbers)
         for role, query, nested, *numbers in counters["entries"]

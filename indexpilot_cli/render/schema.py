@@ -24,7 +24,7 @@ from indexpilot_cli.render.views.genome import (
     TenantsDocument,
     TypesDocument,
 )
-from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument
+from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument, VersionsDocument
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleInstallDocument,
@@ -77,6 +77,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),
     "tenants": (TenantsDocument, "Result of indexpilot tenant list"),
     "types": (TypesDocument, "Result of indexpilot types"),
+    "versions": (VersionsDocument, "Result of indexpilot history --versions"),
 }
 
 

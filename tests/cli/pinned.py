@@ -98,7 +98,7 @@ SCHEMAS = (
         "schema_evolve_change",
         "schema_evolve_rollback",
     ),
-    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types"),
+    *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types", "versions"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"
@@ -222,6 +222,7 @@ bypass disable
 {forms("snapshot save s.ipsnap --source sql --file workload.sql", "table", "json", "markdown")}
 snapshot save s.ipsnap --source sql --file workload.sql --redact
 history --limit 3
+{forms("history --versions --table orders", "table", "json")}
 """
 CHANGE = f"""
 schema-evolve add-column orders tier --type int --default 3 --not-null

@@ -173,7 +173,16 @@ def apply(
 
 
 Undo = Annotated[
-    list[str] | None, typer.Argument(metavar="M-ID|P-ID", help="Mutations, or all of a plan.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="M-ID|P-ID",
+        help="Mutations, or all of a plan; with --to-version the name of an index, M-… or R-….",
+        show_default=False,
+    ),
+]
+ToVersion = Annotated[
+    int | None,
+    opt.option("--to-version N", "Build this older definition of the index first, then drop the newer one.", min=1),
 ]
 UndoForce = Annotated[bool, opt.option("--force", "Also when the index was changed since.", panel=opt.RUN)]
 ROLLBACK_EXAMPLES = """Examples:
@@ -183,6 +192,8 @@ ROLLBACK_EXAMPLES = """Examples:
   indexpilot rollback P-7c1e --yes
 
   indexpilot rollback --last
+
+  indexpilot rollback orders_status_ip_idx --to-version 1
 """
 
 
@@ -193,6 +204,7 @@ def rollback(
     targets: Undo = None,
     last: opt.Last = False,
     since: opt.Since = None,
+    to_version: ToVersion = None,
     lock_timeout: opt.LockTimeout = None,
     retries: opt.Retries = 5,
     dry_run: opt.DryRun = False,
@@ -206,6 +218,8 @@ def rollback(
         raise UsageError("say what to take back: M-…, P-…, --last or --since", hint="indexpilot history")
     if sum((bool(targets), last, bool(since))) > 1:
         raise UsageError("give ids, --last or --since, not two of them", hint="indexpilot rollback --help")
+    if to_version is not None and len(targets or ()) != 1:
+        raise UsageError("--to-version goes with one index, M-… or R-…", hint="indexpilot history --versions")
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.rollback import run
     from indexpilot_cli.apply.values import RollbackRequest
@@ -223,6 +237,7 @@ def rollback(
         retries,
         session.settings.bypass,
         session.record(),
+        to_version,
     )
     return change.carry_out(session, run, request, rollback_view, exit_code=exit_code)
 

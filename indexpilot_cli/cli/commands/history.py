@@ -14,6 +14,8 @@ EXAMPLES = """Examples:
   indexpilot history -d shop --since 7d
 
   indexpilot history -d shop --type CREATE_INDEX --type ROLLBACK_INDEX --json
+
+  indexpilot history -d shop --versions --table orders
 """
 
 
@@ -26,9 +28,16 @@ def history(
     table: Annotated[str | None, option("--table T", "Only this table.")] = None,
     tenant: Annotated[int | None, option("--tenant ID", "Only this tenant.")] = None,
     limit: Annotated[int, option("--limit N", "Show at most so many.", min=1)] = 100,
+    versions: Annotated[
+        bool, option("--versions", "Show the definitions that indexes had, for rollback --to-version.")
+    ] = False,
 ) -> int:
     """Show the mutation log, newest first."""
     session.load()
+    if versions:
+        if since or type_ or tenant is not None:
+            raise UsageError("--versions goes with --table and --limit", hint="indexpilot history --help")
+        return _versions(session, table, limit)
     from indexpilot_cli.admin.history import HistoryRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import history_view
@@ -38,6 +47,15 @@ def history(
     request = HistoryRequest(session.connection(), moment, types, table, tenant, limit, session.record())
     outcome = session.call(run, request)
     return finish(session, outcome, history_view(outcome.result, verbose=session.verbose))
+
+
+def _versions(session: CommandSession, table: str | None, limit: int) -> int:
+    from indexpilot_cli.admin.history import VersionsRequest, list_versions
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.render.views.history import versions_view
+
+    outcome = session.call(list_versions, VersionsRequest(session.connection(), table, limit, session.record()))
+    return finish(session, outcome, versions_view(outcome.result))
 
 
 def _known(text: str) -> str:

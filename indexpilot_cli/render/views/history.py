@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from indexpilot_cli.admin.history import HistoryResult
+from indexpilot_cli.admin.history import HistoryResult, VersionsResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.log.idle import IdleRuns
+from indexpilot_cli.log.versions import IndexVersion
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, MutationNumber, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
@@ -54,6 +55,54 @@ class HistoryDocument(DocumentShape):
     total: Count
     mutations: tuple[MutationDocument, ...]
     idle: tuple[IdleRunsDocument, ...]
+
+
+def _number(version: IndexVersion) -> str | None:
+    return None if version.mutation is None else f"M-{version.mutation}"
+
+
+class VersionDocument(DocumentShape):
+    """One definition that an index had."""
+
+    index: QualifiedName
+    version: Annotated[Count, "within its lineage: what rollback --to-version takes"]
+    current: Annotated[bool, "it stands, by the log"]
+    table: QualifiedName
+    created_at: datetime
+    mutation: Annotated[MutationNumber | None, "null: there before, replaced by ours", From(_number)]
+    recommendation: str | None
+    definition: Annotated[str, From("definition_sql")]
+    lineage: Annotated[Count, "the same number: one index became the other"]
+
+
+class VersionsDocument(DocumentShape):
+    """The versions of indexes, the newest lineage first."""
+
+    total: Count
+    versions: tuple[VersionDocument, ...]
+
+
+_VERSION_COLUMNS = columns("index", "version|number", "state|state", "made|short", "by|short", "definition|query")
+
+
+def versions_view(result: VersionsResult) -> Document:
+    """A line for each version, lineage by lineage."""
+    rows = tuple(
+        (
+            v.index.short,
+            str(v.version),
+            "current" if v.current else "past",
+            stamp(v.created_at),
+            _number(v) or DASH,
+            one_line(v.definition_sql),
+        )
+        for v in result.versions
+    )
+    shown = len(result.versions)
+    more = f", {shown:,} shown (--limit)" if shown < result.total else ""
+    text = f"{plural(result.total, 'version')}{more}" if result.total else "no index was built yet"
+    lines = Lines((text, *(("indexpilot rollback INDEX --to-version N",) if rows else ())))
+    return Document(((TableBlock(_VERSION_COLUMNS, rows), lines) if rows else (lines,)), result, VersionsDocument)
 
 
 _HISTORY_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")

@@ -8,7 +8,7 @@ from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableRepo
 from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
-from indexpilot_cli.admin.history import HistoryResult
+from indexpilot_cli.admin.history import HistoryResult, VersionsResult
 from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
@@ -44,6 +44,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
     SlowerTemplate,
 )
+from indexpilot_cli.log.versions import IndexVersion
 from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
@@ -275,6 +276,21 @@ DOCTOR = DoctorResult(
         ),
     ),
     Fidelity("twin/16", 142, 141, 0.0, 0.0001, 0.12, 3, (TwinDifference("q-2b91c0", 100.0, 112.0, 0.12, "SELECT 1"),)),
+)
+VERSIONS = VersionsResult(
+    (
+        IndexVersion(
+            *(3, 2, ORDERS, QualifiedName("public", "orders_status_part_ip_idx")),
+            "CREATE INDEX orders_status_part_ip_idx ON public.orders USING btree (status) WHERE (id > 7)",
+            *("0d9a3c58-4a30-4b4e-9f3f-0c6a1f6f9a11", True, NOW, 118, "R-7f3a1c09"),
+        ),
+        IndexVersion(
+            *(3, 1, ORDERS, QualifiedName("public", "by hand")),
+            'CREATE INDEX "by hand" ON public.orders USING btree (status)',
+            *(None, False, NOW),
+        ),
+    ),
+    5,
 )
 HISTORY = HistoryResult(
     (
@@ -598,6 +614,7 @@ def outcomes():
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
+        *(("versions", r, history.versions_view(r)) for r in (VERSIONS, VersionsResult((), 0))),
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
         *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
         *(("schema_sync", r, genome.schema_sync_view(r)) for r in (SYNCED, SchemaSyncResult((), False, 2, 9))),
