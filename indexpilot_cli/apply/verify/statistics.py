@@ -165,6 +165,18 @@ def judged(
     return Verification(found.verdict, found.text, found.templates, notes)
 
 
+def windows_between(
+    before: StatementsSnapshot, now: StatementsSnapshot, catalog: Catalog, table: QualifiedName, schema: str
+) -> tuple[tuple[StatWindow, ...], tuple[StatWindow, ...]]:
+    """What ran between two readings: reads of the table (its parents and partitions too), and those of other tables."""
+    tables = family(catalog, table)
+    folded = _folded(difference(before, now, metadata_schema=schema), catalog)
+    reads = [t for t in folded.templates if not t.is_write and t.relations]
+    own = [tables.isdisjoint(t.relations) for t in reads]
+    affected = tuple(_window(t) for t, other in zip(reads, own, strict=True) if not other)
+    return affected, tuple(_window(t) for t, other in zip(reads, own, strict=True) if other)
+
+
 def _pairs(
     names: Iterable[str], before: Mapping[str, StatWindow], now: Mapping[str, QueryTemplate]
 ) -> tuple[Pair, ...]:

@@ -34,7 +34,8 @@ from indexpilot_cli.apply.verify.verdict import (
 )
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
-from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, MutationReport, Operation, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
@@ -252,20 +253,31 @@ def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, p
         # PostgreSQL has no invisible index: BEGIN, DROP INDEX, EXPLAIN, ROLLBACK would take ACCESS EXCLUSIVE on the
         # table, so it is hidden from the estimator only.
         hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
-        scenarios = list(chain.from_iterable(((t, s) for s in t.scenarios) for t in affected))
         progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
-        with_it = estimator.plan([WhatIf(s.statement) for _, s in scenarios])
-        without = estimator.plan([WhatIf(s.statement, hidden=hidden) for _, s in scenarios])
-    before: dict[str, float] = defaultdict(float)
-    after: dict[str, float] = defaultdict(float)
-    for (template, scenario), old, new in zip(scenarios, without, with_it, strict=True):
-        before[template.id] += scenario.share * old.total_cost
-        after[template.id] += scenario.share * new.total_cost
-    return judge_costs(_costs(affected, before, after))
+        return compared(estimator, affected, Indexed(hidden=hidden), Indexed())
 
 
-def _costs(affected: tuple[QueryTemplate, ...], before: dict[str, float], after: dict[str, float]) -> tuple[Cost, ...]:
-    return tuple(Cost(t.id, before[t.id], after[t.id], t.calls) for t in affected)
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """Indexes that the planner is to see beside those that are there, and some of these that it is not to see."""
+
+    indexes: frozenset[IndexDefinition] = frozenset()
+    hidden: frozenset[QualifiedName] = frozenset()
+
+
+def compared(
+    estimator: CostEstimator, templates: tuple[QueryTemplate, ...], before: Indexed, after: Indexed
+) -> Verification:
+    """What the planner says of the templates with the second set of indexes against the first."""
+    scenarios = list(chain.from_iterable(((t, s) for s in t.scenarios) for t in templates))
+    new = estimator.plan([WhatIf(s.statement, after.indexes, after.hidden) for _, s in scenarios])
+    old = estimator.plan([WhatIf(s.statement, before.indexes, before.hidden) for _, s in scenarios])
+    was: dict[str, float] = defaultdict(float)
+    now: dict[str, float] = defaultdict(float)
+    for (template, scenario), first, second in zip(scenarios, old, new, strict=True):
+        was[template.id] += scenario.share * first.total_cost
+        now[template.id] += scenario.share * second.total_cost
+    return judge_costs([Cost(t.id, was[t.id], now[t.id], t.calls) for t in templates])
 
 
 @dataclass(frozen=True, slots=True)
