@@ -1,7 +1,11 @@
-"""One pool of connections for a process that hosts us; all functions may be called from any thread."""
+"""One pool of connections for a process that hosts us; all functions may be called from any thread.
+
+A forked child opens a pool of its own, like the parent's, when it first needs one.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -39,20 +43,37 @@ class PoolStats:
 _Connection = psycopg.Connection[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What a pool is opened with."""
+
+    conninfo: str
+    minimum: int
+    maximum: int
+    password: str | None
+    timeout: float
+
+
 @dataclass
 class _State:
-    """The open pool and how many of its connections are lent; the lock guards both."""
+    """The open pool and how many of its connections are lent; the lock guards both.
+
+    ``inherited`` are pools of the processes this one was forked from; the latest stands for one to be opened here.
+    """
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     pool: ConnectionPool[_Connection] | None = None
     lent: int = 0
-    conninfo: tuple[str, str | None] = ("", None)
+    opening: _Opening = _Opening("", MINIMUM, MAXIMUM, None, 0.0)
     host: HostPool | None = None
+    inherited: list[ConnectionPool[_Connection]] = field(default_factory=list)
+    to_open: bool = False
+    reopening: threading.Lock = field(default_factory=threading.Lock)
 
     def swap(self, pool: ConnectionPool[_Connection] | None) -> ConnectionPool[_Connection] | None:
         """Put the pool in place and give the one before."""
         with self.lock:
-            old, self.pool, self.lent = self.pool, pool, 0
+            old, self.pool, self.lent, self.to_open = self.pool, pool, 0, False
         return old
 
     def count(self, pool: ConnectionPool[_Connection], change: int) -> None:
@@ -63,6 +84,18 @@ class _State:
 
 
 _state = _State()
+
+
+def _after_fork() -> None:
+    """The child shares the parent's sockets and must neither speak on them nor close them, which says good-bye to the
+    server for the parent; so the pool is kept, untouched, for ever. Its threads and locks are of no use here either."""
+    _state.lock, _state.reopening = threading.Lock(), threading.Lock()
+    if _state.pool is not None:
+        _state.inherited.append(_state.pool)
+        _state.pool, _state.lent, _state.to_open = None, 0, True
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def init_connection_pool(
@@ -100,7 +133,7 @@ def init_connection_pool(
     except PoolTimeout as error:
         raise _exhausted(error) from None
     old = _state.swap(pool)
-    _state.conninfo = (conninfo, password)
+    _state.opening = _Opening(conninfo, minimum, maximum, password, timeout)
     if old is not None:
         old.close()
 
@@ -125,7 +158,7 @@ def pool_conninfo() -> tuple[str, str | None]:
     if _state.host is not None:
         return _state.host.conninfo()
     _opened()
-    return _state.conninfo
+    return _state.opening.conninfo, _state.opening.password
 
 
 @contextmanager
@@ -205,11 +238,23 @@ def _live(pool: ConnectionPool[_Connection]) -> _Connection:
 def _opened() -> ConnectionPool[_Connection]:
     with _state.lock:
         pool = _state.pool
+    if pool is None and _state.to_open:
+        pool = _opened_after_fork()
     if pool is None:
         raise PrerequisiteError(
             "the connection pool is not open", hint="call init_connection_pool first", code="no_pool"
         )
     return pool
+
+
+def _opened_after_fork() -> ConnectionPool[_Connection] | None:
+    with _state.reopening:
+        if _state.to_open:
+            like = _state.opening
+            init_connection_pool(
+                like.conninfo, like.minimum, like.maximum, password=like.password, timeout=like.timeout
+            )
+    return _state.pool
 
 
 def _arguments(conninfo: str, password: str | None) -> dict[str, Any]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.errors import IndexPilotError
@@ -15,9 +18,10 @@ from indexpilot_cli.workload.query_stats import QueryStat
 BATCH = 100
 INTERVAL = 5.0
 BOUND = 10_000
-_PATIENCE = 1.0  # seconds a call may wait once
-_CREDIT_PER_CALL = 0.00005  # seconds of waiting a call may cost on average
+_AT_ONCE = 1_000  # rows of one write: what is held falls in steps while a full buffer is written
 _INT4 = range(-(2**31), 2**31)
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,64 +48,62 @@ class BufferStats:
     last_error: str | None = None
 
 
-Write = Callable[[Sequence[PendingStats]], int]
+class StatBuffer(Generic[R]):
+    """Rows are written at ``batch``, after ``interval`` seconds, and on ``flush``; at most ``bound`` are held.
 
+    Those that are being written are among them.
 
-class StatBuffer:
-    """Rows are written at ``batch``, after ``interval`` seconds, and on ``flush``; at most ``bound`` wait.
+    A thread of its own writes, and gives how many rows it wrote and how many it refused. A call waits for nothing but
+    the lock, which nobody holds while the server is asked: a slow or dead server costs rows, which are counted.
 
-    A thread of its own writes. A call that completes a batch waits until it is written, but never longer than a
-    second, and on average no more than a twentieth of a millisecond per call: a slow server costs rows, not time.
-
-    With ``wait`` a slow server costs time, not rows: a call that finds the buffer full waits up to so many seconds
-    for room, also while writes fail and are tried again, and rows that are being written count against ``bound``.
-    The row is still dropped, and counted, when that was in vain or the buffer is closed meanwhile. After a wait in
-    vain no call waits until a write succeeds: a server that is gone for good costs each thread one wait.
+    With ``wait`` it costs time instead: a call that finds the buffer full waits up to so many seconds for room, also
+    while writes fail and are tried again. The row is still dropped, and counted, when that was in vain or the buffer is
+    closed meanwhile. After a wait in vain no call waits
+    until a write succeeds: a server that is gone for good costs each thread one wait. A thread that runs an event loop
+    never waits: its other tasks would stand still, among them perhaps those that make room.
     """
 
     def __init__(
         self,
-        write: Write,
+        write: Callable[[Sequence[R]], tuple[int, int]],
         *,
         batch: int = BATCH,
         interval: float = INTERVAL,
         bound: int = BOUND,
         wait: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        on_start: Callable[[], None] = lambda: None,
     ):
         self.wait = wait
-        self._write = write
+        self._write, self._on_start = write, on_start
         self._batch, self._interval, self._bound, self._clock = batch, interval, bound, clock
-        self._change = threading.Condition()
-        self._rows: list[PendingStats] = []
+        # Reentrant: a signal handler or a finaliser of the host may log a query while its thread is in here.
+        self._change = threading.Condition(threading.RLock())
+        self._rows: list[R] = []
         self._since = 0.0
-        self._flushes = 0
-        self._writing = 0
-        self._urgent = self._closed = self._waited_in_vain = False
+        self._taken = self._settled = self._wanted = 0  # of ``logged``: being written or done; done; to be done now
+        self._closed = self._waited_in_vain = False
         self._healthy = True
-        self._waited = 0.0
         self._thread: threading.Thread | None = None
         self._count = dict.fromkeys(("logged", "written", "rejected", "dropped", "failures"), 0)
         self._last_error: str | None = None
         self._told = dict(self._count)  # what monitoring knows of
 
-    def add(self, row: PendingStats) -> bool:
+    def add(self, row: R) -> bool:
         """Take the row; False when the buffer is full and it is dropped."""
         with self._change:
-            if self._is_full():
-                self._wait_for_room()
-            if self._is_full() or self._closed:
+            if (self._is_full() and not self._has_room_in_time()) or self._closed:
                 self._count["dropped"] += 1
                 return False
-            if not self._rows:
-                self._since = self._clock()
             self._rows.append(row)
             self._count["logged"] += 1
-            self._start()
-            if len(self._rows) >= self._batch:
-                self._batch_is_full()
-            elif len(self._rows) == 1:
+            waiting = len(self._rows)
+            if waiting == 1:
+                self._since = self._clock()
+            if waiting in (1, self._batch):
                 self._change.notify_all()
+            if self._thread is None:
+                self._start()
             return True
 
     def reject(self) -> None:
@@ -112,26 +114,39 @@ class StatBuffer:
     def flush(self, seconds: float = 10.0) -> bool:
         """Write what waits now; False when that did not succeed in time."""
         with self._change:
-            if self._is_empty():
+            goal, failures = self._count["logged"], self._count["failures"]
+            if self._settled >= goal:
                 return True
-            self._urgent = True
             self._start()
-            self._change.notify_all()
-            # A write under way has taken its rows already; those that wait now are in the one after it.
-            goal = self._flushes + (2 if self._writing else 1)
-            self._change.wait_for(lambda: self._is_empty() or self._flushes >= goal, seconds)
-            return self._is_empty()
+            if self._thread is not None:
+                self._wanted = goal
+                self._change.notify_all()
+                self._change.wait_for(
+                    lambda: self._settled >= goal or self._count["failures"] > failures or self._thread is None, seconds
+                )
+            alone = self._thread is None
+        while alone and self._write_next():
+            pass
+        with self._change:
+            return self._settled >= goal
 
     def close(self, seconds: float = 10.0) -> bool:
-        """Flush and end the thread; later rows are dropped."""
-        done = self.flush(seconds)
+        """Flush and end the thread, within so many seconds; later rows are dropped. False when rows are left."""
+        end = self._clock() + seconds
+        self.flush(seconds)
         with self._change:
             self._closed = True
             self._change.notify_all()
             thread = self._thread
         if thread is not None:
-            thread.join(seconds)
-        return done
+            thread.join(max(0.0, end - self._clock()))
+        with self._change:
+            return self._settled == self._count["logged"]
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the latest write succeeded (True before the first)."""
+        return self._healthy
 
     def stats(self) -> BufferStats:
         """The counters."""
@@ -141,78 +156,68 @@ class StatBuffer:
     # -- inside, with the lock held
 
     def _is_full(self) -> bool:
-        held = len(self._rows) + (self._writing if self.wait else 0)  # what a failed write gives back has room
-        return held >= self._bound
+        return self._count["logged"] - self._settled >= self._bound
 
-    def _wait_for_room(self) -> None:
-        if self._waited_in_vain or not (self._healthy or self.wait):
-            return
-        if not self._wait(lambda: self._closed or not self._is_full(), self.wait or _PATIENCE):
-            self._healthy, self._waited_in_vain = False, True
-
-    def _batch_is_full(self) -> None:
-        self._change.notify_all()
-        credit = _PATIENCE + _CREDIT_PER_CALL * self._count["logged"] - self._waited
-        if credit > 0 and self._healthy:
-            target = self._flushes
-            self._wait(lambda: self._flushes > target, min(credit, _PATIENCE))
-
-    def _wait(self, ready: Callable[[], bool], seconds: float) -> bool:
-        started = self._clock()
-        done = self._change.wait_for(ready, seconds)
-        self._waited += self._clock() - started
-        return done
-
-    def _is_empty(self) -> bool:
-        return not self._rows and not self._writing
+    def _has_room_in_time(self) -> bool:
+        if self.wait and not self._waited_in_vain and not _in_event_loop():
+            self._waited_in_vain = not self._change.wait_for(lambda: self._closed or not self._is_full(), self.wait)
+        return not self._is_full()
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
             # A daemon, because a server that does not answer must not keep the host's process from ending.
-            self._thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
+            # RuntimeError: no more threads can be had, or (3.12) the interpreter is ending. The next call tries again,
+            # and ``flush`` does without.
+            with suppress(RuntimeError):
+                self._on_start()
+                thread.start()
+                self._thread = thread
 
     def _due(self) -> bool:
         # After a failure only the interval (or a flush) counts: a full batch would otherwise ask a server that is down
         # without a pause.
-        return self._closed or self._urgent or (self._healthy and len(self._rows) >= self._batch)
+        return self._closed or self._taken < self._wanted or (self._healthy and len(self._rows) >= self._batch)
 
     # -- the thread
 
     def _run(self) -> None:
         try:
-            self._serve()
+            while self._await_rows():
+                self._write_next()
         finally:
             with self._change:
                 self._thread = None
+                self._change.notify_all()
                 if self._rows:
                     self._start()
 
-    def _serve(self) -> None:
-        while True:
-            with self._change:
-                while not self._due():
-                    left = self._since + self._interval - self._clock() if self._rows else None
-                    if left is not None and left <= 0:
-                        break
-                    self._change.wait(left)
-                if self._closed and not self._rows:
-                    return
-                rows, self._rows, self._urgent = self._rows, [], False
-                self._writing = len(rows)
-            # Outside the lock: a host's call must not wait for the server's answer to somebody else's batch.
-            if rows:
-                self._write_out(rows)
-            with self._change:
-                if self._closed:
-                    return
+    def _await_rows(self) -> bool:
+        """True when there is something to write; False when nothing more will be, after the one try at the end."""
+        with self._change:
+            tried = self._closed
+            while not self._due():
+                left = self._since + self._interval - self._clock() if self._rows else None
+                if left is not None and left <= 0:
+                    break
+                self._change.wait(left)
+            return bool(self._rows) and not (tried and not self._healthy)
 
-    def _write_out(self, rows: list[PendingStats]) -> None:
-        """Write and account. An error that is not ours ends the thread; its rows stay, and another begins."""
-        written, error, began = 0, "the writing thread stopped", self._clock()
+    def _write_next(self) -> bool:
+        """Write and account; whether rows are left and the write succeeded.
+
+        An error that is not ours ends the thread; its rows stay, and another begins.
+        """
+        with self._change:
+            if not self._rows:
+                return False
+            rows, self._rows = self._rows[:_AT_ONCE], self._rows[_AT_ONCE:]
+            self._taken += len(rows)
+        counts, error, began = (0, 0), "the writing thread stopped", self._clock()
         was_healthy = self._healthy
         try:
-            written, error = self._write(rows), ""
+            # Outside the lock: a host's call must not wait for the server's answer to somebody else's batch.
+            counts, error = self._write(rows), ""
         except Exception as failed:
             # Told once until a write succeeds: a server that is down is asked every few seconds.
             if was_healthy:
@@ -222,19 +227,25 @@ class StatBuffer:
             error = f"{failed.message}: {failed.detail}" if failed.detail else failed.message
         finally:
             telemetry.timing("query_stats.flush", self._clock() - began, outcome="failed" if error else "done")
-            self._account(rows, written, error)
+            self._account(rows, counts, error)
+        return not error and bool(self._rows)
 
-    def _account(self, rows: list[PendingStats], written: int, error: str) -> None:
+    def _account(self, rows: list[R], counts: tuple[int, int], error: str) -> None:
         with self._change:
             if error:
-                self._take_back(rows, error)
+                self._count["failures"] += 1
+                self._last_error = error
+                # The older rows keep their place. The interval begins anew: the next try is not made at once.
+                self._rows = rows + self._rows
+                self._taken -= len(rows)
+                self._wanted = 0
+                self._since = self._clock()
             else:
-                self._count["written"] += written
-                self._count["rejected"] += len(rows) - written
+                self._count["written"] += counts[0]
+                self._count["rejected"] += counts[1]
+                self._settled += len(rows)
                 self._waited_in_vain = False
             self._healthy = not error
-            self._writing = 0
-            self._flushes += 1
             self._tell()
             self._change.notify_all()
 
@@ -244,38 +255,51 @@ class StatBuffer:
             telemetry.count(f"query_stats.{name}", self._count[name] - self._told[name])
         self._told = dict(self._count)
 
-    def _take_back(self, rows: list[PendingStats], error: str) -> None:
-        self._count["failures"] += 1
-        self._last_error = error
-        # The older rows keep their place, and what does not fit is the newest.
-        kept = (rows + self._rows)[: self._bound]
-        self._count["dropped"] += len(rows) + len(self._rows) - len(kept)
-        # The interval begins anew below, so that the next try is not made at once.
-        self._rows = kept
-        self._since = self._clock()
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def checked(
     tenant_id: object, table_name: object, field_name: object, query_type: object, duration_ms: object, at: float
 ) -> QueryStat | None:
-    """The row, or None when the database could not take it or it cannot be true (NaN, negative, no name)."""
-    if tenant_id is not None and (not isinstance(tenant_id, int) or isinstance(tenant_id, bool)):
+    """The row, or None when the database could not take it or it cannot be true (NaN, negative, no name).
+
+    Its values are of the plain types: what a subclass (an Enum, a scalar of numpy) would be written as is not known.
+    """
+    if tenant_id is not None:
+        if not isinstance(tenant_id, int) or isinstance(tenant_id, bool):
+            return None
+        # Plain before it is looked up: a range compares another type with each of its four billion numbers.
+        tenant_id = int(tenant_id)
+        if tenant_id not in _INT4:
+            return None
+    milliseconds = _milliseconds(duration_ms)
+    table, kind = _writable(table_name), _writable(query_type)
+    field = None if field_name is None else _writable(field_name)
+    if milliseconds is None or table is None or kind is None or (field is None and field_name is not None):
         return None
-    if isinstance(tenant_id, int) and tenant_id not in _INT4:
-        return None
-    if isinstance(duration_ms, bool) or not isinstance(duration_ms, int | float):
-        return None
-    if not math.isfinite(duration_ms) or duration_ms < 0:
-        return None
-    if not isinstance(table_name, str) or not isinstance(query_type, str) or not isinstance(field_name, str | None):
-        return None
-    if not all(map(_writable, (table_name, query_type))) or not (field_name is None or _writable(field_name)):
-        return None
-    return QueryStat(tenant_id, table_name, field_name, query_type, float(duration_ms), at)
+    return QueryStat(tenant_id, table, field, kind, milliseconds, at)
 
 
-def _writable(text: str) -> bool:
+def _milliseconds(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
     try:
-        return bool(text) and "\0" not in text and len(text.encode()) <= 200
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if number >= 0 and math.isfinite(number) else None
+
+
+def _writable(text: object) -> str | None:
+    if not isinstance(text, str) or not text or "\0" in text:
+        return None
+    try:
+        return str.__str__(text) if len(text.encode()) <= 200 else None
     except UnicodeEncodeError:
-        return False
+        return None

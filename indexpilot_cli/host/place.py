@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from indexpilot_cli import __version__
 from indexpilot_cli.core.command import Record
@@ -194,6 +195,7 @@ class TtlCache(Generic[K, V]):
         self._values: OrderedDict[K, tuple[float, V]] = OrderedDict()
         self._generation = 0
         self.evictions = 0
+        _caches.add(self)
 
     def peek(self, key: K) -> V | None:
         """The cached value; None when there is none."""
@@ -236,6 +238,10 @@ class TtlCache(Generic[K, V]):
             self._values.popitem(last=False)
             self.evictions += 1
 
+    def renew_lock(self) -> None:
+        """For a forked child: another thread of the parent may have held the lock."""
+        self._lock = threading.Lock()
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -245,3 +251,14 @@ class TtlCache(Generic[K, V]):
     def __len__(self) -> int:
         with self._lock:
             return len(self._values)
+
+
+_caches: WeakSet[TtlCache[Any, Any]] = WeakSet()
+
+
+def _after_fork() -> None:
+    for cache in tuple(_caches):
+        cache.renew_lock()
+
+
+os.register_at_fork(after_in_child=_after_fork)

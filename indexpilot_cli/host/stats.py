@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import math
 import os
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -27,6 +29,7 @@ from indexpilot_cli.workload.query_stats import QueryStat
 # Short, because nothing is lost by giving up: the buffer keeps the batch and writes it at its next interval.
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000
+_PATIENCE = 5.0  # seconds an ending process waits for its last rows
 _registries: TtlCache[str, TenantRegistry | None] = TtlCache(60.0, 4)
 place.on_schema_change(_registries.clear)
 
@@ -39,12 +42,13 @@ def log_query_stat(
     duration_ms: float,
     skip_validation: bool = False,
 ) -> bool:
-    """Note one query of the host; never raises. False when the row is bad or the buffer is full.
+    """Note one query of the host; never raises nor asks the database. False when the row is bad or the buffer full.
 
     Nor is a row taken while ``bypass.features.stats_collection`` is off.
 
-    Rows are written at 100, after 5 seconds and at exit. Without ``skip_validation`` a row is left out at that
-    moment when the genome catalog does not know its table and field, or the host's ``tenants`` not its tenant.
+    A thread of ours writes the rows at 100, after 5 seconds and at exit. Without ``skip_validation`` a row is left out
+    at that moment when the genome catalog does not know its table and field, or the host's ``tenants`` not its tenant.
+    A forked worker has a buffer, a thread and connections of its own.
     """
     if not place.collects():
         return False
@@ -58,9 +62,9 @@ def log_query_stat(
 def set_query_stat_wait(seconds: float) -> None:
     """Let ``log_query_stat`` wait up to so many seconds for room when its buffer is full.
 
-    With 0, the default, rows are dropped after at most a second. A row whose wait was in vain is dropped and counted;
+    With 0, the default, no call waits and rows are dropped. A row whose wait was in vain is dropped, too, and counted;
     after that no call waits until a write succeeds again, so a database that is gone for good costs each thread one
-    wait. Raises ValueError when it is negative or no number.
+    wait. A thread that runs an event loop never waits. Raises ValueError when it is negative or no number.
     """
     if not 0 <= seconds < math.inf:
         raise ValueError(f"the wait must be zero or more seconds, not {seconds}")
@@ -125,35 +129,34 @@ def prune_query_stats(keep_days: float) -> int:
     return gone
 
 
-def _write(rows: Sequence[PendingStats]) -> int:
-    """Write the good rows of a batch; gives how many. Raises IndexPilotError when the batch must be tried again."""
+def _write(rows: Sequence[PendingStats]) -> tuple[int, int]:
+    """Write the good rows of a batch; gives how many they and the others are.
+
+    Raises IndexPilotError when the batch must be tried again.
+    """
     schema = place.metadata_schema()
     with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
-        stats = _known(session, rows, schema)
-        try:
-            # A savepoint: after an error in it the pool's transaction does not refuse what follows (25P02).
-            with session.transaction():
-                return query_stats.insert(session, stats, schema=schema)
-        except IndexPilotError as error:
-            if not _about_a_row(error):
-                raise
-        return sum(_write_one(session, stat, schema) for stat in stats)
+        written = _insert(session, _known(session, rows, schema), schema)
+    return written, len(rows) - written
+
+
+def _insert(session: Session, stats: Sequence[QueryStat], schema: str) -> int:
+    """Write what the server takes; where it refuses a row, the halves around it are written, down to the row itself."""
+    try:
+        # A savepoint: after an error in it the pool's transaction does not refuse what follows (25P02).
+        with session.transaction():
+            return query_stats.insert(session, stats, schema=schema)
+    except IndexPilotError as error:
+        if not _about_a_row(error):
+            raise
+    middle = len(stats) // 2
+    return sum(_insert(session, half, schema) for half in (stats[:middle], stats[middle:])) if middle else 0
 
 
 def _about_a_row(error: IndexPilotError) -> bool:
-    # A bad value or a violated constraint: the whole batch would fail for that row again and again.
+    # A bad value, a violated constraint, a trigger that raises: the batch would fail for that row again and again.
     # https://www.postgresql.org/docs/current/errcodes-appendix.html
-    return (sqlstate(error) or "").startswith(("22", "23"))
-
-
-def _write_one(session: Session, stat: QueryStat, schema: str) -> int:
-    try:
-        with session.transaction():
-            return query_stats.insert(session, [stat], schema=schema)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
-        return 0
+    return (sqlstate(error) or "").startswith(("22", "23", "P0"))
 
 
 def _known(session: Session, rows: Sequence[PendingStats], schema: str) -> list[QueryStat]:
@@ -189,18 +192,30 @@ def _known_tenants(session: Session, tenants: frozenset[int], schema: str) -> fr
         return None
 
 
-_buffer = StatBuffer(_write)
+def _write_at_end_of_worker() -> None:
+    """Workers that multiprocessing forks end without the functions of atexit, but with the finalisers of its own."""
+    if "multiprocessing.process" in sys.modules:
+        from multiprocessing import process, util
+
+        if process.parent_process() is not None:
+            util.Finalize(None, _at_exit, exitpriority=0)
+
+
+_buffer = StatBuffer(_write, on_start=_write_at_end_of_worker)
 
 
 def _after_fork() -> None:
     """The child has no writing thread; its rows begin anew, the parent keeps its own."""
     global _buffer
     # Nor can the old one be used: another thread of the parent may have held its lock at the fork.
-    _buffer = StatBuffer(_write, wait=_buffer.wait)
+    _buffer = StatBuffer(_write, wait=_buffer.wait, on_start=_write_at_end_of_worker)
 
 
 def _at_exit() -> None:
-    _buffer.close(5.0)
+    # A server that refused the latest batch is not waited for as long as one that may be slow.
+    if not _buffer.close(_PATIENCE if _buffer.is_healthy else _PATIENCE / 5):
+        reason = _buffer.stats().last_error or "the database did not answer in time"
+        logging.getLogger(__name__).warning("the last query statistics were not written: %s", reason)
 
 
 os.register_at_fork(after_in_child=_after_fork)
