@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
@@ -12,12 +13,14 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.drops import dropping, replaced_by, replacing
 from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.advise.siblings import Places, in_each
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.estimator import CostEstimator, NotModelled
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection, SpareIndex
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect, schema_digest
+from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, Skipped, Stage
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.methods.partitioned import build_sql, completing, drop_sql, unfinished
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
     """The plan, with names that collide with nothing and warnings that belong to it."""
     selection = advice.selection
-    recommendations = _recommendations(advice, source.catalog)
+    recommendations = _recommendations(advice, source.catalog, source.siblings)
     skipped = with_shares((*advice.folded.skipped, *_unplanned(advice, source.catalog)), advice.folded)
     created = datetime.now(UTC)
     return Plan(
@@ -59,9 +62,11 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         calls=estimator.calls,
         cache_hits=selection.cache_hits,
         seconds=advice.seconds,
-        schema_digest=schema_digest(source.catalog, {r.definition.table for r in recommendations}),
+        schema_digest=schema_digest(
+            source.catalog, {r.definition.table for r in recommendations if not r.table_digest}
+        ),
         warnings=(*fault_warnings(skipped), *plan_warnings(source, estimator, advice.folded, recommendations)),
-        notes=_notes(advice),
+        notes=(*(source.siblings.notes if source.siblings is not None else ()), *_notes(advice)),
         budget_curve=selection.budget_curve,
         rewrites=advice.rewrites,
         database=database_identity(source.session) if source.session is not None else "",
@@ -74,15 +79,19 @@ def _to_rewrite(item: Rewrite) -> Rejection:
     return Rejection(item.table.short, "rewrite", detail, templates=frozenset({item.template}))
 
 
-def _recommendations(advice: Advice, catalog: Catalog) -> tuple[Recommendation, ...]:
+def _recommendations(advice: Advice, catalog: Catalog, siblings: Siblings | None) -> tuple[Recommendation, ...]:
     taken: dict[str, set[str]] = {}
-    for table in catalog.tables:
+    for table in catalog.tables if siblings is None else siblings.whole.tables:
         names = taken.setdefault(table.name.schema, set())
         names.add(table.name.name)
         names.update(i.name.name for i in table.indexes)
-    found = []
+    found: list[Recommendation] = []
     for choice in sorted(advice.selection.chosen, key=lambda c: -c.benefit):
         recommendation = _recommendation(choice, advice, catalog, taken)
+        if siblings is not None and recommendation.definition in advice.priceable.places:
+            places = advice.priceable.places[recommendation.definition]
+            found += in_each(recommendation, places, siblings, taken)
+            continue
         taken[recommendation.definition.table.schema].add(recommendation.name)
         found.append(replacing(recommendation, replaced_by(advice.selection, recommendation.definition)))
     # What goes by itself goes last: some of it may count on what is built before.
@@ -179,7 +188,7 @@ def _counted(advice: Advice) -> Iterator[str]:
     """How sizes count against a storage budget."""
     if advice.selection.budget_bytes is None:
         return
-    most = sum(advice.priceable.sizes[c.candidate.definition].most_bytes for c in advice.selection.chosen)
+    most = sum(advice.priceable.most_bytes_of(c.candidate.definition) for c in advice.selection.chosen)
     yield f"sizes count against the budget with the error measured for their kind: {units.size(most)} at most"
 
 
@@ -262,12 +271,25 @@ def _invalid(catalog: Catalog, recommendations: Sequence[Recommendation]) -> Ite
 
 @dataclass(frozen=True, slots=True)
 class Priceable:
-    """Candidates with their sizes, what was set aside before pricing, and what is there and may go."""
+    """Candidates with their sizes, what was set aside before pricing, and what is there and may go.
+
+    ``places`` are where an index on a table that stands for others is missing.
+    """
 
     candidates: tuple[Candidate, ...]
     sizes: Mapping[IndexDefinition, SizeEstimate]
     rejections: tuple[Rejection, ...]
     spare: tuple[SpareIndex, ...] = ()
+    places: Places = field(default_factory=dict)
+
+    def bytes_of(self, definition: IndexDefinition) -> int:
+        """What it takes wherever it is built."""
+        return sum(p.bytes for p in self.places.get(definition, ())) or self.sizes[definition].bytes
+
+    def most_bytes_of(self, definition: IndexDefinition) -> int:
+        """What that hardly exceeds; budgets count it."""
+        size = self.sizes[definition]
+        return math.ceil(self.bytes_of(definition) * size.most_bytes / (size.bytes or 1))
 
 
 @dataclass(frozen=True, slots=True)

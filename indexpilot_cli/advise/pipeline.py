@@ -12,6 +12,7 @@ from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
+from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
@@ -20,6 +21,7 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.plan import Plan, PlanAction, Warn
+from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
@@ -106,6 +108,7 @@ def advise_on(
     proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
+    priceable = _with_places(priceable, source.siblings)
     priceable = replace(priceable, spare=tuple(s for s in spare if catalog.table(s.definition.table) is not None))
 
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
@@ -181,6 +184,13 @@ def _priceable(proposal: Proposal, sizes: Sizes, estimator: CostEstimator, progr
     return Priceable(proposal.candidates, sized, proposal.rejections)
 
 
+def _with_places(priceable: Priceable, siblings: Siblings | None) -> Priceable:
+    """With the schemas that lack each index, and without what none lacks."""
+    places = places_of(priceable.sizes, siblings)
+    candidates, there = wanted_somewhere(priceable.candidates, places)
+    return replace(priceable, candidates=candidates, rejections=(*priceable.rejections, *there), places=places)
+
+
 def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
     return size.pages, size.tuples, size.height
 
@@ -206,8 +216,8 @@ def _select(
     from indexpilot_cli.advise.safe import RiskLevel, without_dangers
     from indexpilot_cli.advise.select.advise import advise
 
-    bytes_of = {definition: size.bytes for definition, size in priceable.sizes.items()}
-    most = {definition: size.most_bytes for definition, size in priceable.sizes.items()}
+    bytes_of = {definition: priceable.bytes_of(definition) for definition in priceable.sizes}
+    most = {definition: priceable.most_bytes_of(definition) for definition in priceable.sizes}
     limits = replace(limits_of(request), at_most=most)
     if priceable.spare and limits.protection is not None:
         limits = replace(limits, protection=min(limits.protection, request.max_slower))
@@ -337,9 +347,9 @@ _KEY = "production_safeguards.write_performance.max_indexes_per_table"
 
 def crowded_tables(plan: Plan, catalog: Catalog, most: int) -> Iterator[Warn]:
     """A warning for each table of the plan that would have more than ``most`` indexes, with what could go."""
-    for name in dict.fromkeys(r.definition.table for r in plan.recommendations):
+    for name in dict.fromkeys(r.definition.table for r in plan.advised):
         table = catalog.table(name)
-        own = [r for r in plan.recommendations if r.definition.table == name]
+        own = [r for r in plan.advised if r.definition.table == name]
         added = sum(r.action is PlanAction.CREATE for r in own) - sum(r.action is PlanAction.DROP for r in own)
         if table is not None and len(table.indexes) + added > most:
             has = f"{name.short} has {len(table.indexes)} indexes and the plan adds {added}"

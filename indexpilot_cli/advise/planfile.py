@@ -178,6 +178,9 @@ def _recommendation(item: Mapping[str, Any]) -> Recommendation:
         action=action,
         replaces=tuple(_replaced(old) for old in item.get("replaces", ())),
         needs=tuple(map(str, item.get("needs", ()))),
+        same_as=item.get("same_as"),
+        copies=int(item.get("copies", 1)),
+        table_digest=str(item.get("table_digest", "")),
     )
 
 

@@ -11,12 +11,13 @@ from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.index import SpareIndex
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import split_table
 from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
 from indexpilot_cli.workload.templates import fold_workload
 
 
@@ -51,12 +52,14 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         bookkeeping(
             request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
         ) as note,
-        open_source(request.connection, request.snapshot, progress, genome=checks) as source,
+        open_source(
+            request.connection, request.snapshot, progress, genome=checks, grouping=_grouping(request)
+        ) as source,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)
         _not_empty(folded)
-        spare = spare_of(source, folded, progress)
+        spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
         _looked_at_something(plan)
@@ -67,6 +70,21 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
     warnings = tuple(dict.fromkeys((*plan.warnings, *spare.warnings, *kept, *note.warnings)))
     after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
     return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
+
+
+def _grouping(request: RecommendRequest) -> SchemaGrouping:
+    """A schema that is asked for by name stands for itself."""
+    asked = request.filter
+    named = (split_table(text)[0] for text in (*asked.tables, *asked.exclude))
+    return SchemaGrouping(request.tenant_schemas, frozenset((*asked.schemas, *filter(None, named))))
+
+
+def _of_single_schemas(spare: SpareIndexes, source: Source) -> SpareIndexes:
+    """Without indexes of a schema that stands for others: what nothing reads in one of them may be read in another."""
+    if source.siblings is None:
+        return spare
+    kept = tuple(s for s in spare.items if not source.siblings.tables(s.definition.table))
+    return replace(spare, items=kept)
 
 
 def _not_empty(folded: FoldedWorkload) -> None:
@@ -130,7 +148,7 @@ def _details(plan: Plan) -> dict[str, object]:
         "cost_benefit_ratio": (plan.cost_before - plan.cost_after) / before,
         "recommendations": [
             {"id": r.id, "sql": r.ddl, "rollback_sql": r.undo, "reason": "; ".join(x.text for x in r.reasons)}
-            for r in plan.recommendations
+            for r in plan.advised
         ],
     }
 

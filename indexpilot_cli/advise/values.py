@@ -18,6 +18,7 @@ class RecommendRequest:
     """``min_benefit`` is what an index must save of the workload's cost (0–1), or 20 times that of one statement's.
 
     None limits mean no limit. ``max_slower`` is the share by which a drop may make a recorded statement dearer.
+    ``tenant_schemas`` is from how many schemas with the same tables on they get one advice (0: never).
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -35,6 +36,7 @@ class RecommendRequest:
     bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
     max_slower: float = 0.1
+    tenant_schemas: int = 0
 
 
 @dataclass(frozen=True, slots=True)

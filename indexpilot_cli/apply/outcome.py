@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from indexpilot_cli.apply.plan import DID_NOT_PAY
+from indexpilot_cli.apply.plan import SETTLED
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.catalog import Server
@@ -27,7 +27,7 @@ _NO = {
     "approval": MutationType.AUTHORIZATION_DENIED,
 }
 _WINDOW = "window"
-_NOTHING = (None, "already_done", DID_NOT_PAY, "nothing_to_undo")
+_NOTHING = (None, "already_done", *SETTLED, "nothing_to_undo")
 _IDLE = frozenset({"planned", "already_done"})
 _FAILURES = frozenset({"failed", "leftover", "conflict"})
 
@@ -92,7 +92,7 @@ def _code(
         return 9, "partial"
     if outcomes & _FAILURES:
         return (7, "partial") if any(r.id is not None for r in reports) else (6, "refused")
-    fine = ("did_not_pay", "window") if cron else ("did_not_pay",)
+    fine = {*SETTLED, "window"} if cron else SETTLED
     held_up = [r for r in reports if r.outcome == "skipped" and r.error_code not in fine]
     if error is not None or held_up:
         return (7, "partial") if "done" in outcomes else (6, "refused")
@@ -149,7 +149,7 @@ def tell(note: Note, outcome: Outcome[ApplyResult], *, cron: bool = False) -> No
 
 def _idle(result: ApplyResult) -> str | None:
     """The word for a run that neither did anything nor was refused; None for others."""
-    idle = all(m.outcome in _IDLE or m.error_code == DID_NOT_PAY for m in result.mutations) and not result.reconciled
+    idle = all(m.outcome in _IDLE or m.error_code in SETTLED for m in result.mutations) and not result.reconciled
     if not idle or not (result.dry_run or result.skipped in _NOTHING):
         return None
     return "dry_run" if result.dry_run else result.skipped or "nothing_to_do"

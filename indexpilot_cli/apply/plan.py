@@ -18,9 +18,9 @@ from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition, Rejection
-from indexpilot_cli.core.mutation import MutationReport, Operation
+from indexpilot_cli.core.mutation import MutationReport, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.plan import Plan, Recommendation, schema_digest
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -28,9 +28,12 @@ from indexpilot_cli.execute.build import columns_fingerprint
 from indexpilot_cli.execute.events import report
 from indexpilot_cli.log import plans
 from indexpilot_cli.methods.existing import same_structure
+from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.snapshot.source import Source
 
 DID_NOT_PAY = "did_not_pay"
+TABLE_GONE = "table_missing"  # of one schema of many: what was planned for it is not wanted any more
+SETTLED = frozenset({DID_NOT_PAY, TABLE_GONE})
 _LOOK_BACK = 20  # plans: those of a template may be among them
 
 
@@ -51,7 +54,7 @@ class Todo:
     @property
     def idle(self) -> str:
         """Why nothing is to be done, where nothing is."""
-        return DID_NOT_PAY if any(r.error_code == DID_NOT_PAY for r in self.done) else "already_done"
+        return next((r.error_code for r in self.done if r.error_code in SETTLED), None) or "already_done"
 
     @property
     def by_plan(self) -> tuple[tuple[Plan, tuple[Operation, ...]], ...]:
@@ -86,11 +89,12 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
     What verification took back here before is not built again, unless it is named by its id or forced.
     """
     chosen = choose(session, request.targets, request.connection.metadata_schema, adopt=request.adopt)
+    chosen, outdated = _as_planned(chosen, source.catalog)
     wanted = chain.from_iterable(c.recommendations for c in chosen)
     prints = fingerprints(session, source.catalog, {r.definition.table for r in wanted})
     known = {} if request.force else reasons_against(source)
     tasks: list[tuple[Plan, Task]] = []
-    done: list[MutationReport] = []
+    done = outdated
     for choice in chosen:
         for recommendation in choice.recommendations:
             task = task_of(recommendation, choice.plan.id, source.catalog, prints)
@@ -107,6 +111,36 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
     limit = request.max_builds if request.max_builds is not None else len(tasks)
     upkeep = chain.from_iterable(upkeep_of(c.plan) for c in chosen if not c.named)
     return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(upkeep)))
+
+
+def _as_planned(chosen: Sequence[Chosen], catalog: Catalog) -> tuple[tuple[Chosen, ...], list[MutationReport]]:
+    """The plans without entries that hold for their own table alone and whose table is gone or another one now."""
+    left, gone = [], []
+    for choice in chosen:
+        stale = {r.id: _outdated(r, catalog) for r in choice.recommendations}
+        kept = tuple(r for r in choice.recommendations if stale[r.id] is None)
+        left.append(replace(choice, recommendations=kept))
+        gone += [report for report in stale.values() if report is not None]
+    return tuple(left), gone
+
+
+def _outdated(recommendation: Recommendation, catalog: Catalog) -> MutationReport | None:
+    table = recommendation.definition.table
+    if not recommendation.table_digest or schema_digest(catalog, {table}) == recommendation.table_digest:
+        return None
+    there = catalog.table(table) is not None
+    return MutationReport(
+        "skipped",
+        OperationKind.CREATE,
+        table,
+        recommendation.name,
+        recommendation.ddl,
+        recommendation.undo,
+        recommendation=recommendation.id,
+        summary=recommendation.summary,
+        error_code="stale_plan" if there else TABLE_GONE,
+        error=f"{table} has changed since the plan was made" if there else f"{table} is not there any more",
+    )
 
 
 def _settled_as(catalog: Catalog, recommendation: Recommendation) -> str | None:
@@ -143,16 +177,12 @@ def existing(catalog: Catalog, definition: IndexDefinition) -> str | None:
 
 def fingerprints(session: Session, catalog: Catalog, tables: set[QualifiedName]) -> dict[QualifiedName, str]:
     """What the columns of the tables and of their partitions are now."""
-    wanted = set(chain.from_iterable(_family(catalog, root) for root in tables))
+    wanted = set(tables)
+    for child in catalog.tables:
+        if child.is_partition and not tables.isdisjoint(upwards(child.name, catalog)):
+            wanted.add(child.name)
     found = (catalog.table(name) for name in sorted(wanted))
     return {t.name: columns_fingerprint(session, t.oid) for t in found if t is not None}
-
-
-def _family(catalog: Catalog, root: QualifiedName) -> Iterator[QualifiedName]:
-    yield root
-    for child in catalog.tables:
-        if child.parent == root and child.is_partition:
-            yield from _family(catalog, child.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,6 +191,7 @@ def recommend_request(
         settings.bypass,
         session.record(),
         settings.operational.lifecycle.max_slower,
+        settings.advisor.tenant_schemas,
     )
 
 

@@ -167,6 +167,8 @@ class Recommendation:
 
     A replacement is a new index too: it is built first, then those in whose place it stands are dropped (``replaces``).
     ``needs`` are ids of builds without which a drop would cost too much.
+    Of schemas with the same tables each has an entry: the first says what was found out and how many there are
+    (``copies``), the others name it (``same_as``). Each of them holds for its own table (``table_digest``).
     ``benefit`` is the share of the workload's cost that is lost again if only this index is left out of the
     plan; ``reduction`` the relative fall of the cost of the templates it serves (0–1).
     ``write_cost`` is added time relative to what the table's write statements take now (0–1), ``writes`` the same
@@ -196,6 +198,9 @@ class Recommendation:
     action: PlanAction = PlanAction.CREATE
     replaces: tuple[ReplacedIndex, ...] = ()
     needs: tuple[str, ...] = ()
+    same_as: str | None = None
+    copies: int = 1
+    table_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +288,23 @@ class Plan:
         """The tables that the plan changes something about."""
         upkeep = {*self.analyze, *(v.table for v in self.vacuum), *(s.table for s in self.statistics)}
         return frozenset({*upkeep, *(r.definition.table for r in self.recommendations)})
+
+    @property
+    def digested(self) -> frozenset[QualifiedName]:
+        """Those of them that ``schema_digest`` is of: a change of one of them outdates the whole plan."""
+        single = {r.definition.table for r in self.recommendations if r.table_digest}
+        return self.tables - single
+
+    @property
+    def advised(self) -> tuple[Recommendation, ...]:
+        """The recommendations without those that repeat one for another schema."""
+        return tuple(r for r in self.recommendations if r.same_as is None)
+
+    def size_of(self, advised: Recommendation) -> int:
+        """Bytes of an index in all schemas that get it."""
+        if advised.copies == 1:
+            return advised.size_bytes
+        return sum(r.size_bytes for r in self.recommendations if advised.id in (r.id, r.same_as))
 
 
 def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:

@@ -39,6 +39,7 @@ class ObservedStatement:
     empty when unknown. ``total_ms`` is None when the source has no times (SQL files).
     ``variance`` is Σ calls·sd² in ms², where the source knows it. ``blocks`` is hit + read, in pages.
     ``cancelled`` are those of the calls that a timeout or somebody ended: their time is a lower bound.
+    ``search_path`` is that of the role that sent it, where it is known.
     """
 
     text: str
@@ -51,6 +52,7 @@ class ObservedStatement:
     query_id: int | None = None
     origin: str | None = None
     cancelled: float = 0.0
+    search_path: tuple[str, ...] = ()
 
 
 class Stage(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import groupby, islice
@@ -32,12 +32,19 @@ from indexpilot_cli.errors import IndexPilotError
 _VOLATILITY = {1: "i", 2: "s", 3: "v"}
 
 
-def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_schema: str = "indexpilot") -> Catalog:
+def read_catalog(
+    session: Session,
+    *,
+    schemas: Sequence[str] = (),
+    metadata_schema: str = "indexpilot",
+    with_statistics: Callable[[Catalog], Iterable[Table]] = lambda catalog: catalog.tables,
+) -> Catalog:
     """Everything the advisor needs to know of the session's database.
 
     Tables, materialized views and foreign tables of user schemas (only of ``schemas`` when given), without our
     own metadata and without what belongs to extensions. An ordinary role sees statistics of the tables it may
     SELECT from; the others have ``readable`` False. ``functions`` has the least volatile overload of a name.
+    ``with_statistics`` says of which tables the columns' statistics are read, given the catalog without any.
     Raises UnreachableError on timeout or loss of the connection.
     """
     scope = {"schemas": list(schemas), "metadata_schema": metadata_schema}
@@ -63,7 +70,21 @@ def read_catalog(session: Session, *, schemas: Sequence[str] = (), metadata_sche
             statistics_since=database.statistics_since,
             taken_at=database.taken_at,
         )
+        wanted = {table.oid: table.name.name for table in with_statistics(catalog)}
+        catalog = _with_statistics(catalog, read_statistics(session, wanted)) if wanted else catalog
     return _with_tree_heights(session, catalog)
+
+
+def _with_statistics(catalog: Catalog, statistics: StatisticsByColumn) -> Catalog:
+    known = {oid for oid, _ in statistics}
+
+    def with_own(table: Table) -> Table:
+        if table.oid not in known:
+            return table
+        columns = (replace(c, statistics=statistics.get((table.oid, c.name))) for c in table.columns)
+        return replace(table, columns=tuple(columns))
+
+    return replace(catalog, tables=tuple(map(with_own, catalog.tables)))
 
 
 @contextmanager
@@ -78,19 +99,17 @@ def _one_snapshot(session: Session) -> Iterator[None]:
 def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tuple[Table, ...]:
     rows = session.rows("catalog/tables", scope)
     names = {row.oid: QualifiedName(row.schema, row.name) for row in rows}
-    columns = _columns(session, list(names), read_statistics(session, {row.oid: row.name for row in rows}))
+    columns = _columns(session, list(names))
     indexes = read_indexes(session, names)
     return tuple(_table(row, columns.get(row.oid, ()), indexes.get(row.oid, ()), database) for row in rows)
 
 
-def _columns(session: Session, oids: Sequence[int], statistics: StatisticsByColumn) -> dict[int, tuple[Column, ...]]:
+def _columns(session: Session, oids: Sequence[int]) -> dict[int, tuple[Column, ...]]:
     rows = session.rows("catalog/columns", {"oids": list(oids)})
-    return {
-        oid: tuple(_column(row, statistics) for row in group) for oid, group in groupby(rows, key=lambda r: r.relation)
-    }
+    return {oid: tuple(map(_column, group)) for oid, group in groupby(rows, key=lambda r: r.relation)}
 
 
-def _column(row: Row, statistics: StatisticsByColumn) -> Column:
+def _column(row: Row) -> Column:
     return Column(
         name=row.name,
         number=row.number,
@@ -104,7 +123,6 @@ def _column(row: Row, statistics: StatisticsByColumn) -> Column:
         element_type=row.element_type,
         length=row.length,
         alignment=row.alignment,
-        statistics=statistics.get((row.relation, row.name)),
     )
 
 
@@ -358,7 +376,8 @@ def read_statistics(session: Session, relations: Mapping[int, str]) -> Statistic
     For a table with children the statistics of the whole tree are preferred: those are what a query meets.
     """
     found: dict[tuple[int, str], ColumnStatistics] = {}
-    todo = iter(relations.items())
+    # Those of one name together: the view finds them by name, so each question then looks at its own and few others.
+    todo = iter(sorted(relations.items(), key=lambda item: item[1]))
     while part := dict(islice(todo, _AT_ONCE)):
         names = sorted(set(part.values()))  # the view knows names only, and looks up few of them quickly
         rows = session.rows("catalog/statistics", {"oids": list(part), "names": names})

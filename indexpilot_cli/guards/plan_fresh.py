@@ -11,7 +11,7 @@ def judge(plan: Plan | None, digest_now: str | None) -> Verdict:
     origin = "columns and types of the plan's tables"
     if plan is None or digest_now is None:
         return Verdict("plan_fresh", True, "no plan's schema to compare with", origin)
-    if not plan.schema_digest:
+    if not plan.schema_digest and plan.digested:
         text = f"{plan.id} does not say what its tables looked like; indexpilot recommend"
         return Verdict("plan_fresh", False, text, origin)
     if plan.schema_digest != digest_now:
@@ -23,7 +23,7 @@ def judge(plan: Plan | None, digest_now: str | None) -> Verdict:
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:
     plan, catalog, digest = context.request.plan, context.request.catalog, None
     if plan is not None and catalog is not None:
-        digest = schema_digest(catalog, plan.tables)
+        digest = schema_digest(catalog, plan.digested)
     return (judge(plan, digest),)
 
 

@@ -85,7 +85,10 @@ def table_loads(
 ) -> tuple[TableLoad, ...]:
     """One value per table. Where neither the plan nor the catalog tells, the overhead is None."""
     planned = {r.definition: r for r in plan.recommendations} if plan is not None else {}
-    return tuple(_load(table, [o for o in operations if o.relid == table.relid], catalog, planned) for table in tables)
+    own: dict[int, list[Operation]] = {}
+    for operation in operations:
+        own.setdefault(operation.relid, []).append(operation)
+    return tuple(_load(table, own.get(table.relid, []), catalog, planned) for table in tables)
 
 
 def _load(

@@ -77,6 +77,7 @@ class HypoPGEstimator(CostEstimator):
         self._memo: dict[_Key, PlannedStatement] = {}
         self._refusals: dict[IndexDefinition, str | None] = {}
         self._sizes: dict[IndexDefinition, int] = {}
+        self._away: frozenset[QualifiedName] = frozenset()
         self._calls = 0
         self._counting = threading.Lock()
         if adopt:
@@ -108,6 +109,10 @@ class HypoPGEstimator(CostEstimator):
     def hides(self) -> bool:
         """Whether this HypoPG can hide a real index."""
         return tuple(int(part) for part in self.version.split(".")[:2]) >= HIDES_FROM
+
+    def hide(self, indexes: frozenset[QualifiedName]) -> None:
+        """Plan as if these were not there, whatever is asked; a HypoPG that cannot hide goes on using them."""
+        self._away = indexes if self.hides else frozenset()
 
     def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
         """Answers in the order of the questions; each distinct one is planned once in the estimator's life."""
@@ -162,7 +167,7 @@ class HypoPGEstimator(CostEstimator):
         indexes = frozenset(d for d in question.indexes if d.table in reach.tables)
         existing = self._real.indexes
         hidden = frozenset(n for n in question.hidden if n in existing and existing[n].table in reach.tables)
-        return question.statement, indexes, hidden
+        return question.statement, indexes, hidden | self._away
 
     def _unanswered(self, key: _Key, question: WhatIf) -> bool:
         known = self._memo.get(key)

@@ -73,9 +73,16 @@ def take_snapshot(source: Source, progress: Progress) -> Snapshot:
     from indexpilot_cli.snapshot.capture import capture
 
     assert source.session is not None
+    from indexpilot_cli.snapshot.values import without_siblings
+
     progress.stage("reading schema and statistics")
     connection = source.connection
-    return capture(source.session, source.catalog, conninfo=connection.conninfo, password=connection.password)
+    siblings = source.siblings
+    without = siblings.left_out if siblings is not None else frozenset()
+    taken = capture(
+        source.session, source.catalog, conninfo=connection.conninfo, password=connection.password, without=without
+    )
+    return taken if siblings is None else without_siblings(taken, siblings)
 
 
 def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:
@@ -94,7 +101,10 @@ def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:
             code="hypopg_missing",
         )
     connection = source.connection
-    return opened(connection.conninfo, source.catalog, password=connection.password, workers=request.workers)
+    estimator = opened(connection.conninfo, source.catalog, password=connection.password, workers=request.workers)
+    if source.siblings is not None:
+        estimator.hide(source.siblings.uneven)
+    return estimator
 
 
 FAR = 0.1  # relative difference of a template's cost worth naming

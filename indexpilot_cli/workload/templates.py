@@ -28,12 +28,15 @@ def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter,
     """The workload as templates that touch a wanted table, in order of weight. Without any catalog the tables are those
     that the statements name."""
     from indexpilot_cli.workload.fold import fold
+    from indexpilot_cli.workload.siblings import on_representatives
     from indexpilot_cli.workload.sketch import sketched
 
     progress.stage("reading the workload")
     workloads = collect(source, request)
     progress.stage("folding statements into templates")
     catalog = sketched(workloads) if source.is_offline else source.catalog
+    if source.siblings is not None:
+        workloads = tuple(on_representatives(w, catalog, source.siblings) for w in workloads)
     folded = fold(workloads, catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
     if wanted == TableFilter():
         return folded

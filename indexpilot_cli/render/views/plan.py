@@ -91,6 +91,9 @@ class RecommendationDocument(DocumentShape):
     confidence_why: str
     replaces: Annotated[tuple[ReplacedDocument, ...], "kind replace: what is dropped once the new index stands"]
     needs: Annotated[tuple[str, ...], "kind drop: ids of builds without which it would cost too much"]
+    same_as: Annotated[str | None, "id of the entry that says why: the same index in another schema"]
+    copies: Annotated[Count, "schemas that get it: this entry and those that name it in same_as"]
+    table_digest: Annotated[str, "of an entry that holds for its own table alone, else empty"]
 
 
 class RejectionDocument(DocumentShape):

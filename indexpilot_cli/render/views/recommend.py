@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 
-from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.ddl import index_body, summary
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation
+from indexpilot_cli.core.siblings import moved
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
@@ -42,9 +44,7 @@ def sarif_text(plan: Plan, sources: Sequence[str] = ()) -> str:
     place = next((code_scanning.SarifPlace(name, 1) for name in sources if name != "-"), None)
     notes = (visible(f"not considered: {s.detail}: {s.text}") for s in plan.skipped)
     drops = any(r.action is PlanAction.DROP for r in plan.recommendations)
-    return code_scanning.log(
-        (RULE, NEEDLESS) if drops else (RULE,), (_result(r, place) for r in plan.recommendations), notes
-    )
+    return code_scanning.log((RULE, NEEDLESS) if drops else (RULE,), (_result(r, place) for r in plan.advised), notes)
 
 
 def _result(item: Recommendation, place: code_scanning.SarifPlace | None) -> code_scanning.SarifResult:
@@ -115,7 +115,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
     if result.recommendations or result.upkeep:
-        rows = tuple(_row(n, r) for n, r in enumerate(result.recommendations, 1))
+        rows = tuple(_row(n, r, result) for n, r in enumerate(result.advised, 1))
         blocks.append(TableBlock(_COLUMNS, rows))
         if result.templates:  # a plan of findings about indexes rests on no workload as a whole
             blocks.append(facts(("Together", _together(result))))
@@ -151,7 +151,7 @@ def _unseen(plan: Plan) -> tuple[str, str] | None:
 def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
     blocks: list[Block] = []
     risks: list[tuple[str, str]] = []
-    for r in plan.recommendations:
+    for r in plan.advised:
         risks += (("Risk", f"{r.id}: {_risk(text, settle)}") for text, settle in _risks(r))
     blocks += [Facts(tuple(("Rewrite", rewrite_line(r)) for r in plan.rewrites))] if plan.rewrites else []
     if risks:
@@ -160,7 +160,7 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
         blocks.append(Facts((*shown, *more)))
     if verbose:
         rows: list[tuple[str, str]] = []
-        for r in plan.recommendations:
+        for r in plan.advised:
             rows += (("Because", f"{r.id}: {x.text} ({x.source})") for x in r.reasons)
         rows += (("DDL", f"{statement.sql};") for statement in _statements(plan))
         blocks += [Facts(tuple(rows))] if rows else []
@@ -207,16 +207,23 @@ def _scope(plan: Plan) -> str:
     return ", ".join(parts)
 
 
-def _row(number: int, item: Recommendation) -> tuple[str, ...]:
+def _row(number: int, item: Recommendation, plan: Plan) -> tuple[str, ...]:
     return (
         str(number),
         item.id,
-        summary(item.definition) if item.action is PlanAction.CREATE else item.summary,
+        _index(item),
         fall(item.reduction) if item.templates or item.benefit else DASH,
         saving(item.benefit) if item.templates or item.benefit else DASH,
-        size(item.size_bytes),
+        size(plan.size_of(item)),
         percent(item.write_cost, signed=True),
     )
+
+
+def _index(item: Recommendation) -> str:
+    if item.copies > 1:
+        everywhere = index_body(moved(item.definition, ""), table=quote_identifier(item.definition.table.name))
+        return f"{everywhere} in {plural(item.copies, 'schema')}"
+    return summary(item.definition) if item.action is PlanAction.CREATE else item.summary
 
 
 def _together(plan: Plan) -> str:
@@ -270,7 +277,7 @@ def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
 
 def _comments(item: Recommendation) -> tuple[str, ...]:
     lines = [
-        f"{item.id}: {_worth(item)}",
+        f"{item.id}: {_worth(item)}" if item.same_as is None else f"{item.id}: as {item.same_as}",
         *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
         *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),
         f"undo: {item.undo};",

@@ -188,6 +188,27 @@ def _rename(table: Node, rename: Rename) -> None:
     message.schemaname, message.relname, message.inh = "", other, True
 
 
+def relocated(node: Node, schema_of: Callable[[str | None, str | None], str | None]) -> Node:
+    """A copy with other schemas: ``schema_of(schema, table)`` names that of a table (None: as it is written), and with
+    table None that of whatever else is written with a schema, columns, functions and types.
+    """
+    fresh = copy(node)
+    for here in fresh.walk():
+        message = here.message
+        if here.kind == "RangeVar":
+            message.schemaname = schema_of(message.schemaname or None, message.relname) or message.schemaname
+        elif here.kind in _DOTTED:
+            field, least = _DOTTED[here.kind]
+            parts = getattr(message, field)
+            if len(parts) >= least and parts[0].HasField("string"):
+                parts[0].string.sval = schema_of(parts[0].string.sval, None) or parts[0].string.sval
+    return Node(fresh.message)
+
+
+# Lists of names, and from how many parts on the first one is a schema.
+_DOTTED = {"ColumnRef": ("fields", 3), "FuncCall": ("funcname", 2), "TypeName": ("names", 2)}
+
+
 def _qualify(call: Node) -> None:
     message = call.message
     name = message.funcname[0].string.sval

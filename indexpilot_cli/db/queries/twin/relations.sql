@@ -17,4 +17,5 @@ WHERE c.relkind IN ('r', 'm', 'i', 'p', 'I', 'f')
   AND c.relpersistence <> 't'
   AND n.nspname NOT IN ('pg_catalog', 'information_schema')
   AND n.nspname NOT LIKE 'pg\_toast%%'
+  AND n.nspname <> ALL (%(without)s::text[])
 ORDER BY 1, 2
