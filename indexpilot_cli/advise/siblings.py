@@ -85,8 +85,12 @@ def in_each(
     text = f"{len(entries):,} of the {schemas:,} schemas with this table lack it; it is built in each of them"
     reasons = (*first.reasons, Reason("schemas", text, "catalog"))
     yield replace(first, reasons=reasons, copies=len(entries))
+    same = f"as {first.id}, in another schema"
     for entry in rest:
-        yield replace(entry, same_as=first.id, templates=(), reasons=(), risks=(), confidence_why="", writes=None)
+        reasons = (Reason("schemas", same, "catalog"),)
+        yield replace(
+            entry, same_as=first.id, templates=(), reasons=reasons, risks=(), confidence_why=same, writes=None
+        )
 
 
 def _entry(

@@ -62,6 +62,7 @@ class ExplainRequest:
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
+    tenant_schemas: int = 0
 
 
 @dataclass(frozen=True, slots=True)

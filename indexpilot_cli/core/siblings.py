@@ -121,18 +121,18 @@ def siblings_of(catalog: Catalog, least: int, apart: Collection[str] = ()) -> Si
     """
     by_schema: dict[str, list[Table]] = {}
     for table in catalog.tables:
-        if table.name.schema not in apart:
-            by_schema.setdefault(table.name.schema, []).append(table)
+        by_schema.setdefault(table.name.schema, []).append(table)
     if least < 1 or len(by_schema) < least:
         return None
     shapes = {schema: _shape(schema, tables, catalog) for schema, tables in by_schema.items()}
     alike: defaultdict[frozenset[TableShape], list[str]] = defaultdict(list)
     for schema, shape in shapes.items():
         alike[frozenset(shape.values())].append(schema)
-    groups = tuple(_group(schemas, by_schema) for schemas in alike.values() if len(schemas) >= least)
+    found = ([s for s in schemas if s not in apart] for schemas in alike.values() if len(schemas) >= least)
+    groups = tuple(_group(schemas, by_schema) for schemas in found if schemas)
     if not groups:
         return None
-    return Siblings(groups, catalog, tuple(_odd(groups, shapes)))
+    return Siblings(groups, catalog, tuple(_odd(groups, {s: shapes[s] for s in shapes if s not in apart})))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload, is_own
@@ -70,13 +72,26 @@ class StatementsSnapshot:
     counting_since: datetime | None = None
 
 
-def read_statements(session: Session, *, metadata_schema: str = "indexpilot") -> Workload:
-    """Everything counted since the last reset, heaviest first.
+def read_statements(session: Session, *, metadata_schema: str = "indexpilot", with_paths: bool = False) -> Workload:
+    """Everything counted since the last reset, heaviest first; ``with_paths``: with the search paths of the roles.
 
     Raises PrerequisiteError (code ``statements_missing``) when the extension is not there, not loaded or
     not readable; its hint is the fix.
     """
-    return as_workload(take_snapshot(session), metadata_schema=metadata_schema)
+    snapshot = take_snapshot(session)
+    return as_workload(snapshot, metadata_schema=metadata_schema, paths=_search_paths(session) if with_paths else {})
+
+
+_NAME = re.compile(r'"((?:[^"]|"")+)"|([^\s,"]+)')
+
+
+def _search_paths(session: Session) -> dict[int, tuple[str, ...]]:
+    """By role the schemas in which it looks for a name."""
+    found = {}
+    for row in session.rows("statements/search_paths"):
+        names = ((quoted.replace('""', '"') or plain.lower()) for quoted, plain in _NAME.findall(row.path))
+        found[row.role] = tuple(row.name if name == "$user" else name for name in names)
+    return found
 
 
 def take_snapshot(session: Session) -> StatementsSnapshot:
@@ -96,13 +111,21 @@ def take_snapshot(session: Session) -> StatementsSnapshot:
     )
 
 
-def as_workload(snapshot: StatementsSnapshot, *, metadata_schema: str = "indexpilot") -> Workload:
-    """The snapshot's totals as a workload; our own statements and unreadable ones are among the skipped."""
+def as_workload(
+    snapshot: StatementsSnapshot,
+    *,
+    metadata_schema: str = "indexpilot",
+    paths: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+) -> Workload:
+    """The snapshot's totals as a workload; our own statements and unreadable ones are among the skipped.
+
+    ``paths`` are the search paths of roles.
+    """
     own = _metadata(metadata_schema)
     verdicts = [(entry, _why_not(entry, own)) for entry in snapshot.entries]
     return Workload(
         source=SourceKind.STATEMENTS,
-        statements=tuple(_observed(entry) for entry, why in verdicts if why is None),
+        statements=tuple(_observed(entry, paths.get(entry.role, ())) for entry, why in verdicts if why is None),
         skipped=tuple(_skipped(entry, *why) for entry, why in verdicts if why is not None),
         since=snapshot.since,
         until=snapshot.taken_at,
@@ -229,7 +252,7 @@ def _entry(row: Row) -> StatementEntry:
     )
 
 
-def _observed(entry: StatementEntry) -> ObservedStatement:
+def _observed(entry: StatementEntry, path: tuple[str, ...]) -> ObservedStatement:
     return ObservedStatement(
         text=entry.text or "",
         calls=entry.calls,
@@ -239,6 +262,7 @@ def _observed(entry: StatementEntry) -> ObservedStatement:
         variance=entry.calls * entry.deviation_ms**2,
         query_id=entry.query_id,
         origin="pg_stat_statements",
+        search_path=path,
     )
 
 

@@ -106,13 +106,21 @@ class HypoPGEstimator(CostEstimator):
         return self._calls
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What it cannot do of what was asked."""
+        if not self._away or self.hides:
+            return ()
+        listed = ", ".join(name.short for name in sorted(self._away))
+        return (f"HypoPG {self.version} cannot hide {listed}, which not every schema has: --what-if twin can",)
+
+    @property
     def hides(self) -> bool:
         """Whether this HypoPG can hide a real index."""
         return tuple(int(part) for part in self.version.split(".")[:2]) >= HIDES_FROM
 
     def hide(self, indexes: frozenset[QualifiedName]) -> None:
-        """Plan as if these were not there, whatever is asked; a HypoPG that cannot hide goes on using them."""
-        self._away = indexes if self.hides else frozenset()
+        """Plan as if these were not there, whatever is asked; a HypoPG that cannot hide uses them, and says so."""
+        self._away = indexes
 
     def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
         """Answers in the order of the questions; each distinct one is planned once in the estimator's life."""
@@ -167,7 +175,7 @@ class HypoPGEstimator(CostEstimator):
         indexes = frozenset(d for d in question.indexes if d.table in reach.tables)
         existing = self._real.indexes
         hidden = frozenset(n for n in question.hidden if n in existing and existing[n].table in reach.tables)
-        return question.statement, indexes, hidden | self._away
+        return question.statement, indexes, hidden | self._away if self.hides else hidden
 
     def _unanswered(self, key: _Key, question: WhatIf) -> bool:
         known = self._memo.get(key)

@@ -69,7 +69,7 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
     from indexpilot_cli.db.statements import read_statements
 
     assert source.session is not None
-    return read_statements(source.session)
+    return read_statements(source.session, with_paths=source.siblings is not None)
 
 
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:

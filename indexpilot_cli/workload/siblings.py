@@ -67,6 +67,6 @@ class _Moving:
         for schema in path:
             name = QualifiedName(self.instead.get(schema, schema), table)
             if self.catalog.table(name) is not None or name in self.catalog.views:
-                return name.schema if schema in self.instead else None
+                return name.schema if schema in self.instead or path != self.catalog.search_path else None
         having = [g for g in self.siblings.groups if QualifiedName(g.representative, table) in g.tables]
         return max(having, key=lambda g: len(g.schemas)).representative if having else None

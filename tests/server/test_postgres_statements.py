@@ -38,6 +38,25 @@ def test_totals(watched, connection):
     assert work.until is not None
 
 
+def test_search_paths_of_the_roles_where_they_are_asked_for(watched, connection):
+    role = f"walker_{connection.info.dbname}"[:60]
+    connection.execute(sql.SQL("CREATE ROLE {r} LOGIN; GRANT SELECT ON t TO {r}").format(r=sql.Identifier(role)))
+    try:
+        where = {"r": sql.Identifier(role), "d": sql.Identifier(connection.info.dbname)}
+        connection.execute(sql.SQL("ALTER ROLE {r} SET search_path = elsewhere").format(**where))
+        connection.execute(
+            sql.SQL('ALTER ROLE {r} IN DATABASE {d} SET search_path = "$user", "Big ""C", PUBLIC').format(**where)
+        )
+        with psycopg.connect(watched, user=role, autocommit=True) as walker:
+            walker.execute("SELECT count(*) AS walked FROM t")
+        with open_session(watched) as session:
+            (one,) = found(read_statements(session, with_paths=True), "walked")
+            assert one.search_path == (role, 'Big "C', "public")
+            assert found(read_statements(session), "walked")[0].search_path == ()
+    finally:
+        connection.execute(sql.SQL("DROP OWNED BY {r}; DROP ROLE {r}").format(r=sql.Identifier(role)))
+
+
 def test_only_this_database(watched, pg):
     with psycopg.connect(pg.dsn, autocommit=True) as elsewhere:
         elsewhere.execute("SELECT 1 AS somewhere_else")

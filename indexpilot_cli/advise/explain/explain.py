@@ -24,7 +24,7 @@ from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.log import intents, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import Source, open_metadata, open_reader, open_source
+from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_metadata, open_reader, open_source
 from indexpilot_cli.workload.templates import fold_workload, report, shares
 
 _KINDS = ("R-", "q-", "P-")
@@ -47,7 +47,9 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
 
 def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     checks = request.bypass.features.expression_checks.enabled
-    with open_source(request.connection, request.snapshot, progress, genome=checks) as source:
+    # Of a query the plan on its own schema's tables is asked for; an id may be of an advice for many.
+    grouping = SchemaGrouping(request.tenant_schemas if (request.subject or "").startswith("R-") else 0)
+    with open_source(request.connection, request.snapshot, progress, genome=checks, grouping=grouping) as source:
         return replace(_answer(request)(source, request, progress), server=source.server)
 
 

@@ -119,6 +119,7 @@ def explain(
         safeguards=session.settings.production_safeguards,
         bypass=session.settings.bypass,
         record=session.record(),
+        tenant_schemas=session.settings.advisor.tenant_schemas,
     )
     return shown(session, session.call(run, request))
 

@@ -277,7 +277,7 @@ def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
 
 def _comments(item: Recommendation) -> tuple[str, ...]:
     lines = [
-        f"{item.id}: {_worth(item)}" if item.same_as is None else f"{item.id}: as {item.same_as}",
+        f"{item.id}: {_worth(item)}" if item.same_as is None else item.id,
         *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
         *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),
         f"undo: {item.undo};",
