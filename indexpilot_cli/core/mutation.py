@@ -45,7 +45,7 @@ class MutationType(StrEnum):
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
                             genome, tenant and rollback that only looked, lifecycle builds;
                             host.discover_schema_from_database and the host's functions that generate types
-    ANALYZE_WORKLOAD        analyze
+    ANALYZE_WORKLOAD        analyze; host.learn_query_risk
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
     DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores

@@ -45,7 +45,10 @@ from indexpilot_cli.host.interceptor import (
     flush_interceptor_log,
     get_interceptor_metrics,
     intercept_query,
+    learn_query_risk,
+    note_outcome,
 )
+from indexpilot_cli.host.interceptor.wrappers import install_interceptor, intercepted, intercepted_query
 from indexpilot_cli.host.lifecycle import (
     get_lifecycle_status,
     perform_monthly_lifecycle,
@@ -163,11 +166,16 @@ __all__ = [
     "init_connection_pool",
     "init_schema_from_config",
     "initialize_tenant_expression",
+    "install_interceptor",
     "intercept_query",
+    "intercepted",
+    "intercepted_query",
+    "learn_query_risk",
     "load_schema",
     "log_audit_event",
     "log_query_stat",
     "metadata_schema",
+    "note_outcome",
     "perform_monthly_lifecycle",
     "perform_per_tenant_lifecycle",
     "perform_weekly_lifecycle",

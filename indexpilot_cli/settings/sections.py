@@ -104,6 +104,8 @@ class InterceptorSettings:
     cache_ttl_seconds: float = seconds(300.0, "how long a plan is believed")
     explain_timeout_seconds: float = key(2.0, "longest wait for a plan", low=0.01, high=300, unit="seconds")
     cooldown_seconds: float = seconds(30.0, "time in which a server that did not answer is not asked again")
+    learned: str = key("warn", "what follows from recorded outcomes with evidence", choices=("off", "warn", "block"))
+    slow_ms: float = key(1000.0, "milliseconds from which a statement counts as slow", low=0)
     per_template_per_minute: int | None = key(None, "calls of one template in a minute", low=1)
     per_tenant_per_minute: int | None = key(None, "calls of one tenant in a minute", low=1)
 

@@ -19,6 +19,14 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
 from indexpilot_cli.host.interceptor.journal import RefusalJournal, Refusals
+from indexpilot_cli.host.interceptor.learning import (
+    KnowledgeKeeper,
+    OutcomeBook,
+    RiskKnowledge,
+    learn_risk,
+    load_knowledge,
+    write_outcomes,
+)
 from indexpilot_cli.host.interceptor.plan_risk import table_entries
 from indexpilot_cli.host.interceptor.statement_text import Values
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
@@ -37,6 +45,8 @@ __all__ = [
     "flush_interceptor_log",
     "get_interceptor_metrics",
     "intercept_query",
+    "learn_query_risk",
+    "note_outcome",
 ]
 _SECTION = "features.interceptor."
 _INT4 = range(-(2**31), 2**31)
@@ -108,8 +118,38 @@ def get_interceptor_metrics() -> dict[str, Any]:
 
 
 def flush_interceptor_log(seconds: float = 10.0) -> bool:
-    """Write the refusals that are counted and not yet in the log; False when that did not succeed in time."""
-    return _state.journal.flush(seconds)
+    """Write the refusals and outcomes that are counted and not yet written; False when that did not succeed."""
+    return _state.journal.flush(seconds) and _state.outcomes.flush()
+
+
+def note_outcome(verdict: QueryVerdict, seconds: float, *, failed: bool = False, cancelled: bool = False) -> None:
+    """Count how a statement ran that got this verdict; never raises.
+
+    The block, the decorator and the event do it themselves. A statement that failed and was not ``cancelled`` tells
+    nothing, nor does one that had no plan.
+    """
+    settings = _state.interceptor().settings
+    if settings.learned == "off" or verdict.cost is None or (failed and not cancelled) or not place.collects():
+        return
+    milliseconds = seconds * 1000
+    slow = milliseconds >= settings.slow_ms
+    _state.outcomes.note(verdict, milliseconds, slow=slow, cancelled=cancelled)
+
+
+def learn_query_risk() -> dict[str, Any]:
+    """Learn from the outcomes of the last 30 days; what came of it.
+
+    ``slow_templates`` are those of which half the calls or more (20 at least) were slow or cancelled, and those whose
+    mean in pg_stat_statements is slow. A model of the risk by planner cost is trained, and kept in
+    ``ml_model_metadata``, only where there is evidence: 200 outcomes, 20 of each kind, 10 templates, and a skill of 0.1
+    on held-out outcomes; else ``model_version`` is None and ``why`` says what is missing. Raises PrerequisiteError
+    before our tables are there.
+    """
+    _state.outcomes.flush()
+    found = learn_risk(_state.interceptor().settings.slow_ms)
+    _state.knowledge.refresh()
+    _forget()
+    return found
 
 
 def _checked(name: str, value: object) -> object:
@@ -148,12 +188,18 @@ def _mutation(row: Refusals) -> Mutation:
     return Mutation(row.key.type, details, tenant_id=plain, state=DONE, actor=actor)
 
 
+def _load() -> RiskKnowledge:
+    return load_knowledge(_state.interceptor().settings.slow_ms)
+
+
 @dataclass
 class _State:
     """The process's interceptor, made at the first use, and its journal, which outlives configurations."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     journal: RefusalJournal = field(default_factory=lambda: RefusalJournal(_write))
+    outcomes: OutcomeBook = field(default_factory=lambda: OutcomeBook(write_outcomes))
+    knowledge: KnowledgeKeeper = field(default_factory=lambda: KnowledgeKeeper(_load))
     current: Interceptor | None = None
     chosen: bool = False  # by the host, so that a pool that is opened later does not change it
 
@@ -163,13 +209,13 @@ class _State:
         if found is None:
             with self.lock:
                 found = self.current = self.current or Interceptor(
-                    place.read_settings().features.interceptor, self.journal
+                    place.read_settings().features.interceptor, self.journal, self.knowledge
                 )
         return found
 
     def begin(self, settings: InterceptorSettings) -> None:
         """Another one with these settings."""
-        made = Interceptor(settings, self.journal)
+        made = Interceptor(settings, self.journal, self.knowledge)
         with self.lock:
             self.current, self.chosen = made, True
 
@@ -198,6 +244,9 @@ def _forget() -> None:
 
 def _at_exit() -> None:
     _state.journal.flush(_AT_EXIT)
+    last = threading.Thread(target=_state.outcomes.flush, daemon=True)
+    last.start()
+    last.join(_AT_EXIT)
 
 
 place.on_schema_change(_forget)

@@ -15,8 +15,9 @@ from indexpilot_cli.db.queries import Composable
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.interceptor.ask import CircuitBreaker, PlanFailedError, SessionSettings, ask_plan
 from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey
+from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper
 from indexpilot_cli.host.interceptor.patterns import read_pattern
-from indexpilot_cli.host.interceptor.plan_risk import facts_of, judge, rules_of
+from indexpilot_cli.host.interceptor.plan_risk import facts_of, judge, rules_of, with_learned
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.host.interceptor.statement_text import (
     ReadStatement,
@@ -62,9 +63,9 @@ def asked_query(
 class Interceptor:
     """All state of one configuration. Any thread may ask."""
 
-    def __init__(self, settings: InterceptorSettings, journal: RefusalJournal):
+    def __init__(self, settings: InterceptorSettings, journal: RefusalJournal, knowledge: KnowledgeKeeper):
         self.settings = settings
-        self._journal = journal
+        self._journal, self._knowledge = journal, knowledge
         self._rules = rules_of(settings)
         self._allow = [read_pattern(text) for text in settings.allow]
         self._deny = [read_pattern(text) for text in settings.deny]
@@ -181,7 +182,11 @@ class Interceptor:
             return self._no_answer(statement, error, key)
         self._breaker.succeeded()
         facts = facts_of(asked.plan, asked.sizes, trust_limit=self._rules.trust_limit)
-        score, level, reasons = judge(facts, self._rules)
+        judged = judge(facts, self._rules)
+        if self.settings.learned != "off":
+            learned = self._knowledge.current().reasons(statement.template_id, facts.cost)
+            judged = with_learned(judged, learned, self._rules, block=self.settings.learned == "block")
+        score, level, reasons = judged
         verdict = self._named(statement, allowed=level is not SafetyLevel.UNSAFE, level=level, why="plan")
         verdict = replace(verdict, score=score, reasons=reasons, cost=facts.cost, cached=False)
         self._plans.put(key, replace(verdict, cached=True))

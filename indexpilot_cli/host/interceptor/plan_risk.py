@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
+from typing import TypeAlias
 
 from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.db.plans import Node, walk
@@ -95,6 +96,10 @@ def _bad_entry(entry: str, hint: str) -> UsageError:
     return UsageError(f"cannot read the limits of a table: {entry[:120]!r}", hint=hint, code="bad_limits")
 
 
+_RANK = (SafetyLevel.SAFE, SafetyLevel.WARNING, SafetyLevel.UNSAFE)
+Judgement: TypeAlias = tuple[float, SafetyLevel, tuple[SafetyReason, ...]]
+
+
 @dataclass(frozen=True, slots=True)
 class TableRows:
     """How many rows a table has, and the partitioned table it is a part of (itself where there is none)."""
@@ -145,16 +150,29 @@ def facts_of(plan: Node, sizes: Mapping[QualifiedName, TableRows], *, trust_limi
     return PlanFacts(cost, max(float(plan["Plan Rows"]), changed), scans, pairs, frozenset(named) | roots)
 
 
-def judge(facts: PlanFacts, rules: SafetyRules) -> tuple[float, SafetyLevel, tuple[SafetyReason, ...]]:
+def judge(facts: PlanFacts, rules: SafetyRules) -> Judgement:
     """Score, level and reasons. The worst share of a limit decides alone: the score is 1 / (1 + share).
 
     So a plan that is worse in some number and better in none never scores better, and is never of a better level.
     """
     found = sorted(_measured(facts, rules), key=lambda reason: -reason.ratio)
     worst = found[0].ratio if found else 0.0
-    level = SafetyLevel.UNSAFE if worst > 1 else SafetyLevel.WARNING if worst >= rules.warn_share else SafetyLevel.SAFE
     told = tuple(reason for reason in found if reason.ratio >= rules.warn_share and reason.ratio > 0)
-    return 1 / (1 + worst), level, told
+    return 1 / (1 + worst), _level(worst, rules), told
+
+
+def with_learned(judged: Judgement, learned: Sequence[SafetyReason], rules: SafetyRules, *, block: bool) -> Judgement:
+    """The judgement with what was learned of the statement. Without ``block`` that is a warning at most."""
+    score, level, reasons = judged
+    worst = max((reason.ratio for reason in learned), default=0.0)
+    own = _level(worst if block else min(worst, 1.0), rules)
+    told = [reason for reason in learned if reason.ratio >= rules.warn_share]
+    found = tuple(sorted((*reasons, *told), key=lambda reason: -reason.ratio))
+    return min(score, 1 / (1 + (worst if block else min(worst, 1.0)))), max(level, own, key=_RANK.index), found
+
+
+def _level(worst: float, rules: SafetyRules) -> SafetyLevel:
+    return SafetyLevel.UNSAFE if worst > 1 else SafetyLevel.WARNING if worst >= rules.warn_share else SafetyLevel.SAFE
 
 
 def _measured(facts: PlanFacts, rules: SafetyRules) -> Iterator[SafetyReason]:

@@ -1,10 +1,14 @@
 """Section L of the features: the query interceptor on a real server."""
 
+import asyncio
+import os
 import threading
 
 import psycopg
 import pytest
+import sqlalchemy
 from psycopg.types.json import Jsonb
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from indexpilot_cli import host
 from indexpilot_cli.host import QueryBlockedError, SafetyLevel
@@ -48,7 +52,12 @@ def place(pg):
 def ready(place):
     """A connection to the database; every test begins with limits, counters and a cache of its own."""
     host.configure_interceptor(
-        **PLAIN, **LIMITS, per_template_per_minute=None, per_tenant_per_minute=None, explain_timeout_seconds=20
+        **PLAIN,
+        **LIMITS,
+        learned="off",
+        per_template_per_minute=None,
+        per_tenant_per_minute=None,
+        explain_timeout_seconds=20,
     )
     with psycopg.connect(place, autocommit=True) as connection:
         yield connection
@@ -303,6 +312,137 @@ def test_l7_a_log_that_cannot_be_written_is_nobodys_error(ready):
     finally:
         host.set_metadata_schema("indexpilot")
     assert host.flush_interceptor_log()
+
+
+@pytest.fixture
+def engine(place):
+    opened = sqlalchemy.create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(place))
+    yield opened
+    opened.dispose()
+
+
+def test_l1_in_sqlalchemy_unsafe_statements_do_not_run(ready, engine):
+    take_off = host.install_interceptor(engine, tenant=lambda _: 9)
+    asked = sqlalchemy.text("SELECT id FROM big WHERE id = :id AND note LIKE '%'")
+    with engine.connect() as connection:
+        assert connection.execute(asked, {"id": 5}).scalar_one() == 5
+        with pytest.raises(QueryBlockedError):
+            connection.execute(sqlalchemy.text("DELETE FROM big"))
+        # Nothing was sent, so the transaction goes on.
+        assert connection.execute(asked, {"id": 6}).scalar_one() == 6
+        assert host.get_interceptor_metrics()["blocked"] == 1
+        host.configure_interceptor(max_rows=10_000)
+        with pytest.raises(QueryBlockedError, match="max_rows"):
+            connection.execute(
+                sqlalchemy.text("UPDATE big SET note = note WHERE id < :id"), [{"id": 5}, {"id": 6}, {"id": 15_000}]
+            )
+    take_off()
+    with engine.connect() as connection:
+        assert connection.execute(sqlalchemy.text("SELECT count(*) FROM big")).scalar_one() > 0
+
+
+def test_l1_in_asyncio_as_block_decorator_and_event(ready, place):
+    engine = create_async_engine("postgresql+psycopg://", async_creator=lambda: psycopg.AsyncConnection.connect(place))
+    host.install_interceptor(engine)
+
+    @host.intercepted()
+    async def fetch(connection, sql, params=None):
+        return await (await connection.execute(sql, params)).fetchall()
+
+    async def work():
+        async with engine.connect() as connection:
+            with pytest.raises(QueryBlockedError):
+                await connection.execute(sqlalchemy.text(CROSSED))
+        await engine.dispose()
+        async with await psycopg.AsyncConnection.connect(place) as connection:
+            with pytest.raises(QueryBlockedError):
+                await fetch(connection, SCAN)
+            async with host.intercepted_query("SELECT 1") as verdict:
+                assert verdict.allowed
+            return await fetch(connection, "SELECT id FROM big WHERE id = %s", [5])
+
+    assert asyncio.run(work()) == [(5,)]
+
+
+def test_l1_as_block_and_decorator(ready):
+    @host.intercepted(sql="query", params="args")
+    def run(query, args=()):
+        return ready.execute(query, args).fetchall()
+
+    assert run("SELECT id FROM big WHERE id = %s", [7]) == [(7,)]
+    for call in (lambda: run(SCAN.replace("%", "%%")), lambda: run(query=CROSSED)):
+        with pytest.raises(QueryBlockedError):
+            call()
+    with pytest.raises(QueryBlockedError), host.intercepted_query(CROSSED):
+        pytest.fail("the block must not be entered")
+
+
+OUTCOMES = "SELECT sum(calls), sum(slow), sum(cancelled) FROM indexpilot.interceptor_outcomes WHERE template = %s"
+
+
+def test_outcomes_of_statements_are_recorded(ready):
+    host.configure_interceptor(slow_ms=0, learned="warn")
+    query = "SELECT id FROM big WHERE id = 11 AND note <> 'recorded'"
+    for error in (None, psycopg.errors.QueryCanceled, psycopg.errors.UniqueViolation):
+        try:
+            with host.intercepted_query(query):
+                if error:
+                    raise error
+        except psycopg.Error:
+            continue
+    assert host.flush_interceptor_log()
+    assert ready.execute(OUTCOMES, ["select id from big where id = ? and note <> ?"]).fetchone() == (2, 1, 1)
+
+
+def test_a_template_that_turned_out_slow_is_told_of(ready):
+    host.configure_interceptor(slow_ms=1000, learned="warn")
+    query = "SELECT id FROM big WHERE id = 12 AND note <> 'turned out slow' AND true"
+    verdict = host.analyze_query_plan_fast(query)
+    assert verdict.level is SafetyLevel.SAFE
+    for number in range(40):
+        host.note_outcome(verdict, 5.0 if number % 4 else 0.1)
+    found = host.learn_query_risk()
+    assert (found["model_version"], found["why"][:19]) == (None, "not enough evidence")
+    assert "slow_share: 0.75, the limit is 0.5" in [t["reason"] for t in found["slow_templates"]]
+    assert host.analyze_query_plan_fast(query).level is SafetyLevel.WARNING
+    host.configure_interceptor(learned="block")
+    assert blocked(query).reasons[0].code == "slow_share"
+    host.configure_interceptor(learned="off")
+    assert host.intercept_query(query).level is SafetyLevel.SAFE
+
+
+RECORDED = """
+    INSERT INTO indexpilot.interceptor_outcomes (template_id, template, cost, calls, slow, cancelled, total_ms)
+    SELECT 't' || i % 50, 'x', i % 50 * 100, 10, CASE WHEN i % 50 > 30 THEN 4 ELSE 0 END, 0, 1
+    FROM generate_series(1, 200) i
+"""
+KEPT = "SELECT samples, metrics ->> 'templates' FROM indexpilot.ml_model_metadata WHERE model_name = 'interceptor_risk'"
+
+
+def test_a_risk_model_is_kept_with_evidence_only(ready):
+    ready.execute("TRUNCATE indexpilot.interceptor_outcomes")
+    ready.execute(RECORDED)
+    found = host.learn_query_risk()
+    assert (found["model_version"], found["outcomes"], found["why"]) == (1, 2000, "")
+    assert ready.execute(KEPT).fetchall() == [(2000, "50")]
+    host.configure_interceptor(learned="warn", max_cost=None)
+    dear = host.analyze_query_plan_fast("SELECT count(*) FROM a JOIN b ON a.i <> b.i AND a.i < 3000")
+    assert "predicted_slow_share" in {reason.code for reason in dear.reasons}
+    assert not host.analyze_query_plan_fast("SELECT 1 AS cheap").reasons
+    ready.execute("TRUNCATE indexpilot.interceptor_outcomes, indexpilot.ml_model_metadata")
+    host.learn_query_risk()
+
+
+def test_a_forked_child_has_an_interceptor_of_its_own(ready):
+    host.intercept_query("SELECT 5")
+    child = os.fork()
+    if child == 0:
+        counted = host.get_interceptor_metrics()["checked"]
+        host.configure_interceptor(deny=["select 6"])
+        refused = not host.analyze_query_plan_fast("SELECT 6").allowed
+        os._exit(0 if refused and counted == 0 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    assert host.intercept_query("SELECT 6").allowed
 
 
 def test_threads_share_one_interceptor(ready):

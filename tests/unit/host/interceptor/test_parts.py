@@ -11,6 +11,7 @@ from indexpilot_cli.host.interceptor import engine
 from indexpilot_cli.host.interceptor.ask import AskedPlan, CircuitBreaker, PlanFailedError
 from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
 from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey
+from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, RiskKnowledge
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
 from indexpilot_cli.settings.sections import InterceptorSettings
@@ -118,7 +119,8 @@ def asking(monkeypatch, answer, **settings):
         return answer
 
     monkeypatch.setattr(engine, "ask_plan", ask)
-    return Interceptor(InterceptorSettings(**settings), journal([])), asked
+    learned = KnowledgeKeeper(RiskKnowledge)
+    return Interceptor(InterceptorSettings(**settings), journal([]), learned), asked
 
 
 def ask(interceptor, sql, params=None):

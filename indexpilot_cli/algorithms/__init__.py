@@ -1,0 +1,1 @@
+"""Published ideas, one file each: what they compute from values, without a server."""

@@ -1,0 +1,5 @@
+SELECT model_version, samples, parameters, metrics, created_at
+FROM {schema}.ml_model_metadata
+WHERE model_name = %(name)s
+ORDER BY model_version DESC
+LIMIT 1
