@@ -61,8 +61,8 @@ class MutationType(StrEnum):
     CRITICAL_ERROR          a command that ended by a fault of ours, or with an outcome nobody knows (exit code 8)
 
     What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
-    are counted in ``idle_runs`` instead: apply --window, doctor --live and --ready, discover --sync and the host's
-    without changes, lifecycle run due, watch, status and metrics.
+    are counted in ``idle_runs``, and one within an hour leaves a row: apply --window, doctor --live and --ready,
+    discover --sync and the host's without changes, lifecycle run due, watch, status and metrics.
     """
 
     CREATE_INDEX = "CREATE_INDEX"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.core import telemetry
@@ -38,7 +38,8 @@ class Note:
     ``written`` is the id of the row, None when there is none (nothing to write to, disabled, or a warning). ``offline``
     is set when it turns out that no database is involved. ``elsewhere``: the work has written its own rows, so only a
     failure needs one. ``serverless``: the answer came from this machine, so a server that cannot be reached is no
-    reason for a warning. ``idle`` is the word of a periodic run that found nothing to do, which is counted instead.
+    reason for a warning. ``idle`` is the word of a periodic run that found nothing to do, which is counted; one
+    within an hour gets a row.
     """
 
     def __init__(self) -> None:
@@ -190,10 +191,12 @@ def _close(note: Note, place: LogPlace, mutation: Mutation) -> None:
 
 
 def _append(session: Session, note: Note, place: LogPlace, mutation: Mutation) -> int | None:
-    """The id of the row; None for an idle run, which is counted."""
+    """The id of the row; None for an idle run that is only counted."""
     _tell_pending(session, place)
-    if note.idle is not None and mutation.state == DONE and idle.count(session, note.idle, mutation, place.schema):
-        return None
+    if note.idle is not None and mutation.state == DONE:
+        if idle.count(session, note.idle, mutation, place.schema):
+            return None
+        mutation = replace(mutation, details={**mutation.details, "idle": note.idle})
     return mutations.record(session, mutation, schema=place.schema, secrets=place.secrets)
 
 
