@@ -16,6 +16,7 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from indexpilot_cli.guards.bypass import require_on
+from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
 from indexpilot_cli.workload.templates import fold_workload
@@ -62,6 +63,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
+        _counted(plan, source, request.record)
         _looked_at_something(plan)
         kept = keep_plan(plan, source, request.record)
         note.details(**_details(plan))
@@ -102,8 +104,7 @@ def _not_empty(folded: FoldedWorkload) -> None:
 
 def _looked_at_something(plan: Plan) -> None:
     """A plan that rests on no statement at all says nothing about indexes."""
-    seen = plan.templates - sum(s.reason == UNPLANNED and s.stage is Stage.PRICE for s in plan.skipped)
-    if seen > 0:
+    if _seen(plan) > 0:
         return
     unseen = not_looked_at(plan.skipped)
     share = sum(s.share for s in unseen)
@@ -114,6 +115,21 @@ def _looked_at_something(plan: Plan) -> None:
     )
 
 
+def _seen(plan: Plan) -> int:
+    """How many templates a planner has seen."""
+    return plan.templates - sum(s.reason == UNPLANNED and s.stage is Stage.PRICE for s in plan.skipped)
+
+
+def _counted(plan: Plan, source: Source, record: Record) -> None:
+    """Tell ``explain_statistics`` how much of the workload the planner has seen."""
+    if record.enabled and _initialised(source):
+        explains.add(source.connection, "recommend", _seen(plan), len(not_looked_at(plan.skipped)), plan.seconds)
+
+
+def _initialised(source: Source) -> bool:
+    return source.capabilities is not None and source.capabilities.metadata_version is not None
+
+
 def keep_plan(plan: Plan, source: Source, record: Record) -> tuple[Warn, ...]:
     """Keep the plan in the state directory and in the database; failing to is a warning, the advice stands."""
     if not record.enabled:
@@ -122,8 +138,7 @@ def keep_plan(plan: Plan, source: Source, record: Record) -> tuple[Warn, ...]:
         planfile.keep(plan)
     except OSError as error:
         return (Warn("not_kept", plan.id, f"the plan could not be kept for explain: {error.strerror}"),)
-    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
-    return _stored(plan, source.connection) if initialised else ()
+    return _stored(plan, source.connection) if _initialised(source) else ()
 
 
 def _stored(plan: Plan, connection: Connection) -> tuple[Warn, ...]:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation, Rewrite
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings
+from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,24 @@ class RecommendRequest:
     record: Record = field(default_factory=Record)
     max_slower: float = 0.1
     tenant_schemas: int = 0
+
+    @classmethod
+    def by(cls, settings: Settings) -> RecommendRequest:
+        """A request by the settings, of nothing yet: limits, the planner and what is switched off."""
+        advisor = settings.advisor
+        return cls(
+            planner=PlannerRequest(advisor.what_if, False, advisor.workers, advisor.max_calls, advisor.max_seconds),
+            budget_bytes=advisor.budget,
+            max_indexes=advisor.max_indexes,
+            max_per_table=advisor.max_per_table,
+            min_benefit=advisor.min_benefit,
+            risk=advisor.risk,
+            features=settings.features,
+            safeguards=settings.production_safeguards,
+            bypass=settings.bypass,
+            max_slower=settings.operational.lifecycle.max_slower,
+            tenant_schemas=advisor.tenant_schemas,
+        )
 
 
 @dataclass(frozen=True, slots=True)

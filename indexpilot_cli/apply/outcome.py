@@ -157,3 +157,14 @@ def _idle(result: ApplyResult) -> str | None:
 
 def _planned(result: ApplyResult) -> list[str]:
     return [m.sql for m in result.mutations if m.outcome == "planned"]
+
+
+def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:
+    """A dry run with something to do has findings; nothing done is never plainly ok."""
+    result = outcome.result
+    if outcome.status not in ("ok", "findings") or outcome.exit_code:
+        return outcome
+    if result.dry_run and any(m.outcome == "planned" for m in result.mutations):
+        return replace(outcome, status="findings")
+    idle = all(m.outcome in ("already_done", "skipped") for m in result.mutations)
+    return replace(outcome, status="skipped") if idle and not result.reconciled else outcome

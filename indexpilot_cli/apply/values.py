@@ -11,7 +11,7 @@ from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import PermitRequest, Verdict
-from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,19 @@ class ApplyRequest:
     bypass: BypassSettings = field(default_factory=BypassSettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
     record: Record = field(default_factory=Record)
+
+    @classmethod
+    def by(cls, settings: Settings) -> ApplyRequest:
+        """A request by the settings, of nothing yet: deadlines, budget, safeguards and what is switched off."""
+        locks = settings.production_safeguards.lock_manager
+        return cls(
+            lock_timeout=locks.lock_timeout_seconds,
+            build_timeout=locks.build_timeout_seconds or None,
+            budget_bytes=settings.advisor.budget,
+            safeguards=settings.production_safeguards,
+            bypass=settings.bypass,
+            origins=settings.places,
+        )
 
     def permit(self, *operations: Operation, spent_bytes: int = 0, own_pids: Iterable[int] = ()) -> PermitRequest:
         """What the guards are asked about those operations; without any, about the request itself."""

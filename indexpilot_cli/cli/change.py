@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from indexpilot_cli.errors import UsageError
@@ -63,6 +63,7 @@ def answerable(session: CommandSession, *, yes: bool, dry_run: bool) -> None:
 
 def carry_out(session: CommandSession, workflow: Workflow, request: Any, view: View, *, exit_code: bool = False) -> int:
     """Run the workflow and print what came of it; the exit code."""
+    from indexpilot_cli.apply.outcome import settled
     from indexpilot_cli.cli.show import finish
 
     shown = False
@@ -126,17 +127,6 @@ def refuse(session: CommandSession, outcome: Outcome[ApplyResult]) -> int:
     return outcome.exit_code
 
 
-def settled(outcome: Outcome[ApplyResult]) -> Outcome[ApplyResult]:
-    """A dry run with something to do has findings; nothing done is never plainly ok."""
-    result = outcome.result
-    if outcome.status not in ("ok", "findings") or outcome.exit_code:
-        return outcome
-    if result.dry_run and any(m.outcome == "planned" for m in result.mutations):
-        return dataclasses.replace(outcome, status="findings")
-    idle = all(m.outcome in ("already_done", "skipped") for m in result.mutations)
-    return dataclasses.replace(outcome, status="skipped") if idle and not result.reconciled else outcome
-
-
 def show_guards(session: CommandSession, verdicts: tuple[Verdict, ...], *, quiet: bool = False) -> None:
     """The guards' answers on stderr: all for a person; to a quiet run only those that refuse."""
     from indexpilot_cli.render.views.apply import guards
@@ -162,8 +152,3 @@ def aside(session: CommandSession, document: Document) -> None:
         text = plain(document)
     sys.stderr.write(text)
     sys.stderr.flush()
-
-
-def origins(session: CommandSession) -> Mapping[str, str]:
-    """Where every setting that is not a default comes from, by its key."""
-    return {key: str(origin) for key, origin in session.settings.origins.items()}

@@ -174,24 +174,14 @@ def recommend_request(
     """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
     from indexpilot_cli.advise.values import RecommendRequest
 
-    settings = session.settings
-    return RecommendRequest(
-        session.connection(),
-        snapshot,
-        statements,
-        tables,
-        planner(session, cross_check=cross_check),
-        settings.advisor.budget,
-        settings.advisor.max_indexes,
-        settings.advisor.max_per_table,
-        settings.advisor.min_benefit,
-        settings.advisor.risk,
-        settings.features,
-        settings.production_safeguards,
-        settings.bypass,
-        session.record(),
-        settings.operational.lifecycle.max_slower,
-        settings.advisor.tenant_schemas,
+    return dataclasses.replace(
+        RecommendRequest.by(session.settings),
+        connection=session.connection(),
+        snapshot=snapshot,
+        workload=statements,
+        filter=tables,
+        planner=planner(session, cross_check=cross_check),
+        record=session.record(),
     )
 
 

@@ -174,13 +174,11 @@ class CommandSession:
 
         from indexpilot_cli.core.command import Record
 
-        bypass = self.settings.bypass
-        enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled
         try:
             actor = getpass.getuser()
         except (KeyError, OSError):
             actor = str(os.getuid())
-        return Record(actor, __version__, self.command, enabled)
+        return Record(actor, __version__, self.command, self.settings.bypass.logs)
 
     def since(self, text: str | None) -> datetime | None:
         """``7d`` or a date as UTC; None when nothing was given. Raises UsageError."""

@@ -31,8 +31,10 @@ _READS = frozenset({"select", "with", "values", "table"})
 _counter = itertools.count(1)
 
 
-def explain_text(session: Session, statement: Plannable, *, verbose: bool = False) -> Mapping[str, Any]:
-    """The ``Plan`` object of EXPLAIN's JSON; nothing is executed.
+def explain_text(
+    session: Session, statement: Plannable, *, verbose: bool = False, settings: tuple[str, ...] = ()
+) -> Mapping[str, Any]:
+    """The ``Plan`` object of EXPLAIN's JSON; nothing is executed. ``settings`` are statements that go before, LOCAL.
 
     GENERIC and PREPARED both become a forced generic plan of a prepared statement, on every version:
     ``EXPLAIN (GENERIC_PLAN)`` gives the same plan but needs the simple protocol, which runs several statements.
@@ -40,9 +42,10 @@ def explain_text(session: Session, statement: Plannable, *, verbose: bool = Fals
     """
     refuse_others(statement.sql)
     options = "FORMAT JSON, VERBOSE" if verbose else "FORMAT JSON"
-    if statement.mode is PlanMode.LITERAL:
-        return _alone(session, f"EXPLAIN ({options}) {statement.sql}")
-    return _prepared(session, statement, options)
+    if statement.mode is not PlanMode.LITERAL:
+        return _prepared(session, statement, options)
+    explain = f"EXPLAIN ({options}) {statement.sql}"
+    return _rolled_back(session, (*settings, explain)) if settings else _alone(session, explain)
 
 
 def explain_analyze(session: Session, sql: str, timeout_ms: int) -> Mapping[str, Any]:

@@ -15,10 +15,9 @@ from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.command import Connection, Outcome, Record, Silent
+from indexpilot_cli.core.command import Outcome, Silent
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.db.pool import pool_conninfo
-from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
@@ -112,17 +111,22 @@ def _looked(function: str, request: ChangeRequest) -> Iterator[None]:
         yield
 
 
-def _connection() -> Connection:
-    # Sessions beside the pool's: those come inside a transaction, which CREATE INDEX CONCURRENTLY refuses (25001), and
-    # an online change would keep one for as long as it copies.
-    conninfo, password = pool_conninfo()
-    return Connection(conninfo, password, metadata_schema=place.metadata_schema())
-
-
 def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest:
-    record = Record(actor="host application", command=f"host {change}")
+    settings = place.current_settings()
+    wanted = settings.operational.schema_evolution
+    if not wanted.enabled:
+        hint = "operational.schema_evolution.enabled: true in the configuration"
+        raise RefusedError("schema changes are switched off", hint=hint, code="disabled")
+    by_settings: dict[str, Any] = {
+        "lock_timeout": wanted.lock_timeout_seconds,
+        "retries": wanted.retries,
+        "impact_seconds": wanted.impact_cache_seconds,
+        "safeguards": settings.production_safeguards,
+        "bypass": settings.bypass,
+        "record": place.record_of(change, settings),
+    }
     kind = ColumnChangeKind(change).value
-    return ChangeRequest(kind, table, field, _connection(), record=record, confirmed=True, **asked)
+    return ChangeRequest(kind, table, field, place.connection(), confirmed=True, **(by_settings | asked))
 
 
 def _run(request: ChangeRequest) -> Result:
@@ -146,14 +150,16 @@ def log_audit_event(
     field_name: str | None = None,
     details: Mapping[str, Any] | None = None,
     actor: str | None = None,
-) -> int:
-    """Append an event and give its id. Secrets in the details are masked.
+) -> int | None:
+    """Append an event and give its id; None while the log is switched off. Secrets in the details are masked.
 
     Raises UsageError for an unknown type, PrerequisiteError before our tables exist.
     """
     kind = mutations.mutation_type(mutation_type)
     schema_name, table = place.checked_table(table_name)
     event = Mutation(kind, dict(details or {}), tenant_id, table, field_name, schema_name=schema_name, actor=actor)
+    if not place.logs():
+        return None
     # A transaction of its own: the event stays when the host rolls back what it was about.
     with place.session() as session:
         metadata.require(session, place.metadata_schema())

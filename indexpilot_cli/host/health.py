@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli import __version__
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.command import Connection, Record
-from indexpilot_cli.db.pool import PoolStats, get_pool_stats, pool_conninfo
+from indexpilot_cli.db.pool import PoolStats, get_pool_stats
 from indexpilot_cli.errors import UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.adapters.configure import get_adapter_stats
@@ -62,8 +62,7 @@ def get_health(book: AlertBook | None = None, *, most: int | None = None) -> Hea
     judged = alert_book if book is None else book
     request, failure = MetricsRequest(Connection(), most or _limits.most, Record(version=__version__)), None
     try:
-        conninfo, password = pool_conninfo()
-        request = replace(request, connection=Connection(conninfo, password, metadata_schema=place.metadata_schema()))
+        request = replace(request, connection=place.connection())
         with place.session() as session:
             _, found = measured(session, request)
     except UnreachableError as error:

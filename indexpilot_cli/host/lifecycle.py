@@ -7,21 +7,16 @@ changed: what is to be done is told, and with ``dry_run=False`` kept as a plan, 
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from indexpilot_cli import __version__
 from indexpilot_cli.core.codec import to_json
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent
-from indexpilot_cli.db.pool import pool_conninfo
+from indexpilot_cli.core.command import PlannerRequest, Silent
 from indexpilot_cli.host import place
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
-from indexpilot_cli.settings.load import load
 
 # What runs the jobs is imported when one is run: it brings planners and findings along, and a host that only counts
 # its queries need not wait for them.
@@ -99,14 +94,11 @@ def _perform(function: str, key: JobKey, dry_run: bool) -> Result:
 def _request(function: str, keys: tuple[JobKey, ...], dry_run: bool) -> ScheduleRunRequest:
     from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
 
-    conninfo, password = pool_conninfo()
-    settings = load(os.environ, Path.cwd())
-    bypass = settings.bypass
-    enabled = bypass.features.mutation_logging.enabled and not bypass.system.enabled
+    settings = place.current_settings()
     report = replace(
         LifecycleRequest.by(settings.operational.lifecycle),
-        connection=Connection(conninfo, password, metadata_schema=place.metadata_schema()),
+        connection=place.connection(),
         planner=PlannerRequest(settings.advisor.what_if, workers=settings.advisor.workers),
-        record=Record("host application", __version__, f"host {function}", enabled),
+        record=place.record_of(function, settings),
     )
     return ScheduleRunRequest.by(settings, report, keys, plan=not dry_run, reconcile=False)

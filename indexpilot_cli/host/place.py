@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.command import Record
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db import pool
@@ -24,7 +24,7 @@ from indexpilot_cli.db.host_pool import HostPool
 from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.guards.bypass import SETUP, require_on
+from indexpilot_cli.guards.bypass import EMERGENCY, SETUP, SYSTEM, require_on
 from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked
 from indexpilot_cli.log.metadata import SCHEMA, checked_schema
 from indexpilot_cli.settings.load import load
@@ -83,7 +83,7 @@ def init_connection_pool(
     if pool.host_pool_in_use() is not None:
         return
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
-    with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, _record("init_connection_pool")) as note:
+    with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, record_of("init_connection_pool")) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
         note.elsewhere = True
 
@@ -99,7 +99,7 @@ def use_host_pool(lender: HostPool | None) -> None:
 def read_settings() -> Settings:
     """Files and environment as they are now; what cannot be read must not keep the host from starting."""
     try:
-        return load(os.environ, Path.cwd())
+        return current_settings()
     except UsageError as error:
         logging.getLogger(__name__).warning("the configuration is not read: %s", error)
         return Settings()
@@ -128,20 +128,47 @@ def is_on() -> bool:
 
 def logs() -> bool:
     """Whether the mutation log is written: neither it nor everything is switched off."""
-    return _place.settings.bypass.features.mutation_logging.enabled and is_on()
+    return _place.settings.bypass.logs
 
 
 def skipped() -> str | None:
-    """Why nothing is set up when a host starts; None when it is."""
+    """Why nothing is set up when a host starts, by the settings and by the switch of all processes; None when it is."""
     try:
         require_on(_place.settings.bypass, "initialization", SETUP)
+        with session() as looking:
+            require_on(_place.settings.bypass, "initialization", SETUP, looking, metadata_schema())
     except RefusedError as off:
         return off.message + (f": {off.detail}" if off.detail else "")
     return None
 
 
-def _record(function: str) -> Record:
-    return Record("host application", __version__, f"host {function}")
+def is_running(looking: Session) -> bool:
+    """Whether neither the settings nor the switch of all processes have stopped the whole system at this moment."""
+    try:
+        require_on(_place.settings.bypass, "the system", {SYSTEM, EMERGENCY}, looking, metadata_schema())
+    except RefusedError:
+        return False
+    return True
+
+
+def record_of(function: str, settings: Settings | None = None) -> Record:
+    """Who asks, for the log; by the settings where they were just read, else by those read with the pool."""
+    bypass = (_place.settings if settings is None else settings).bypass
+    return Record("host application", __version__, f"host {function}", bypass.logs)
+
+
+def connection() -> Connection:
+    """Where the open pool's sessions go, for work that needs sessions of its own. Raises PrerequisiteError without one.
+
+    The pool's come inside a transaction, which CREATE INDEX CONCURRENTLY refuses (25001), and long work would keep one.
+    """
+    conninfo, password = pool_conninfo()
+    return Connection(conninfo, password, metadata_schema=metadata_schema())
+
+
+def current_settings() -> Settings:
+    """The settings of files and environment as they are now. Raises UsageError that lists every mistake."""
+    return load(os.environ, Path.cwd())
 
 
 @contextmanager
@@ -149,7 +176,7 @@ def logged(kind: MutationType, function: str, **facts: Any) -> Iterator[Note]:
     """Run the block, then write its row through the pool, as commands do (``log.bookkeeping``)."""
     conninfo, password = pool_conninfo()
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
-    with booked(log, kind, _record(function), **facts) as note:
+    with booked(log, kind, record_of(function), **facts) as note:
         yield note
 
 

@@ -201,12 +201,12 @@ def _told(function: str, work: Callable[[], Result], kind: MutationType = Mutati
     """The result with ``success`` and ``error``; our errors become text, because hosts call this while starting.
 
     The log has a row of it, but for a comparison that found nothing and is made at every start: those are counted.
-    ``skipped`` says why nothing was done when the switches of the configuration are off; that is no failure.
+    ``skipped`` says why nothing was done when a switch is off; that is no failure.
     """
-    off = place.skipped()
-    if off is not None:
-        return {"success": True, "error": None, "skipped": off, "tables_count": 0, "fields_count": 0}
     try:
+        off = place.skipped()
+        if off is not None:
+            return {"success": True, "error": None, "skipped": off, "tables_count": 0, "fields_count": 0}
         with place.logged(kind, function) as note:
             result = work()
             note.idle = "no_changes" if result.get("changes") == [] else None

@@ -44,7 +44,8 @@ def log_query_stat(
 ) -> bool:
     """Note one query of the host; never raises nor asks the database. False when the row is bad or the buffer full.
 
-    Nor is a row taken while ``bypass.features.stats_collection`` is off.
+    Nor is a row taken while ``bypass.features.stats_collection`` is off; what waits is left out at the moment of
+    writing when the system is switched off then (``disable_system``, in whatever process).
 
     A thread of ours writes the rows at 100, after 5 seconds and at exit. Without ``skip_validation`` a row is left out
     at that moment when the genome catalog does not know its table and field, or the host's ``tenants`` not its tenant.
@@ -136,6 +137,8 @@ def _write(rows: Sequence[PendingStats]) -> tuple[int, int]:
     """
     schema = place.metadata_schema()
     with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
+        if not place.is_running(session):
+            return 0, len(rows)
         written = _insert(session, _known(session, rows, schema), schema)
     return written, len(rows) - written
 

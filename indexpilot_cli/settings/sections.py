@@ -221,6 +221,11 @@ class BypassSettings:
     startup: StartupBypass = StartupBypass()
     emergency: EmergencyBypass = EmergencyBypass()
 
+    @property
+    def logs(self) -> bool:
+        """Whether what is done is written into the mutation log."""
+        return self.features.mutation_logging.enabled and not self.system.enabled
+
 
 @dataclass(frozen=True, slots=True)
 class SchemaEvolutionSettings:
@@ -398,3 +403,8 @@ class Settings:
     def origin(self, key: str) -> Origin:
         """Where the key's value comes from."""
         return self.origins.get(key, Origin())
+
+    @property
+    def places(self) -> Mapping[str, str]:
+        """Where every setting that is not a default comes from, as text by its key."""
+        return {key: str(origin) for key, origin in self.origins.items()}

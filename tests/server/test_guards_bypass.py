@@ -33,7 +33,7 @@ def level(outcome, name):
     return next(found for found in outcome.result.levels if found.name == name)
 
 
-def test_a_running_process_sees_the_switch_of_another(database, guarded, session):
+def test_i5_a_running_process_sees_the_switch_of_another(database, guarded, session):
     """This session is open all the while; the switch is turned by a process of its own."""
     built, asked = operation(guarded), request(database)
     assert bypassed(session, asked).allowed
@@ -51,7 +51,7 @@ def test_a_running_process_sees_the_switch_of_another(database, guarded, session
     assert said(recheck(session, built, asked), "bypass")[0].allowed
 
 
-def test_status_shows_value_source_and_reason_of_every_level(database, guarded):
+def test_i6_status_shows_value_source_and_reason_of_every_level(database, guarded):
     settings = BypassSettings(system=SystemBypass(True, "audit"))
     origins = {"bypass.system.enabled": "INDEXPILOT_BYPASS_SYSTEM_ENABLED"}
     outcome = ask(database, "status", bypass=settings, origins=origins)
@@ -62,14 +62,14 @@ def test_status_shows_value_source_and_reason_of_every_level(database, guarded):
     assert {found.level for found in outcome.result.levels} == {"feature", "module", "system", "startup", "emergency"}
 
 
-def test_settings_of_the_environment_reach_the_verdict(database, guarded, session, tmp_path):
+def test_i5_settings_of_the_environment_reach_the_verdict(database, guarded, session, tmp_path):
     environment = {"INDEXPILOT_BYPASS_FEATURES_AUTO_INDEXING_ENABLED": "false"}
     settings = load(environment, tmp_path)
     verdict = bypassed(session, dataclasses.replace(request(database), bypass=settings.bypass))
     assert not verdict.allowed and "auto indexing" in verdict.reason
 
 
-def test_turning_is_logged_with_its_reason_and_twice_is_no_change(database, guarded, session):
+def test_i6_turning_is_logged_with_its_reason_and_twice_is_no_change(database, guarded, session):
     assert ask(database, "disable", "incident 7").result.changed
     again = ask(database, "disable", "incident 7")
     assert not again.result.changed and again.status == "skipped"
@@ -89,7 +89,7 @@ def test_turning_is_logged_where_logging_is_off(database, guarded, session):
     assert [m.type for m in mutations.recent(session)] == [MutationType.SYSTEM_DISABLE]
 
 
-def test_enabling_does_not_override_a_file_and_says_so(database, guarded):
+def test_i5_enabling_does_not_override_a_file_and_says_so(database, guarded):
     ask(database, "disable", "incident")
     outcome = ask(database, "enable", bypass=BypassSettings(system=SystemBypass(True, "file")))
     assert not outcome.result.running
@@ -97,7 +97,7 @@ def test_enabling_does_not_override_a_file_and_says_so(database, guarded):
     assert outcome.next == ()
 
 
-def test_advice_stops_at_the_runtime_switch_as_at_the_file_s(database, guarded):
+def test_i3_advice_stops_at_the_runtime_switch_as_at_the_file_s(database, guarded):
     ask(database, "disable", "incident 7")
     with pytest.raises(RefusedError, match="switched off") as caught:
         recommend.run(RecommendRequest(Connection(database)), Silent())
@@ -133,7 +133,7 @@ def test_an_unreadable_switch_fails_closed(database, guarded, session):
     assert not ask(database, "status").result.running
 
 
-def test_a_configured_emergency_ends_by_itself_and_begins_anew(database, guarded, session):
+def test_i4_a_configured_emergency_ends_by_itself_and_begins_anew(database, guarded, session):
     on = BypassSettings(emergency=EmergencyBypass(True, "fire", 600))
     asked = dataclasses.replace(request(database), bypass=on)
     built = operation(guarded)

@@ -136,7 +136,7 @@ def test_switches_stop_advice_and_setting_up(changing_shop, kind, settings):
     assert (refused.value.code, refused.value.detail, refused.value.exit_code) == ("bypassed", "audit", 6)
 
 
-def test_init_is_skipped_at_start_and_may_look_all_the_same(changing_shop):
+def test_i4_init_is_skipped_at_start_and_may_look_all_the_same(changing_shop):
     settings = BypassSettings(startup=StartupBypass(True, "release"))
     with pytest.raises(RefusedError, match="init is switched off"):
         changing_shop.ask(InitRequest, bypass=settings)
@@ -144,7 +144,7 @@ def test_init_is_skipped_at_start_and_may_look_all_the_same(changing_shop):
     assert changing_shop.ask(AnalyzeRequest, workload=queries(BY_ID), bypass=settings).exit_code == 0
 
 
-def test_the_runtime_switch_stops_analyze_and_init(changing_shop):
+def test_i3_the_runtime_switch_stops_analyze_and_init(changing_shop):
     def turn(action):
         bypass.run(BypassRequest(action, changing_shop.connection, "incident 7", record=RECORD), Silent())
 
@@ -184,7 +184,7 @@ def advised(place, **limits):
     return outcome.result
 
 
-def test_without_expression_checks_the_field_catalog_forbids_nothing(changing_shop, own_places):
+def test_i1_without_expression_checks_the_field_catalog_forbids_nothing(changing_shop, own_places):
     changing_shop.ask(InitRequest, discover=True)
     changing_shop.sql("UPDATE indexpilot.genome_catalog SET is_indexable = false WHERE field_name = 'customer_id'")
     asked = {"workload": queries(BY_CUSTOMER), "planner": changing_shop.planner}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,13 +87,9 @@ def _request(
     """The request; deadlines, budget and safeguards come from the settings, where flags have gone."""
     from indexpilot_cli.apply.values import ApplyRequest
 
-    settings = session.settings
-    locks = settings.production_safeguards.lock_manager
-    return ApplyRequest(
+    return replace(
+        ApplyRequest.by(session.settings),
         connection=session.connection(),
-        lock_timeout=locks.lock_timeout_seconds,
-        build_timeout=locks.build_timeout_seconds or None,
-        budget_bytes=settings.advisor.budget,
         window=window or None,
         cron=window is not None,
         verify=after.method.value if after.method else None,
@@ -101,9 +97,6 @@ def _request(
         auto_revert=after.auto_revert,
         workload=workload_request(session, source, after.workload),
         planner=planner(session),
-        safeguards=settings.production_safeguards,
-        bypass=settings.bypass,
-        origins=change.origins(session),
         record=session.record(),
         **asked,
     )

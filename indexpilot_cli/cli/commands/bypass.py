@@ -46,14 +46,14 @@ def _run(session: CommandSession, action: str, reason: str = "", length: str | N
     session.load()
     from indexpilot_cli.apply.bypass import run
     from indexpilot_cli.apply.values import BypassRequest
-    from indexpilot_cli.cli.change import origins
     from indexpilot_cli.cli.command import seconds_of
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.config import bypass_view
 
     seconds = seconds_of("--for", length)
+    settings = session.settings
     request = BypassRequest(
-        action, session.connection(), reason, seconds, session.settings.bypass, origins(session), session.record()
+        action, session.connection(), reason, seconds, settings.bypass, settings.places, session.record()
     )
     outcome = session.call(run, request)
     return finish(session, outcome, bypass_view(outcome.result))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from indexpilot_cli.cli.change import answerable, aside, origins, stop_spinning
+from indexpilot_cli.cli.change import answerable, aside, stop_spinning
 from indexpilot_cli.cli.command import SERVER, command
 from indexpilot_cli.cli.options import RUN, ChangeOptions, Last, option
 from indexpilot_cli.cli.session import CommandSession
@@ -223,7 +223,7 @@ def _prepare(session: CommandSession, options: ChangeOptions) -> dict[str, Any]:
         "lock_timeout": wanted.lock_timeout_seconds,
         "retries": wanted.retries,
         "bypass": session.settings.bypass,
-        "origins": origins(session),
+        "origins": session.settings.places,
         "record": session.record(),
     }
 

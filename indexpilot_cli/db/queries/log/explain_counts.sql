@@ -1,0 +1,5 @@
+SELECT origin, outcome, sum(statements)::bigint AS statements, sum(total_ms) AS total_ms
+FROM {schema}.explain_statistics
+WHERE day > current_date - %(days)s::int
+GROUP BY origin, outcome
+ORDER BY origin, outcome
