@@ -172,23 +172,16 @@ class Session:
             cursor.execute(self._text(statement), params, binary=True)
             return cursor.rowcount
 
-    def explain(self, statement: str) -> Mapping[str, Any]:
+    def explain(self, statement: str, params: Parameters | None = None) -> Mapping[str, Any]:
         """The ``Plan`` object of one ``EXPLAIN (FORMAT JSON ...)`` statement, sent as a single statement."""
-        plan: Mapping[str, Any] = self.explain_whole(statement)["Plan"]
+        plan: Mapping[str, Any] = self.explain_whole(statement, params)["Plan"]
         return plan
 
-    def explain_whole(self, statement: str) -> Mapping[str, Any]:
+    def explain_whole(self, statement: str, params: Parameters | None = None) -> Mapping[str, Any]:
         """Everything one ``EXPLAIN (FORMAT JSON ...)`` says: ``Plan``, and the times beside it with ANALYZE."""
         with self._guard(), self._connection.cursor() as cursor:
-            row = cursor.execute(self._text(statement), None, binary=True).fetchone()
+            row = cursor.execute(self._text(statement), params, binary=True).fetchone()
             return _document(row)
-
-    def explain_with(self, statement: str, values: Sequence[Any]) -> Mapping[str, Any]:
-        """The ``Plan`` object of one ``EXPLAIN (FORMAT JSON ...)`` of a statement with these values for its ``$n``."""
-        with self._guard(), psycopg.RawCursor(self._connection) as cursor:
-            row = cursor.execute(self._text(statement), list(values) or None, binary=True).fetchone()
-            plan: Mapping[str, Any] = _document(row)["Plan"]
-            return plan
 
     def explain_in(self, statements: Sequence[str]) -> Mapping[str, Any]:
         """The plan that one of these statements answers with; all of them go in one round trip.

@@ -197,6 +197,17 @@ def checked_table(typed: str | None) -> tuple[str | None, str | None]:
     return schema_name, checked_name(name, "table")
 
 
+def in_background(work: Callable[[], object], name: str) -> threading.Thread | None:
+    """A thread that does it; None when none can be started: the system has no more, or the process ends."""
+    # A daemon, because a server that does not answer must not keep the host's process from ending.
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
+
+
 def on_schema_change(forget: Callable[[], None]) -> None:
     """Register a cache's way to forget."""
     _place.forgetful.append(forget)

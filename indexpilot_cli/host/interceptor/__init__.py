@@ -220,9 +220,11 @@ class _State:
             self.current, self.chosen = made, True
 
     def follow(self) -> None:
-        """The configuration was read anew."""
+        """Another pool is opened, and the configuration was read anew: what was planned on the old one is forgotten."""
         with self.lock:
             self.current = self.current if self.chosen else None
+        if self.current is not None:
+            self.current.forget()
 
 
 _state = _State()
@@ -244,9 +246,9 @@ def _forget() -> None:
 
 def _at_exit() -> None:
     _state.journal.flush(_AT_EXIT)
-    last = threading.Thread(target=_state.outcomes.flush, daemon=True)
-    last.start()
-    last.join(_AT_EXIT)
+    last = place.in_background(_state.outcomes.flush, "indexpilot-outcomes")
+    if last is not None:
+        last.join(_AT_EXIT)
 
 
 place.on_schema_change(_forget)

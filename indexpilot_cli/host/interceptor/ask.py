@@ -16,6 +16,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.plan_risk import TableRows, scanned_tables
+from indexpilot_cli.host.interceptor.statement_text import parameter_name
 
 SessionSettings = tuple[tuple[str, str], ...]
 
@@ -91,14 +92,18 @@ def ask_plan(sql: str, values: Sequence[Any], settings: SessionSettings, timeout
             answer.append(_asked(sql, values, settings, timeout))
         except IndexPilotError as error:
             answer.append(_failure(error))
+        except (TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            # What a host's own adapter of a value, or its own pool, may raise.
+            answer.append(PlanFailedError(f"the values cannot be sent: {type(error).__name__}"))
         finally:
             done.set()
 
-    threading.Thread(target=run, name="indexpilot-plan", daemon=True).start()
+    if place.in_background(run, "indexpilot-plan") is None:
+        raise PlanFailedError("no thread can be started")
     if not done.wait(timeout):
         raise PlanFailedError(f"the server gave no plan within {timeout:g} s", server_down=True, slow=True)
     if not answer:
-        raise PlanFailedError("the statement's values cannot be sent")
+        raise PlanFailedError("the server could not be asked")
     if isinstance(answer[0], PlanFailedError):
         raise answer[0]
     return answer[0]
@@ -110,7 +115,8 @@ def _asked(sql: str, values: Sequence[Any], settings: SessionSettings, timeout: 
         # Read-only: functions that are marked as harmless are run while a plan is made, whatever they do.
         chosen = (*settings, ("transaction_read_only", "on"))
         session.rows("host/settings", {"names": [n for n, _ in chosen], "values": [v for _, v in chosen]})
-        plan = session.explain_with(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", [_sendable(value) for value in values])
+        given = {parameter_name(number): _sendable(value) for number, value in enumerate(values)}
+        plan = session.explain(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", given or None)
         return AskedPlan(plan, _sizes(session, scanned_tables(plan)))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.host.place import in_background
 
 WINDOW = 60.0
 _MOST_KEYS = 1_000
@@ -95,8 +96,8 @@ class RefusalJournal:
 
     def _start(self) -> None:
         if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="indexpilot-journal", daemon=True)
-            self._thread.start()
+            self._thread = in_background(self._run, "indexpilot-journal")
+            self._healthy = self._healthy and self._thread is not None
         self._change.notify_all()
 
     def _run(self) -> None:

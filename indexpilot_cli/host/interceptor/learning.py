@@ -82,7 +82,7 @@ class OutcomeBook:
             if due:
                 self._since = self._clock()
         if due:
-            threading.Thread(target=self.flush, name="indexpilot-outcomes", daemon=True).start()
+            place.in_background(self.flush, "indexpilot-outcomes")
 
     def flush(self) -> bool:
         """Write what waits; False when the server did not take it, and then it waits on."""
@@ -170,7 +170,7 @@ class KnowledgeKeeper:
             if due:
                 self._due = self._clock() + _REFRESH
         if due:
-            threading.Thread(target=self.refresh, name="indexpilot-knowledge", daemon=True).start()
+            place.in_background(self.refresh, "indexpilot-knowledge")
         return self._known
 
     def refresh(self) -> None:

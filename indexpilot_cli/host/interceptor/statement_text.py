@@ -51,8 +51,8 @@ class StatementUse(StrEnum):
 class ReadStatement:
     """One statement of a text.
 
-    ``sql`` is what is planned, with ``$1``, ``$2`` … for the parameters whose places (numbers or names) stand in
-    ``wanted``; ``normal`` its one spelling with values, ``template`` the one without; ``digest`` names the first,
+    ``sql`` is what is planned, with ``%(p0)s``, ``%(p1)s`` … for the parameters whose places (numbers or names) stand
+    in ``wanted``; ``normal`` its one spelling with values, ``template`` the one without; ``digest`` names the first,
     ``template_id`` the second.
     """
 
@@ -65,7 +65,7 @@ class ReadStatement:
     use: StatementUse
 
     def values(self, params: Values | None) -> list[Any]:
-        """The values for ``$1`` … in their order. Raises LookupError when one is missing."""
+        """The values of the parameters in their order. Raises LookupError when one is missing."""
         if params is None:
             if self.wanted:
                 raise LookupError("the statement has parameters, and no values were given")
@@ -103,7 +103,7 @@ def _numbered(sql: str, names: list[int | str]) -> str:
 
 def _read(piece: str, names: Sequence[int | str]) -> ReadStatement:
     use, planned = _use(piece)
-    sql, wanted = _renumbered(planned, names)
+    sql, wanted = _renamed(planned, names)
     normal, template = _normal(piece), _template(piece)
     return ReadStatement(sql, wanted, normal, template, _digest(normal), _digest(template), use)
 
@@ -130,8 +130,13 @@ def _use(piece: str) -> tuple[StatementUse, str]:
     return StatementUse.PLANNED, deparse(inner)
 
 
-def _renumbered(sql: str, names: Sequence[int | str]) -> tuple[str, tuple[int | str, ...]]:
-    """A piece of a text with its parameters numbered from 1, and where their values stand."""
+def parameter_name(number: int) -> str:
+    """The name of a parameter in ``ReadStatement.sql``: every driver takes names, and one name for several places."""
+    return f"p{number}"
+
+
+def _renamed(sql: str, names: Sequence[int | str]) -> tuple[str, tuple[int | str, ...]]:
+    """A piece of a text with its parameters named, and where their values stand."""
     if "$" not in sql:
         return sql, ()
     numbers: list[int] = []
@@ -142,10 +147,16 @@ def _renumbered(sql: str, names: Sequence[int | str]) -> tuple[str, tuple[int | 
             number = int(data[start + 1 : stop])
             if number not in numbers:
                 numbers.append(number)
-            parts += [data[end:start].decode(), f"${numbers.index(number) + 1}"]
+            parts += [_escaped(data[end:start]), f"%({parameter_name(numbers.index(number))})s"]
             end = stop
+    if not numbers:
+        return sql, ()
     places = tuple(names[n - 1] if names else n - 1 for n in numbers)
-    return "".join(parts) + data[end:].decode(), places
+    return "".join(parts) + _escaped(data[end:]), places
+
+
+def _escaped(text: bytes) -> str:
+    return text.decode().replace("%", "%%")
 
 
 def _spans(sql: str) -> tuple[tuple[str, int, int], ...]:

@@ -17,6 +17,8 @@ MAX_BYTES = 1_000_000  # of one statement's text in UTF-8
 MAX_NODES = 200_000  # of one parse tree
 MAX_DEPTH = 1_000  # nested nodes: the deparser recurses on the C stack and would crash at several thousand
 _JSON_DEPTH = 900
+_MAX_CHAIN = 20_000  # tokens, two for each level at least
+_LONG = _MAX_CHAIN  # characters: shorter texts hold fewer tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +53,34 @@ def tree(text: str) -> Message | Unparsed:
         return Unparsed(f"statement text over {MAX_BYTES} bytes", "too_long")
     if "\0" in text:
         return Unparsed("NUL character in the text", position=text.index("\0") + 1)
+    if len(text) > _LONG and _longest_chain(text) > _MAX_CHAIN:
+        return Unparsed("too many operators in a row", "too_long")
     try:
         return postgast.parse(text)
     except postgast.PgQueryError as error:
         return _located(text, error)
     except DecodeError:
         return _from_json(text)
+
+
+def _longest_chain(text: str) -> int:
+    """Tokens of the longest stretch without a comma or semicolon, those around its parentheses included.
+
+    The parser's own stack ends what nests to the right. ``a + a + …`` nests to the left, and the library writes such a
+    tree by recursion on the C stack: 30,000 levels took the whole process down.
+    """
+    found = tokens(text)
+    stretches, before, longest = [0], 0, 0  # of the levels of parentheses, and the sum of those around
+    for name, _, _ in () if isinstance(found, Unparsed) else found:
+        if name == "ASCII_40":
+            before += stretches[-1]
+            stretches.append(0)
+        elif name == "ASCII_41" and len(stretches) > 1:
+            stretches.pop()
+            before -= stretches[-1]
+        stretches[-1] = 0 if name in ("ASCII_44", "ASCII_59") else stretches[-1] + 1
+        longest = max(longest, before + stretches[-1])
+    return longest
 
 
 def _from_json(text: str) -> Message | Unparsed:

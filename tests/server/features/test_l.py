@@ -280,6 +280,9 @@ def test_l6_parameters_of_every_kind(ready):
     assert host.intercept_query(asked, [None]).allowed
     assert host.intercept_query("SELECT * FROM big WHERE id = 5 AND doc @> %s", [Jsonb({"a": None})]).allowed
     assert host.intercept_query("SELECT * FROM big WHERE id = 5 AND doc @> %(doc)s", {"doc": {"a": [1, None]}}).allowed
+    either = "SELECT * FROM big WHERE %(id)s IS NULL OR id = %(id)s"
+    assert host.intercept_query(either, {"id": 5}).allowed
+    assert codes(blocked(either, {"id": None})) == {"max_seq_scan_rows"}
     assert host.intercept_query("SELECT * FROM big WHERE id = ANY(%s)", [[1, 2, None]]).allowed
     # What is harmless for one value is not believed to be so for one of another kind.
     ranged = "SELECT * FROM big WHERE note > %s || 'x' OR id < %s"

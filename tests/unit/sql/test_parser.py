@@ -28,6 +28,9 @@ def parsed(text):
         ("SELECT 1\0", "unparsed", 9),
         ("SELECT '" + "x" * 1_000_000 + "'", "too_long", 0),
         ("SELECT " + "+".join(["a"] * 3000), "too_long", 0),
+        # The library itself would end the process with these.
+        ("SELECT " + "+".join(["a"] * 60_000), "too_long", 0),
+        ("SELECT f((" + "::x".join(["a"] * 60_000) + "))", "too_long", 0),
     ],
 )
 def test_what_does_not_parse(text, reason, position):
@@ -39,6 +42,11 @@ def test_what_does_not_parse(text, reason, position):
 def test_deep_trees_are_read_and_written():
     text = "SELECT " + " + ".join(["a"] * 400)
     assert sqlast.deparse(parsed(text).node).count("a") == 400
+
+
+def test_many_rows_and_many_alternatives_nest_nowhere():
+    assert isinstance(sqlast.parse("INSERT INTO t VALUES " + ", ".join(["(1, f(2), 'x')"] * 2000)), sqlast.Statement)
+    assert isinstance(sqlast.parse("SELECT 1 FROM t WHERE " + " OR ".join(["a = 1"] * 2500)), sqlast.Statement)
 
 
 def test_union_of_many_arms():

@@ -48,12 +48,13 @@ def test_templates_are_equal_for_all_values_and_lengths_of_lists():
 @pytest.mark.parametrize(
     ("sql", "expected", "wanted"),
     [
-        ("a = %s AND b = %s", "a = $1 AND b = $2", (0, 1)),
-        ("a = %(x)s OR b = %(y)s OR c = %(x)s", "a = $1 OR b = $2 OR c = $1", ("x", "y")),
-        ("a LIKE 'x%%' AND b = %s", "a LIKE 'x%' AND b = $1", (0,)),
-        ("a LIKE '%s%' AND b = $2", "a LIKE '%s%' AND b = $1", (1,)),
-        ("a = $2 AND b = $1 AND c = $2", "a = $1 AND b = $2 AND c = $1", (1, 0)),
-        ("é = 'ü' AND b = %b", "é = 'ü' AND b = $1", (0,)),
+        ("a = %s AND b = %s", "a = %(p0)s AND b = %(p1)s", (0, 1)),
+        ("a = %(x)s OR b = %(y)s OR c = %(x)s", "a = %(p0)s OR b = %(p1)s OR c = %(p0)s", ("x", "y")),
+        ("a LIKE 'x%%' AND b = %s", "a LIKE 'x%%' AND b = %(p0)s", (0,)),
+        ("a LIKE '%s%' AND b = $2", "a LIKE '%%s%%' AND b = %(p0)s", (1,)),
+        ("a = $2 AND b = $1 AND c = $2", "a = %(p0)s AND b = %(p1)s AND c = %(p0)s", (1, 0)),
+        ("é = 'ü' AND b = %b", "é = 'ü' AND b = %(p0)s", (0,)),
+        ("a LIKE '50%%' AND b = '$1'", "a LIKE '50%' AND b = '$1'", ()),
     ],
 )
 def test_placeholders_become_numbers(sql, expected, wanted):
@@ -64,8 +65,8 @@ def test_placeholders_become_numbers(sql, expected, wanted):
 
 def test_each_statement_of_a_text_has_its_own_parameters():
     first, second = read_text("SELECT %s; SELECT %s, %s;", True)
-    assert (first.sql.strip(), first.wanted) == ("SELECT $1", (0,))
-    assert (second.sql.strip(), second.wanted) == ("SELECT $1, $2", (1, 2))
+    assert (first.sql.strip(), first.wanted) == ("SELECT %(p0)s", (0,))
+    assert (second.sql.strip(), second.wanted) == ("SELECT %(p0)s, %(p1)s", (1, 2))
 
 
 @pytest.mark.parametrize(
