@@ -121,25 +121,49 @@ def constraints(connection, table):
     return [text for (text,) in rows.fetchall()]
 
 
-def test_b1_c1_e1_other_tables_are_as_documented(session, connection):
+def names(connection, table):
+    return [name for name, *_ in columns(connection, table)]
+
+
+def test_b1_expression_profile_is_as_documented(session, connection):
     metadata.migrate(session)
-    names = {table: [c for c, *_ in columns(connection, table)] for table in ("expression_profile", "query_stats")}
-    assert names["expression_profile"] == [
+    assert names(connection, "expression_profile") == [
         *("id", "tenant_id", "table_name", "field_name", "is_enabled", "created_at", "schema_name")
-    ]
-    assert names["query_stats"] == [
-        *("id", "tenant_id", "table_name", "field_name", "query_type", "duration_ms", "created_at")
     ]
     assert constraints(connection, "expression_profile") == [
         "PRIMARY KEY (id)",
         "UNIQUE (tenant_id, table_name, field_name, schema_name)",
     ]
+
+
+def test_c1_query_stats_is_as_documented(session, connection):
+    metadata.migrate(session)
+    assert names(connection, "query_stats") == [
+        *("id", "tenant_id", "table_name", "field_name", "query_type", "duration_ms", "created_at")
+    ]
     assert constraints(connection, "query_stats") == ["PRIMARY KEY (id)"]
-    log = [c for c, *_ in columns(connection, "mutation_log")]
-    documented = ["id", "tenant_id", "mutation_type", "table_name", "field_name", "details_json", "created_at"]
-    assert log[:7] == documented
+
+
+def test_e1_mutation_log_is_as_documented(session, connection):
+    metadata.migrate(session)
+    number, *others = columns(connection, "mutation_log")[:7]
+    assert number[:3] == ("id", "bigint", "NO") and number[3].startswith("nextval")
+    assert others == [
+        ("tenant_id", "integer", "YES", None),
+        ("mutation_type", "text", "NO", None),
+        ("table_name", "text", "YES", None),
+        ("field_name", "text", "YES", None),
+        ("details_json", "jsonb", "YES", None),
+        ("created_at", "timestamp with time zone", "YES", "now()"),
+    ]
+    assert constraints(connection, "mutation_log") == ["PRIMARY KEY (id)"]
+    log = names(connection, "mutation_log")
     assert {"op_id", "attempt", "state", "actor", "relid", "columns_fingerprint", "index_name"} <= set(log)
     assert {"definition_sql", "undo_sql", "backend_pid", "backend_start", "sqlstate", "error", "leftover"} <= set(log)
+
+
+def test_every_time_knows_its_zone(session, connection):
+    metadata.migrate(session)
     stamps = connection.execute(
         "SELECT count(*) FROM information_schema.columns WHERE table_schema = 'indexpilot'"
         " AND data_type = 'timestamp without time zone'"
