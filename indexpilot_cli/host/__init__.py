@@ -53,6 +53,10 @@ from indexpilot_cli.host.evolve import (
     validate_schema_change,
 )
 from indexpilot_cli.host.health import HealthStatus, alert_book, get_health
+from indexpilot_cli.host.hooks.django import record_django
+from indexpilot_cli.host.hooks.psycopg import recording_async_cursor, recording_cursor
+from indexpilot_cli.host.hooks.recorder import current_tenant, tenant_context
+from indexpilot_cli.host.hooks.sqlalchemy import record_sqlalchemy
 from indexpilot_cli.host.interceptor import (
     QueryBlockedError,
     QueryVerdict,
@@ -96,11 +100,13 @@ from indexpilot_cli.host.schema import (
     set_feature_group,
     validate_schema,
 )
+from indexpilot_cli.host.statements import RecordedStatements
 from indexpilot_cli.host.stats import (
     flush_query_stats,
     get_field_usage_stats,
     get_query_log_stats,
     get_query_stats,
+    get_recorded_statements,
     get_table_size_info,
     log_query_stat,
     prune_query_stats,
@@ -144,6 +150,7 @@ __all__ = [
     "PrometheusMetrics",
     "QueryBlockedError",
     "QueryVerdict",
+    "RecordedStatements",
     "RollbarErrors",
     "SafetyLevel",
     "SafetyReason",
@@ -163,6 +170,7 @@ __all__ = [
     "configure_profile_cache",
     "create_metadata_tables",
     "create_smart_index",
+    "current_tenant",
     "detect_and_sync_schema_changes",
     "detect_database",
     "disable_field",
@@ -199,6 +207,7 @@ __all__ = [
     "get_query_log_stats",
     "get_query_stats",
     "get_recent_mutations",
+    "get_recorded_statements",
     "get_sample_query_for_field",
     "get_system_status",
     "get_table_size_info",
@@ -223,6 +232,10 @@ __all__ = [
     "perform_weekly_lifecycle",
     "preview_schema_change",
     "prune_query_stats",
+    "record_django",
+    "record_sqlalchemy",
+    "recording_async_cursor",
+    "recording_cursor",
     "run_lifecycle_scheduler",
     "safe_add_column",
     "safe_alter_column_type",
@@ -233,6 +246,7 @@ __all__ = [
     "set_query_stat_wait",
     "should_create_index",
     "should_wait_for_maintenance_window",
+    "tenant_context",
     "validate_field_name",
     "validate_schema",
     "validate_schema_change",

@@ -20,9 +20,10 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.table import TenantRegistry
-from indexpilot_cli.host import place
+from indexpilot_cli.host import place, statements
 from indexpilot_cli.host.buffer import BufferStats, PendingStats, StatBuffer, checked
 from indexpilot_cli.host.place import TtlCache
+from indexpilot_cli.host.statements import ObservedText, PendingStatement, RecordedStatements
 from indexpilot_cli.workload import query_stats
 from indexpilot_cli.workload.query_stats import QueryStat
 
@@ -58,6 +59,16 @@ def log_query_stat(
         _buffer.reject()
         return False
     return _buffer.add(PendingStats(stat, not skip_validation))
+
+
+def note_statement(observed: ObservedText, tenant_id: object, duration_ms: float) -> None:
+    """Note a statement that ran; what it touches is found out when it is written."""
+    _buffer.add(PendingStatement(observed, tenant_id, duration_ms, time.time()))
+
+
+def get_recorded_statements() -> RecordedStatements:
+    """What became of the statements that the hooks saw (``get_query_log_stats`` counts the rows)."""
+    return statements.counts.frozen()
 
 
 def set_query_stat_wait(seconds: float) -> None:
@@ -130,17 +141,22 @@ def prune_query_stats(keep_days: float) -> int:
     return gone
 
 
-def _write(rows: Sequence[PendingStats]) -> tuple[int, int]:
+def _write(pending: Sequence[PendingStats | PendingStatement]) -> tuple[int, int]:
     """Write the good rows of a batch; gives how many they and the others are.
 
     Raises IndexPilotError when the batch must be tried again.
     """
     schema = place.metadata_schema()
-    with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
-        if not place.is_running(session):
-            return 0, len(rows)
-        written = _insert(session, _known(session, rows, schema), schema)
-    return written, len(rows) - written
+    # Before a connection is borrowed: to understand statements takes longer than to write them.
+    made = statements.rows_of([row for row in pending if isinstance(row, PendingStatement)])
+    rows = [row for row in pending if isinstance(row, PendingStats)] + made.rows
+    written = 0
+    if rows:
+        with place.session(statement_timeout_ms=_WRITE_MS, lock_timeout_ms=_LOCK_MS) as session:
+            if place.is_running(session):
+                written = _insert(session, _known(session, rows, schema), schema)
+    made.count()
+    return written, len(rows) - written + made.rejected
 
 
 def _insert(session: Session, stats: Sequence[QueryStat], schema: str) -> int:
@@ -204,7 +220,7 @@ def _write_at_end_of_worker() -> None:
             util.Finalize(None, _at_exit, exitpriority=0)
 
 
-_buffer = StatBuffer(_write, on_start=_write_at_end_of_worker)
+_buffer: StatBuffer[PendingStats | PendingStatement] = StatBuffer(_write, on_start=_write_at_end_of_worker)
 
 
 def _after_fork() -> None:

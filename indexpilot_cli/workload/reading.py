@@ -11,6 +11,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import StatementKind, is_own
 from indexpilot_cli.sql.parser import (
     Node,
+    Statement,
     Unparsed,
     fingerprint,
     normalise,
@@ -88,17 +89,24 @@ def _bare(text: str) -> str:
 
 def read(text: str, catalog: Catalog) -> Reading | Unread:
     """The template side of one text."""
+    query = query_in(text, catalog)
+    if isinstance(query, Unread):
+        return query
+    kind, statement = query
+    return _reading(kind, statement.node, _bare(statement.text), catalog)
+
+
+def query_in(text: str, catalog: Catalog) -> tuple[StatementKind, Statement] | Unread:
+    """The query that a text holds, when it asks or changes a table that the catalog has."""
     if is_own(text):
         return Unread("own", "sent by indexpilot")
     query = kept(text)
     statement = None if query.reason else parse(query.text)
     if statement is None or isinstance(statement, Unparsed):
         return Unread(query.reason, query.detail) if statement is None else Unread(*why_unparsed(statement))
-    kind, node, literal = statement.kind, statement.node, _bare(query.text)
-    if kind is None:
-        return Unread("utility", node.kind)
-    unread = _relations_unread(inlined(node, catalog), catalog)
-    return unread or _reading(kind, node, literal, catalog)
+    if statement.kind is None:
+        return Unread("utility", statement.node.kind)
+    return _relations_unread(inlined(statement.node, catalog), catalog) or (statement.kind, statement)
 
 
 def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) -> Reading | Unread:

@@ -32,6 +32,8 @@ SILENT = {
         *("DatadogMetrics", "PrometheusMetrics", "StatsdMetrics"),
         *("configure_interceptor", "get_interceptor_metrics"),
         *("QueryBlockedError", "QueryVerdict", "SafetyLevel", "SafetyReason"),
+        *("record_django", "record_sqlalchemy", "recording_cursor", "recording_async_cursor", "current_tenant"),
+        *("tenant_context", "get_recorded_statements", "RecordedStatements"),
         *("Alert", "AlertBook", "AlertLevel", "AlertRule", "HealthStatus", "alert_book"),
     ),
     "they are asked query by query or read what another function wrote": (

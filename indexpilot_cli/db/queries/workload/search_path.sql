@@ -1,0 +1,1 @@
+SELECT current_schemas(false)::text[] AS schemas

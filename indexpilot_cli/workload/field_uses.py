@@ -1,0 +1,132 @@
+"""What the rows of ``query_stats`` can hold of one statement: which fields of which tables it uses, and how."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import NamedTuple
+
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse, StatementKind
+from indexpilot_cli.genome.fields import GenomeField
+from indexpilot_cli.sql.normal import type_name
+from indexpilot_cli.workload.predicates.blocks import relation_uses
+from indexpilot_cli.workload.reading import Unread, query_in, tables_named
+
+# The words for kinds of queries that recommend --source query_stats knows. What is not here (an expression, <>, a
+# regular expression) is served by no index on the bare field, and a row of the field would say it is.
+_KINDS = {
+    AtomKind.EQUAL: "equal",
+    AtomKind.IN: "in",
+    AtomKind.RANGE: "range",
+    AtomKind.IS_NULL: "null",
+    AtomKind.IS_NOT_NULL: "not_null",
+    AtomKind.JOIN: "join",
+    AtomKind.CONTAINS: "contains",
+}
+_BY_OPERATOR = {"BETWEEN": "between", "~~": "like", "~~*": "ilike", "^@": "like"}
+# %% is a percent sign; %s, %b, %t and %(name)s are values, as psycopg and the DB API have it.
+_PLACEHOLDER = re.compile(r"%(?:%|\((?P<name>[^)]*)\)[sbt]|[sbt])")
+
+
+class FieldUse(NamedTuple):
+    """One row's worth: ``field`` is None when the table is read or written and no field of it is looked up."""
+
+    table: str
+    field: str | None
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class StatementUses:
+    """The uses, each once. ``partly``: a condition or a table of the statement is in none of them."""
+
+    uses: tuple[FieldUse, ...]
+    partly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldCatalog:
+    """The tables of the genome catalog, as the predicates of statements are read with.
+
+    ``repeated`` are names that tables of several schemas have, ``ambiguous`` those of them that an unqualified name
+    does not tell apart: none of the tables is on the search path.
+    """
+
+    catalog: Catalog
+    repeated: frozenset[str]
+    ambiguous: frozenset[str]
+
+
+def field_catalog(fields: Iterable[GenomeField], search_path: Sequence[str]) -> FieldCatalog:
+    """From the rows of the genome catalog and the schemas that unqualified names are looked for in.
+
+    The search path of the application's own connections is not known; a table of another schema is found when no other
+    has its name.
+    """
+    tables: dict[QualifiedName, list[Column]] = {}
+    for field in fields:
+        columns = tables.setdefault(field.table, [])
+        short = type_name(field.type)
+        columns.append(Column(field.name, len(columns) + 1, field.type, short, "A" if short.endswith("[]") else "U"))
+    found = tuple(Table(name, "r", tuple(columns)) for name, columns in tables.items())
+    path = dict.fromkeys((*search_path, *sorted(name.schema for name in tables)))
+    repeated = frozenset(name for name, count in Counter(name.name for name in tables).items() if count > 1)
+    reached = {name.name for name in tables if name.schema in search_path}
+    return FieldCatalog(Catalog(0, "", found, search_path=tuple(path)), repeated, repeated - reached)
+
+
+def field_uses(text: str, known: FieldCatalog) -> StatementUses | Unread:
+    """How a statement uses the fields that the catalog has, or why it cannot be told."""
+    query = query_in(text, known.catalog)
+    if isinstance(query, Unread):
+        return query
+    _, statement = query
+    named = [(node.text("relname"), node.text("schemaname") or None) for node in tables_named(statement.node)]
+    unclear = [name for name, schema in named if schema is None and name in known.ambiguous]
+    if unclear:
+        return Unread("ambiguous", f"several schemas have {unclear[0]}")
+    relations = relation_uses(statement, known.catalog)
+    uses = dict.fromkeys(chain.from_iterable(_of_relation(relation, known.repeated) for relation in relations))
+    missing = any(known.catalog.resolve(name, schema) is None for name, schema in named)
+    return StatementUses(tuple(uses), missing or any(map(_is_unsaid, relations)))
+
+
+def with_parameters(text: str) -> str:
+    """A statement as drivers of Python take it (``%s``, ``%(name)s``, ``%%``), as the server does (``$1``, ``%``)."""
+    numbers: dict[str, int] = {}
+
+    def parameter(found: re.Match[str]) -> str:
+        if found.group() == "%%":
+            return "%"
+        name = found["name"] if found["name"] is not None else f"%{found.start()}"
+        return f"${numbers.setdefault(name, len(numbers) + 1)}"
+
+    return _PLACEHOLDER.sub(parameter, text)
+
+
+def _of_relation(relation: RelationUse, repeated: frozenset[str]) -> Iterator[FieldUse]:
+    name = relation.table
+    title = f"{name.schema}.{name.name}" if name.name in repeated else name.name
+    found = [FieldUse(title, atom.column, kind) for atom in relation.atoms if atom.column and (kind := _kind(atom))]
+    if relation.limited:
+        found += [FieldUse(title, key.column, "order") for key in relation.order_by if key.column]
+    yield from found
+    if relation.write is StatementKind.UPDATE:
+        yield from (FieldUse(title, field, "update") for field in sorted(relation.updated))
+    elif relation.write is not None:
+        yield FieldUse(title, None, relation.write.value)
+    elif not found:
+        yield FieldUse(title, None, "read")
+
+
+def _kind(atom: Atom) -> str | None:
+    return _BY_OPERATOR.get(atom.operator) or _KINDS.get(atom.kind)
+
+
+def _is_unsaid(relation: RelationUse) -> bool:
+    return any(atom.column is None or _kind(atom) is None for atom in relation.atoms)
