@@ -54,7 +54,7 @@ THIRD_PARTY = {
     "sentry_sdk": ("host/adapters/errors",),
     "rollbar": ("host/adapters/errors",),
     "psycopg2": ("db/dbapi",),
-    "sqlalchemy": ("host/hooks/sqlalchemy",),
+    "sqlalchemy": ("host/hooks/sqlalchemy", "host/interceptor/wrappers"),
     "django": ("host/hooks/django",),
     "asgiref": ("host/hooks/django",),
     "psutil": ("guards/context", "planner/twin/cluster"),
