@@ -40,6 +40,7 @@ class ObservedStatement:
     ``variance`` is Σ calls·sd² in ms², where the source knows it. ``blocks`` is hit + read, in pages.
     ``cancelled`` are those of the calls that a timeout or somebody ended: their time is a lower bound.
     ``search_path`` is that of the role that sent it, where it is known.
+    ``assumed``: nobody saw the statement, it was made from what is known of it.
     """
 
     text: str
@@ -53,6 +54,7 @@ class ObservedStatement:
     origin: str | None = None
     cancelled: float = 0.0
     search_path: tuple[str, ...] = ()
+    assumed: bool = False
 
 
 class Stage(StrEnum):
@@ -74,7 +76,7 @@ class Skipped:
     """Statements that could not be used: why, an example, and how much of the workload they carry.
 
     ``reason`` is a stable word: utility, unparsed, own, transaction, unplanned, not_modelled, no_table,
-    empty, too_long, compressed, catalog_only, and failed: a fault of ours that ought to be reported.
+    no_field, empty, too_long, compressed, covered, catalog_only, and failed: a fault of ours that ought to be reported.
     ``share`` is that of the whole workload, where it has been worked out.
     """
 
@@ -259,7 +261,8 @@ class QueryTemplate:
     ``samples`` are real parameter vectors or whole literal statements seen, most frequent first; where IN lists differ
     in length the first stand for the lengths, with their calls. ``variants`` are (text, calls) by length where there
     are no samples.
-    ``relations`` in order of appearance; ``uses`` one per relation and block. ``cancelled`` as with a statement.
+    ``relations`` in order of appearance; ``uses`` one per relation and block. ``cancelled`` and ``assumed`` as with a
+    statement.
     """
 
     id: str
@@ -276,6 +279,7 @@ class QueryTemplate:
     blocks: float | None = field(default=None, compare=False)
     variants: tuple[tuple[str, float], ...] = field(default=(), compare=False)
     cancelled: float = field(default=0.0, compare=False)
+    assumed: bool = False
 
     @property
     def is_write(self) -> bool:

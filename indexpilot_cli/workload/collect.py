@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from indexpilot_cli.core import files
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.parser import split
 from indexpilot_cli.sql.utility import kept
@@ -27,18 +28,20 @@ _LOG_SUFFIXES = (".json", ".csv", ".log", ".jsonlog", ".csvlog")
 def collect(source: Source, request: WorkloadRequest) -> tuple[Workload, ...]:
     """One workload per place the statements come from.
 
-    Without files and flags: the snapshot's workload, else ``pg_stat_statements`` of the connected database.
-    Raises UsageError for files that cannot be read and for a request that no source can answer.
+    Without files and flags: the snapshot's workload, else ``pg_stat_statements`` of the connected database. What was
+    recorded in ``query_stats`` comes with real statements: those of the files, else of ``pg_stat_statements`` where it
+    can be read. Raises UsageError for files that cannot be read and for a request that no source can answer.
     """
     found: list[Workload] = []
     if request.queries:
         statements = tuple(ObservedStatement(text, origin="--query") for text in request.queries)
         found.append(Workload(SourceKind.SQL, statements))
+    if request.source is SourceKind.QUERY_STATS:
+        found.insert(0, _recorded(source, request))
+        found += () if request.files or request.queries else _also_observed(source)
     if request.files:
         found += [_read_file(name, request, source) for name in request.files]
-    elif request.source is SourceKind.QUERY_STATS:
-        found.append(_recorded(source, request))
-    elif not request.queries:
+    elif not request.queries and request.source is not SourceKind.QUERY_STATS:
         found.append(_observed(source, request))
     return tuple(map(without_utilities, found))
 
@@ -72,10 +75,19 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
     return read_statements(source.session, with_paths=source.siblings is not None)
 
 
+def _also_observed(source: Source) -> Iterator[Workload]:
+    """What the server counted, where it counts and lets us read."""
+    from indexpilot_cli.db.statements import read_statements
+
+    assert source.session is not None
+    with suppress(PrerequisiteError):
+        yield read_statements(source.session)
+
+
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:
     if source.session is None:
         raise UsageError("recorded query_stats are in the database, not in a snapshot", hint="give a connection")
-    from indexpilot_cli.workload.query_stats import recorded_workload
+    from indexpilot_cli.workload.recorded import recorded_workload
 
     return recorded_workload(source, since=request.since)
 
@@ -107,7 +119,7 @@ def _is_log(stream: Path | TextIO, kind: SourceKind | None) -> bool:
     from indexpilot_cli.workload.logs import looks_like_log
     from indexpilot_cli.workload.packed import begin_of
 
-    if kind is not None:
+    if kind not in (None, SourceKind.QUERY_STATS):
         return kind is SourceKind.LOG
     if isinstance(stream, Path):
         suffix = files.plain_suffix(stream)

@@ -28,12 +28,13 @@ from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_express
 from indexpilot_cli.sql.utility import kept
 from indexpilot_cli.workload.aside import Fault, attempted
 from indexpilot_cli.workload.collect import merged
+from indexpilot_cli.workload.covered import COVERED, counted_once
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from indexpilot_cli.workload.predicates.row_security import secured
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
 
 MAX_SAMPLES = 20
-_ELSEWHERE = ("compressed", "own")  # counted among the templates, or no part of the workload
+_ELSEWHERE = ("compressed", "own", COVERED)  # counted among the templates, or no part of the workload
 _MAX_REMEMBERED = 200  # distinct samples of one template while folding
 _OF_EACH_LENGTH = 5  # of them that a rare length of an IN list may add
 _CLASSES = 4  # lengths of IN lists that are told apart
@@ -54,6 +55,7 @@ class _Group:
     cancelled: float = 0.0
     untimed: float = 0.0  # cancelled calls whose time nothing tells
     longest: float = 0.0  # milliseconds of a call that finished
+    assumed: bool = False
 
     def add(self, reading: Reading, observed: ObservedStatement) -> None:
         """Merge one observation."""
@@ -64,6 +66,7 @@ class _Group:
         self.blocks = _sum(self.blocks, observed.blocks)
         self.variance = _sum(self.variance, observed.variance)
         self.cancelled += observed.cancelled
+        self.assumed = observed.assumed
         if observed.total_ms is None:
             self.untimed += observed.cancelled
         elif observed.calls and not observed.cancelled:
@@ -108,11 +111,12 @@ def fold(
     groups, skipped = _grouped(whole, reader)
     notes = (*whole.notes, *_bounded(groups.values()))
     found, failed = _templates(groups, catalog, reader)
+    found, covered = counted_once(found)
     templates = _named(found)
     weight = _weight(by, templates)
     templates.sort(key=weight, reverse=True)
     kept, small = _enough(templates, min_calls, min_ms, limit)
-    skipped += [*failed, *small]
+    skipped += [*failed, *covered, *small]
     times = [t.total_ms for t in templates if t.total_ms is not None]
     return FoldedWorkload(
         templates=tuple(kept),
@@ -145,7 +149,9 @@ def _grouped(workload: Workload, reader: Reader) -> tuple[dict[str, _Group], lis
         if isinstance(reading, Fault):
             _skip(skipped, Unread(FAILED, str(reading)), observed, Stage.FOLD)
         elif isinstance(reading, Reading):
-            groups.setdefault(reading.key, _Group()).add(reading, observed)
+            # A statement that was made never adds to one that was seen: what it may add to them is found out later.
+            key = f"assumed {reading.key}" if observed.assumed else reading.key
+            groups.setdefault(key, _Group()).add(reading, observed)
         else:
             _skip(skipped, reading, observed)
     return groups, [*workload.skipped, *skipped.values()]
@@ -211,6 +217,7 @@ def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> Quer
         blocks=group.blocks,
         variants=() if samples else _variants(group.readings),
         cancelled=group.cancelled,
+        assumed=group.assumed,
     )
 
 

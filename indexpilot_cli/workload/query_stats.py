@@ -1,96 +1,18 @@
-"""Statistics that a host application recorded, as statements."""
+"""Statistics that a host application recorded: written in batches, read as figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from typing import Any
 
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload
-from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.metadata import SCHEMA, question
-from indexpilot_cli.snapshot.source import Source
 
-# Statements by kind of query; {t} and {f} are identifiers that core.names has quoted.
-_KINDS = {"write": "update", "order_by": "order", "sort": "order"}
-_WITH_FIELD = {
-    "range": "SELECT * FROM {t} WHERE {f} >= $1",
-    "between": "SELECT * FROM {t} WHERE {f} BETWEEN $1 AND $2",
-    "like": "SELECT * FROM {t} WHERE {f} LIKE $1",
-    "in": "SELECT * FROM {t} WHERE {f} IN ($1, $2)",
-    "null": "SELECT * FROM {t} WHERE {f} IS NULL",
-    "order": "SELECT * FROM {t} ORDER BY {f} LIMIT 100",
-    "insert": "INSERT INTO {t} ({f}) VALUES ($1)",
-    # One row, found without a scan, so that the write costs what a write costs.
-    "update": "UPDATE {t} SET {f} = $1 WHERE ctid = '(0,1)'",
-    "delete": "DELETE FROM {t} WHERE {f} = $1",
-}
-_EQUAL = "SELECT * FROM {t} WHERE {f} = $1"
-_WITHOUT_FIELD = {
-    "insert": "INSERT INTO {t} DEFAULT VALUES",
-    "update": "INSERT INTO {t} DEFAULT VALUES",
-    "delete": "DELETE FROM {t} WHERE ctid = '(0,1)'",
-}
-_ALL = "SELECT * FROM {t}"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedQueries:
-    """One group of recorded queries: ``table`` may be qualified (``schema.table``); ``total_ms`` is their sum."""
-
-    table: str
-    field: str | None
-    query_type: str
-    count: int
-    total_ms: float
-
-
-def from_query_stats(rows: Iterable[RecordedQueries]) -> Workload:
-    """Statements that look a field up (or write it) as often and as long as was recorded.
-
-    Only table, field and kind of query are recorded, so reads become ``SELECT * … WHERE field = $1`` unless the
-    kind says range, between, like, in, null or order; a write becomes a change of one row. Rows with nothing
-    counted are skipped.
-    """
-    statements: list[ObservedStatement] = []
-    skipped: list[Skipped] = []
-    for row in rows:
-        text = _statement(row) if row.count > 0 and row.table else None
-        if text is None:
-            skipped.append(Skipped("empty", row.table, "nothing counted"))
-        else:
-            statements.append(ObservedStatement(text, float(row.count), row.total_ms, origin="query_stats"))
-    note = "synthesised from recorded fields: conditions on several columns at once are not known"
-    return Workload(SourceKind.QUERY_STATS, tuple(statements), tuple(skipped), notes=(note,) if statements else ())
-
-
-def _statement(row: RecordedQueries) -> str:
-    table = ".".join(quote_identifier(part) for part in row.table.split(".", 1))
-    kind = row.query_type.strip().lower()
-    kind = _KINDS.get(kind, kind)
-    if row.field:
-        return _WITH_FIELD.get(kind, _EQUAL).format(t=table, f=quote_identifier(row.field))
-    return _WITHOUT_FIELD.get(kind, _ALL).format(t=table)
-
-
-def recorded_workload(source: Source, *, since: datetime | None = None) -> Workload:
-    """The recorded reads and writes since ``since`` (None: all).
-
-    Raises PrerequisiteError before ``init``.
-    """
-
-    assert source.session is not None
-    if source.capabilities is None or source.capabilities.metadata_version is None:
-        raise PrerequisiteError(
-            "nothing is recorded: IndexPilot's tables are not there", hint="indexpilot init", code="not_initialised"
-        )
-    hours = None if since is None else (datetime.now(UTC) - since).total_seconds() / 3600
-    groups = figures(source.session, hours, schema=source.connection.metadata_schema)
-    return from_query_stats(
-        RecordedQueries(g.table_name, g.field_name, g.query_type, g.count, g.count * g.avg_ms) for g in groups
-    )
+# Enough to group five million rows by hashes, in half the time of a sort; what does not fit is written to disk.
+_GROUPING_KB = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,14 +94,23 @@ def figures(
 ) -> tuple[QueryStatGroup, ...]:
     """Count, average and percentiles per tenant, table, field and type over the last hours, most frequent first."""
     parameters = {"hours": hours, "table_name": table_name, "field_name": field_name}
-    return tuple(QueryStatGroup(*row) for row in session.rows(question(session, "workload/query", schema), parameters))
+    return tuple(QueryStatGroup(*row) for row in _grouped(session, "workload/query", parameters, schema))
 
 
 def usage(session: Session, hours: float | None = 24, *, schema: str = SCHEMA) -> tuple[FieldUsage, ...]:
     """How much each field was used in the last hours, most used first."""
-    return tuple(
-        FieldUsage(*row) for row in session.rows(question(session, "workload/usage", schema), {"hours": hours})
-    )
+    return tuple(FieldUsage(*row) for row in _grouped(session, "workload/usage", {"hours": hours}, schema))
+
+
+def totals(session: Session, since: datetime | None = None, *, schema: str = SCHEMA) -> Sequence[Row]:
+    """table_name, field_name, query_type, count, total_ms, oldest and newest, over all tenants."""
+    return _grouped(session, "workload/totals", {"since": since}, schema)
+
+
+def _grouped(session: Session, name: str, parameters: dict[str, Any], schema: str) -> Sequence[Row]:
+    with session.transaction():  # to which the setting is confined
+        session.rows("workload/memory", {"kilobytes": _GROUPING_KB})
+        return session.rows(question(session, name, schema), parameters)
 
 
 def prune(session: Session, keep_days: float, *, schema: str = SCHEMA) -> int:

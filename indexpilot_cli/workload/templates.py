@@ -20,6 +20,7 @@ from indexpilot_cli.core.workload import (
 from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workload.aside import each
 from indexpilot_cli.workload.collect import collect
+from indexpilot_cli.workload.covered import COVERED
 
 TypesOf = Callable[[str], Sequence[str] | None]
 
@@ -93,14 +94,14 @@ def unplanned(template: QueryTemplate, stage: Stage, why: str, catalog: Catalog)
 def with_shares(skipped: Iterable[Skipped], folded: FoldedWorkload) -> tuple[Skipped, ...]:
     """The skipped with their shares of the whole workload: of time where every template has times, else of calls.
 
-    What we sent ourselves is no part of it.
+    What we sent ourselves is no part of it, nor what was recorded of statements that are there.
     """
     items = tuple(skipped)
     timed = folded.templates or [s for s in items if s.total_ms]
     by_time = bool(timed) and all(t.total_ms is not None for t in folded.templates)
 
     def measure(item: QueryTemplate | Skipped) -> float:
-        if isinstance(item, Skipped) and item.reason == "own":
+        if isinstance(item, Skipped) and item.reason in ("own", COVERED):
             return 0.0
         return (item.total_ms or 0.0) if by_time else item.calls
 

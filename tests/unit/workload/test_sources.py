@@ -14,7 +14,6 @@ from indexpilot_cli.workload.clock import LogClock
 from indexpilot_cli.workload.collect import read_sql
 from indexpilot_cli.workload.executions import parse_parameters
 from indexpilot_cli.workload.logs import read_log
-from indexpilot_cli.workload.query_stats import RecordedQueries, from_query_stats
 from indexpilot_cli.workload.tally import _shape
 
 VALUE = st.one_of(st.none(), st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
@@ -313,23 +312,3 @@ def test_sql_files_and_directories(tmp_path):
 def _empty(path):
     (path / "empty").mkdir()
     return path / "empty"
-
-
-def test_recorded_queries():
-    rows = [
-        RecordedQueries("orders", "status", "READ", 100, 250.0),
-        RecordedQueries("archive.orders", "id", "range", 5, 1.0),
-        RecordedQueries("orders", "Select", "like", 5, 1.0),
-        RecordedQueries("orders", "status", "update", 7, 2.0),
-        RecordedQueries("orders", None, "read", 1, 2.0),
-        RecordedQueries("orders", "x", "read", 0, 0.0),
-    ]
-    found = from_query_stats(rows)
-    assert [(s.text, s.calls, s.total_ms) for s in found.statements] == [
-        ("SELECT * FROM orders WHERE status = $1", 100, 250.0),
-        ("SELECT * FROM archive.orders WHERE id >= $1", 5, 1.0),
-        ('SELECT * FROM orders WHERE "Select" LIKE $1', 5, 1.0),
-        ("UPDATE orders SET status = $1 WHERE ctid = '(0,1)'", 7, 2.0),
-        ("SELECT * FROM orders", 1, 2.0),
-    ]
-    assert [s.reason for s in found.skipped] == ["empty"]
