@@ -89,5 +89,6 @@ def _fields(use: RelationUse) -> Iterable[str]:
     """The fields it writes, else those it asks for or sorts by."""
     if use.write is StatementKind.UPDATE:
         return sorted(use.updated)
-    keys = (*use.atoms, *use.order_by, *use.group_by, *use.distinct)
-    return sorted({*use.tested, *(key.column for key in keys if key.column is not None)} - {"ctid"})
+    sorted_by = (*use.order_by, *use.group_by, *use.distinct)
+    named = {*use.tested, *(atom.column for atom in use.atoms), *(key.column for key in sorted_by)}
+    return sorted(name for name in named if name not in (None, "ctid"))
