@@ -43,12 +43,14 @@ class MutationType(StrEnum):
     SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
                             or could not
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
-                            genome, tenant and rollback that only looked, lifecycle builds;
+                            genome, tenant and rollback that only looked, lifecycle builds and query-stats;
                             host.discover_schema_from_database and the host's functions that generate types
     ANALYZE_WORKLOAD        analyze; host.learn_query_risk
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
-    BULK_UPDATE             a backfill of schema-evolve add-column; host.prune_query_stats
-    DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores
+    BULK_UPDATE             a backfill of schema-evolve add-column; lifecycle query-stats --write, by itself and in the
+                            daily job; host.prune_query_stats
+    DATA_MIGRATION          values that schema-evolve drop-column --save keeps, and that its way back restores;
+                            lifecycle query-stats --write that makes a partitioned table
     LIFECYCLE_RUN           lifecycle, its jobs by the clock, host.perform_weekly_lifecycle and its like; apply: a table
                             vacuumed or analyzed, extended statistics made
     QUERY_BLOCKED           host.intercept_query: statements that it refused, a row per template and minute

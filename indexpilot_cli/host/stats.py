@@ -131,11 +131,13 @@ def get_table_size_info(table_name: str) -> dict[str, Any] | None:
 
 
 def prune_query_stats(keep_days: float) -> int:
-    """Delete statistics older than that; gives how many rows."""
+    """Delete statistics older than that; gives how many rows. By batches, and whole parts where it is partitioned."""
+    from indexpilot_cli.lifecycle.query_stats import prune
+
+    schema = place.metadata_schema()
     with place.logged(MutationType.BULK_UPDATE, "prune_query_stats", keep_days=keep_days) as note:
-        note.table("query_stats", place.metadata_schema())
-        with place.session() as session:
-            gone = query_stats.prune(session, keep_days, schema=place.metadata_schema())
+        note.table("query_stats", schema)
+        gone = prune(place.session, keep_days, schema)
         note.details(deleted=gone)
         note.idle = None if gone else "nothing_to_do"
     return gone

@@ -35,6 +35,7 @@ from indexpilot_cli.render.views.lifecycle_schedules import (
 )
 from indexpilot_cli.render.views.metrics import MetricsDocument
 from indexpilot_cli.render.views.plan import PlanDocument
+from indexpilot_cli.render.views.query_stats import StatisticsDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 
@@ -59,6 +60,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "lifecycle_policy": (LifecyclePolicyDocument, "Result of indexpilot lifecycle policy"),
     "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
     "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
+    "lifecycle_query_stats": (StatisticsDocument, "Result of indexpilot lifecycle query-stats"),
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
     "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
     "lifecycle_watch": (WatchDocument, "Result of indexpilot lifecycle watch"),

@@ -260,6 +260,7 @@ class LifecycleSettings:
 @dataclass(frozen=True, slots=True)
 class MaintenanceComponents:
     counters: bool = switch("keep the counters once a day")
+    query_stats: bool = switch("once a day drop recorded statistics past their age, and make parts for new ones")
     integrity: bool = switch("every hour compare the log with the catalog, and look for what runs left open")
     unused: bool = switch("indexes that nothing reads")
     redundant: bool = switch("duplicate and redundant indexes")
@@ -303,6 +304,14 @@ class HealthCheckSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryStatsSettings:
+    retention_days: float | None = key(None, "days that recorded statistics are kept; unset: for ever", low=0)
+    partition_by: str = key(
+        "none", "parts of the table, each dropped as a whole", choices=("none", "day", "week", "month")
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalSettings:
     """``operational.*``: work beside the advice."""
 
@@ -310,6 +319,7 @@ class OperationalSettings:
     lifecycle: LifecycleSettings = LifecycleSettings()
     maintenance: MaintenanceSettings = MaintenanceSettings()
     health_checks: HealthCheckSettings = HealthCheckSettings()
+    query_stats: QueryStatsSettings = QueryStatsSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,13 +113,6 @@ def _grouped(session: Session, name: str, parameters: dict[str, Any], schema: st
         return session.rows(question(session, name, schema), parameters)
 
 
-def prune(session: Session, keep_days: float, *, schema: str = SCHEMA) -> int:
-    """Delete rows older than that; gives how many. A negative number of days is a ValueError."""
-    if not keep_days >= 0:
-        raise ValueError("keep_days must not be negative")
-    return session.execute(question(session, "workload/prune", schema), {"days": keep_days})
-
-
 def table_size(session: Session, table_name: str, schema_name: str | None = None) -> TableSize | None:
     """Size of a table from the catalog and the file system, without reading a row; None when there is no such table."""
     row = session.one("log/table_size", {"table_name": table_name, "schema_name": schema_name})

@@ -10,6 +10,7 @@ from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, plann
 from indexpilot_cli.cli.commands import lifecycle_schedules
 from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
 from indexpilot_cli.cli.commands.lifecycle_metrics import METRICS_EXAMPLES, metrics
+from indexpilot_cli.cli.commands.lifecycle_query_stats import QUERY_STATS_EXAMPLES, query_stats
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -105,6 +106,7 @@ COMMANDS = {
     "lifecycle builds": builds,
     **lifecycle_schedules.COMMANDS,
     "lifecycle metrics": metrics,
+    "lifecycle query-stats": query_stats,
 }
 EXAMPLES = {
     "lifecycle": REPORT_EXAMPLES,
@@ -112,4 +114,5 @@ EXAMPLES = {
     "lifecycle builds": BUILDS_EXAMPLES,
     **lifecycle_schedules.EXAMPLES,
     "lifecycle metrics": METRICS_EXAMPLES,
+    "lifecycle query-stats": QUERY_STATS_EXAMPLES,
 }

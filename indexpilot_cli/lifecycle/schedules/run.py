@@ -16,8 +16,9 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look as look_at_server
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
-from indexpilot_cli.lifecycle import lifecycle, snapshots
+from indexpilot_cli.lifecycle import lifecycle, query_stats, snapshots
 from indexpilot_cli.lifecycle.integrity import IntegrityResult, SettledOperation, check_integrity, settle
+from indexpilot_cli.lifecycle.query_stats import StatisticsRequest
 from indexpilot_cli.lifecycle.schedules import store
 from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy, policies, require_tenant, tables_of
 from indexpilot_cli.lifecycle.schedules.store import Claim, NoClaim, PastRun
@@ -34,7 +35,7 @@ from indexpilot_cli.lifecycle.schedules.timetable import (
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
 from indexpilot_cli.lifecycle.values import LifecycleFinding, LifecycleRequest, LifecycleState
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
-from indexpilot_cli.settings.sections import BypassSettings, MaintenanceSettings, Settings
+from indexpilot_cli.settings.sections import BypassSettings, MaintenanceSettings, QueryStatsSettings, Settings
 from indexpilot_cli.snapshot.source import open_reader
 
 _PARTLY = 7
@@ -69,6 +70,7 @@ class ScheduleRunRequest:
     stale_seconds: float = 300.0
     record: Record = field(default_factory=Record)
     bypass: BypassSettings = field(default_factory=BypassSettings)
+    query_stats: QueryStatsSettings = field(default_factory=QueryStatsSettings)
 
     @classmethod
     def by(
@@ -86,6 +88,7 @@ class ScheduleRunRequest:
             settings.production_safeguards.lock_manager.stale_lock_seconds,
             report.record,
             settings.bypass,
+            settings.operational.query_stats,
         )
 
 
@@ -253,15 +256,38 @@ def _work(key: JobKey, request: ScheduleRunRequest, known: KnownJobs, claim: Cla
     progress.stage(f"lifecycle {key}")
     warnings: tuple[Warn, ...] = ()
     if parts and key.job is Job.COUNTERS:
-        kept = snapshots.run(
-            CounterSnapshotRequest(request.connection, request.report.standbys, request.record), progress
-        )
-        ran, warnings = replace(ran, notes=kept.result.notes), kept.warnings
+        ran, warnings = _daily(ran, request, progress)
     elif parts:
         ran, warnings = _looked(ran, request, policy, progress)
     claim.plan = ran.plan
     claim.details = _facts(ran)
     return ran, warnings
+
+
+def _daily(ran: JobRun, request: ScheduleRunRequest, progress: Progress) -> _Ran:
+    """The run with the counters kept and the recorded statistics maintained, which has a row in the log of its own."""
+    notes: list[str] = []
+    warnings: list[Warn] = []
+    if "counters" in ran.components:
+        asked = CounterSnapshotRequest(request.connection, request.report.standbys, request.record)
+        kept = snapshots.run(asked, progress)
+        notes += kept.result.notes
+        warnings += kept.warnings
+    if "query_stats" in ran.components and request.record.enabled:
+        found = query_stats.run(
+            StatisticsRequest(
+                request.connection,
+                request.query_stats.retention_days,
+                request.query_stats.partition_by,
+                convert=False,  # an existing table becomes another one by a command, not behind anybody's back
+                write=True,
+                record=request.record,
+            ),
+            progress,
+        )
+        notes += (*(f"{step.action} {step.part}: {step.text}" for step in found.result.steps), *found.result.notes)
+        warnings += found.warnings
+    return replace(ran, notes=tuple(notes)), tuple(warnings)
 
 
 def _looked(ran: JobRun, request: ScheduleRunRequest, policy: TenantPolicy | None, progress: Progress) -> _Ran:

@@ -134,8 +134,10 @@ def components(job: Job, switched: MaintenanceComponents) -> tuple[str, ...]:
     names: tuple[str, ...] = (*_STATES, *(("structure",) if job is Job.MONTHLY else ()))
     if job is Job.TENANT:
         names = tuple(name for name in names if name != "integrity")  # our tables are nobody's own
-    elif job in (Job.INTEGRITY, Job.COUNTERS):
-        names = (job.value,)
+    elif job is Job.INTEGRITY:
+        names = ("integrity",)
+    elif job is Job.COUNTERS:
+        names = ("counters", "query_stats")  # what there is to do once a day
     on = asdict(switched)
     return tuple(name for name in names if on[name])
 

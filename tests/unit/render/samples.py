@@ -573,6 +573,7 @@ def outcomes():
         history,
         lifecycle,
         metrics,
+        query_stats,
         recommend,
         schema_change,
     )
@@ -631,6 +632,7 @@ def outcomes():
         ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),
         *(("lifecycle_metrics", r, metrics.metrics_view(r, path)) for r, path in METRICS_SHOWN),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
+        *(("lifecycle_query_stats", r, query_stats.statistics_view(r)) for r in jobs.STATISTICS),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),
         ("config", settings, config.config_view(settings, ("./indexpilot.yaml",))),

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.lifecycle.integrity import IntegrityResult, OpenOperation, SettledOperation, StaleLock
+from indexpilot_cli.lifecycle.partitions import StatisticsPart
+from indexpilot_cli.lifecycle.query_stats import StatisticsAction, StatisticsResult, StatisticsStep
 from indexpilot_cli.lifecycle.schedules.policies import PolicyResult, TenantPolicy
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
@@ -73,4 +75,46 @@ UNITS = [units(UnitRequest(kind, "/usr/bin/indexpilot", "dbname=shop", ("passwor
 POLICIES = (
     PolicyResult((), False),
     PolicyResult((TenantPolicy(7, "monthly", ("unused",), timedelta(days=60)), TenantPolicy(8, "weekly")), True),
+)
+
+STATISTICS = (
+    StatisticsResult(
+        False,
+        (StatisticsPart("query_stats", True, False, None, None, 5_000_000, 800_000_000),),
+        30.0,
+        (
+            StatisticsStep(
+                StatisticsAction.DELETE, "query_stats", "rows before 2026-10-30 03:00Z, in batches of 10,000", 4_200_000
+            ),
+            StatisticsStep(
+                StatisticsAction.CONVERT,
+                "query_stats",
+                "becomes the first part of a table partitioned by day, for rows before 2026-11-30",
+                None,
+                ("ALTER TABLE indexpilot.query_stats RENAME TO query_stats_until_20261130",),
+            ),
+        ),
+        False,
+    ),
+    StatisticsResult(
+        True,
+        (
+            StatisticsPart("query_stats_until_20261130", False, False, None, NOW, None, 8192),
+            StatisticsPart("query_stats_p20261130", False, False, NOW, NOW + timedelta(days=1), 0, 8192),
+            StatisticsPart("query_stats_default", False, True, None, None, 0, 8192),
+        ),
+        None,
+        (
+            StatisticsStep(
+                StatisticsAction.DROP,
+                "query_stats_p20261101",
+                "all its rows are too old",
+                1,
+                ("DROP TABLE indexpilot.query_stats_p20261101",),
+            ),
+        ),
+        True,
+        ("query_stats stays partitioned by day",),
+    ),
+    StatisticsResult(False, (), None, (), False),
 )

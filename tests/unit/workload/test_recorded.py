@@ -101,7 +101,7 @@ def test_a_statement_that_the_server_counted_is_not_counted_again():
 
 
 def test_a_condition_among_others_covers_a_field_and_a_selected_one_does_not():
-    text = "SELECT \"Select\" FROM orders WHERE status = $1 AND id > $2"
+    text = 'SELECT "Select" FROM orders WHERE status = $1 AND id > $2'
     rows = [("orders", name, "READ", 9, 45.0) for name in ("status", "id", "Select")]
     found = beside([(text, 10, 50.0)], *rows)
     assert weights(found) == [

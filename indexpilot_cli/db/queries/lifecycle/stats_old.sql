@@ -1,0 +1,3 @@
+SELECT count(*) AS rows, max(id) AS last
+FROM {schema}.{part}
+WHERE created_at < %(cutoff)s
