@@ -174,7 +174,7 @@ def swap_statements(schema: str, until: datetime, owner: StatisticsOwner) -> Ite
         to = SQL("PUBLIC") if grantee is None else Identifier(grantee)
         more = SQL(" WITH GRANT OPTION") if grantable else SQL("")
         # The words of aclexplode(): SELECT, INSERT …
-        yield SQL("GRANT {} ON {} TO {}{}").format(SQL(privilege), table, to, more)  # type: ignore[arg-type]
+        yield SQL("GRANT {} ON {} TO {}{}").format(SQL(privilege), table, to, more)
     yield _attach(schema, old, SQL("FROM (MINVALUE) TO ({})").format(_time(until)))
     yield release_statement(schema, old)
     yield from _made(schema, _FALLBACK, owner)
