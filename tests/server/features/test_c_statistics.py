@@ -158,8 +158,8 @@ def test_c10_old_rows_go_in_batches(server, dsn, monkeypatch):
     assert [(s.action, s.rows) for s in done.steps] == [("delete", 110)] and rows(server) == 30
     assert sum("DELETE" in text for text in sent) == 3
     assert ask(dsn, keep_days=30, write=True).steps == ()
-    logged = "SELECT state, details_json ->> 'deleted' FROM indexpilot.mutation_log WHERE mutation_type = 'BULK_UPDATE'"
-    assert server.execute(logged).fetchall() == [("DONE", "110")]
+    logged = "SELECT details_json ->> 'deleted' FROM indexpilot.mutation_log WHERE mutation_type = 'BULK_UPDATE'"
+    assert server.execute(logged).fetchall() == [("110",), ("0",)]
     record(server, 5, "3 days")
     assert host.prune_query_stats(1) == 5 and rows(server) == 30
     with pytest.raises(ValueError):
