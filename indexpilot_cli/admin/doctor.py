@@ -126,6 +126,7 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found.append(Check("ok", "snapshot", f"{request.snapshot}, PostgreSQL {source.catalog.major}", code="snapshot"))
     else:
         found += checks.server_checks(source.capabilities)
+        found += checks.encryption_checks(source.capabilities)
         found += checks.planner_checks(source.capabilities, source.catalog)
         found += checks.workload_checks(source.capabilities)
         found += checks.privilege_checks(source.capabilities)

@@ -12,6 +12,7 @@ from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import size
+from indexpilot_cli.guards.context import stays_here
 from indexpilot_cli.lifecycle.findings.invalid import unusable
 from indexpilot_cli.lifecycle.findings.statistics import PARENT, never_analyzed, stale
 from indexpilot_cli.log.metadata import grants
@@ -48,6 +49,15 @@ def server_checks(capabilities: Capabilities) -> Iterator[Check]:
             "connect to the server directly for apply",
             "pooler",
         )
+
+
+def encryption_checks(capabilities: Capabilities) -> Iterator[Check]:
+    """A line where rows and statements cross a network in the clear."""
+    server = capabilities.server
+    if not server.tls and not stays_here(server.host or "/"):
+        text = f"what goes to {server.host} and back can be read on the way"
+        fix = "set sslmode=verify-full (in --dsn, DB_SSLMODE or connection.sslmode)"
+        yield Check("warning", "encryption", text, fix, "encryption")
 
 
 def planner_checks(capabilities: Capabilities, catalog: Catalog) -> Iterator[Check]:

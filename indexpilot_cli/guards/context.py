@@ -231,8 +231,13 @@ def measure(host: str | None, backend: int, begun: datetime | None, path: str | 
     return HostFacts(True, proof, _load() if cpu else None, psutil.cpu_count(), path, _free(path) if path else None)
 
 
+def stays_here(host: str) -> bool:
+    """Whether what is sent to that host, a socket directory or a name, leaves this machine by no network."""
+    return host.startswith(("/", "@")) or host in _LOCAL_NAMES
+
+
 def _is_here(host: str, backend: int, begun: datetime | None) -> bool:
-    if not host.startswith(("/", "@")) and host not in _LOCAL_NAMES:
+    if not stays_here(host):
         return False
     try:
         process = psutil.Process(backend)

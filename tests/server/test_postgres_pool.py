@@ -24,7 +24,7 @@ def settled(**wanted):
     return get_pool_stats()
 
 
-def test_numbers_are_true(pool):
+def test_h5_numbers_are_true(pool):
     assert settled(size=2, free=2).used == 0
     with get_connection(), get_connection(), get_connection():
         stats = settled(size=3)
@@ -32,7 +32,7 @@ def test_numbers_are_true(pool):
     assert settled(free=3).used == 0
 
 
-def test_thirty_threads_share_four_connections(pool):
+def test_h2_thirty_threads_share_four_connections(pool):
     held, most, failures = [], [], []
     lock = threading.Lock()
 
@@ -59,7 +59,7 @@ def test_thirty_threads_share_four_connections(pool):
     assert settled(used=0, waiting=0).used == 0
 
 
-def test_nothing_leaks_to_the_next_borrower(database):
+def test_h6_nothing_leaks_to_the_next_borrower(database):
     init_connection_pool(database, 1, 1)
     try:
         with get_connection() as conn:
@@ -89,7 +89,7 @@ def test_work_commits_and_errors_roll_back(pool):
     assert settled(used=0).used == 0
 
 
-def test_dead_connections_are_replaced(pool, connection):
+def test_h3_dead_connections_are_replaced(pool, connection):
     with get_connection(), get_connection():
         pass
     settled(free=2)
@@ -148,7 +148,7 @@ def test_waiting_ends_with_a_clear_error(database):
 
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 5), (-1, 5), (6, 5)])
-def test_impossible_sizes(database, minimum, maximum):
+def test_h2_impossible_sizes_are_refused(database, minimum, maximum):
     with pytest.raises(UsageError):
         init_connection_pool(database, minimum, maximum)
     assert get_pool_stats().maximum == 0

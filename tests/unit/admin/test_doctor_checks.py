@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from indexpilot_cli.admin.doctor_checks import workload_checks
+from indexpilot_cli.admin.doctor_checks import encryption_checks, workload_checks
 from indexpilot_cli.core.catalog import Capabilities, Server
 
 READABLE = Capabilities(
@@ -49,3 +49,12 @@ READABLE = Capabilities(
 def test_statements_that_are_not_recorded_or_not_seen(facts, state, text, fix):
     (check,) = workload_checks(replace(READABLE, **facts))
     assert (check.state, check.text, check.fix) == (state, text, fix)
+
+
+@pytest.mark.parametrize(
+    ("host", "tls", "told"),
+    [("db1", False, True), ("db1", True, False), ("localhost", False, False), ("/run/postgresql", False, False)],
+)
+def test_h7_a_network_without_tls_is_told(host, tls, told):
+    found = list(encryption_checks(replace(READABLE, server=replace(READABLE.server, host=host, tls=tls))))
+    assert [(c.state, c.code) for c in found] == ([("warning", "encryption")] if told else [])
