@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.queries import Composable
 from indexpilot_cli.errors import UsageError
@@ -229,6 +230,7 @@ class Interceptor:
             self._count[name] += 1
 
     def _note(self, verdict: QueryVerdict, tenant_id: int | str | None) -> None:
+        telemetry.count("interceptor.refused", why=verdict.why)
         kind = MutationType.RATE_LIMIT_EXCEEDED if verdict.why == "rate" else MutationType.QUERY_BLOCKED
         facts = {
             "template": verdict.template[:_LONG_TEXT],

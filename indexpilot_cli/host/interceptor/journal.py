@@ -76,7 +76,8 @@ class RefusalJournal:
                 self._start()
                 if self._healthy:
                     goal = self._rounds + (2 if self._writing else 1)
-                    self._change.wait_for(lambda: self._rounds >= goal, _PATIENCE)
+                    # After a wait in vain nobody waits until a row is written: a server that is gone costs one wait.
+                    self._healthy = self._change.wait_for(lambda: self._rounds >= goal, _PATIENCE) and self._healthy
 
     def flush(self, seconds: float = 10.0) -> bool:
         """Write what waits; False when that did not succeed in time."""

@@ -8,6 +8,7 @@ import pytest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.host.interceptor import engine
+from indexpilot_cli.host.interceptor import journal as journal_file
 from indexpilot_cli.host.interceptor.ask import AskedPlan, CircuitBreaker, PlanFailedError
 from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
 from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey
@@ -94,6 +95,18 @@ def test_a_log_that_fails_keeps_its_rows_and_nobody_waits_twice():
     broken.clear()
     assert book.flush()
     assert written == [5]
+
+
+def test_a_log_that_does_not_answer_costs_one_wait(monkeypatch):
+    monkeypatch.setattr(journal_file, "_PATIENCE", 0.01)
+    released = threading.Event()
+    book = RefusalJournal(lambda _: released.wait(20), window=3600)
+    waits = []
+    monkeypatch.setattr(book._change, "wait_for", lambda _ready, seconds: waits.append(seconds))
+    for number in range(5):
+        book.add(RefusalKey(MutationType.QUERY_BLOCKED, str(number)), {})
+    assert waits == [0.01]
+    released.set()
 
 
 def test_eight_threads_lose_no_refusal():
