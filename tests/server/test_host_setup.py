@@ -90,7 +90,7 @@ def test_a3_t2_schema_files_in_three_forms_give_the_same_rows(pool, connection, 
     assert all(dump == dumps[0] for dump in dumps) and dumps[0][0]["field_type"] == "character varying(9)"
 
 
-def test_n1_t5_a_wrong_schema_is_told_not_raised(pool, connection):
+def test_n1_a_wrong_schema_is_told_not_raised(pool, connection):
     result = host.init_schema_from_config({"tables": [{"name": "t"}]})
     assert result["success"] is False and result["fields_count"] == 0 and "fields is missing" in result["error"]
     assert host.validate_schema({"tables": [{"name": "t"}]}) == ["fields is missing"]
@@ -197,7 +197,7 @@ def test_b5_fields_and_tenants_that_cannot_be(ready):
 
 
 @pytest.mark.parametrize("name", ROGUES)
-def test_n4_t10_rogue_names_do_nothing(rogue, name):
+def test_n4_rogue_names_do_nothing(rogue, name):
     for call in (
         lambda: host.enable_field(1, name, "status"),
         lambda: host.disable_field(1, "orders", name),

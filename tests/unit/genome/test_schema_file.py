@@ -87,7 +87,7 @@ def lines(path):
     return [(p.line, p.message) for p in validate_schema(path)]
 
 
-def test_a3_n2_three_forms_and_an_object_say_the_same(file):
+def test_n2_three_forms_and_an_object_say_the_same(file):
     forms = [
         file("a.yaml", good(YAML)),
         file("a.json", json.dumps(good_object(), indent="\t")),
