@@ -23,7 +23,7 @@ from indexpilot_cli.core.workload import Plannable, SourceKind
 from indexpilot_cli.db.catalog import read_statistics
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.workload import query_stats
 
@@ -112,8 +112,9 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
     """What building an index of the field costs, in planner units: two scans of the table, the sort, the pages written.
 
     ``index_type`` is the access method; None takes btree, else the first that can index the type. The planner prices
-    scan and sort (as it does for CLUSTER), with ``maintenance_work_mem`` and without workers. Raises UsageError for a
-    table or field that is not there, and for a type that the method, or none, can index.
+    scan and sort (as it does for CLUSTER), with ``maintenance_work_mem`` and without workers. It is the right order of
+    magnitude and rather low: builds on 100,000 rows took 1.3 to 7 times as long, next to a scan, most for long texts.
+    Raises UsageError for a table or field that is not there, and for a type that the method, or none, can index.
     """
     from indexpilot_cli.methods.size import estimate
     from indexpilot_cli.snapshot.source import open_source
@@ -191,22 +192,31 @@ def estimate_query_cost_without_index(table_name: str, field_name: str, query: s
         field = _field(_session(source), table_name, field_name)
         note.table(field.table.name, field.table.schema, field.name)
         origin, weighed = _weighed(source, field, query)
-        answers = _answers(source, field, [statement for statement, _ in weighed])
-        planned = [(a.total_cost, weight) for a, (_, weight) in zip(answers, weighed, strict=True) if a.ok]
-        failed = [a.error for a in answers if not a.ok]
+        answers = list(zip(weighed, _answers(source, field, [w.statement for w in weighed]), strict=True))
+        planned = {w.query for w, answer in answers if answer.ok}
+        failed = {w.query for w in weighed} - planned
         note.details(queries=origin, planned=len(planned), failed=len(failed))
         explains.add(source.connection, name, len(planned), len(failed), time.monotonic() - begun)
-        total = sum(weight for _, weight in planned)
+        total = sum(w.weight for w, answer in answers if answer.ok)
         if total <= 0:
-            why = failed[0] if failed else None
+            why = next((answer.error for _, answer in answers), None)
             raise UsageError("no query on the field can be planned", detail=why, code="not_plannable")
-        cost = sum(cost * weight for cost, weight in planned) / total
+        cost = sum(answer.total_cost * w.weight for w, answer in answers if answer.ok) / total
         note.details(cost=cost)
     return cost
 
 
-def _weighed(source: Source, field: _Field, query: str | None) -> tuple[str, list[tuple[Plannable, float]]]:
-    """Where the statements are from, and each with its weight."""
+@dataclass(frozen=True, slots=True)
+class _WeighedStatement:
+    """A statement that stands for some of a query's calls (``weight``)."""
+
+    query: str
+    statement: Plannable
+    weight: float
+
+
+def _weighed(source: Source, field: _Field, query: str | None) -> tuple[str, list[_WeighedStatement]]:
+    """Where the statements are from, and the statements."""
     if query is not None:
         asked = WorkloadRequest(SourceKind.SQL, queries=(query,))
         return "query", list(_statements(source, asked, None))
@@ -214,17 +224,18 @@ def _weighed(source: Source, field: _Field, query: str | None) -> tuple[str, lis
         found = list(_statements(source, WorkloadRequest(SourceKind.STATEMENTS), field))
         if found:
             return "pg_stat_statements", found
-    return "sample", [(Plannable(_sample(_session(source), field)), 1.0)]
+    sample = _sample(_session(source), field)
+    return "sample", [_WeighedStatement(sample, Plannable(sample), 1.0)]
 
 
-def _statements(source: Source, asked: WorkloadRequest, field: _Field | None) -> Iterator[tuple[Plannable, float]]:
+def _statements(source: Source, asked: WorkloadRequest, field: _Field | None) -> Iterator[_WeighedStatement]:
     from indexpilot_cli.workload.templates import fold_workload, with_scenarios
 
     folded: FoldedWorkload = fold_workload(source, asked, TableFilter(), Silent())
     for template in with_scenarios(folded, source.catalog, None).templates:
         if field is None or _restricts(template, field):
             for scenario in template.scenarios:
-                yield scenario.statement, template.calls * scenario.share
+                yield _WeighedStatement(template.id, scenario.statement, template.calls * scenario.share)
 
 
 def _restricts(template: QueryTemplate, field: _Field) -> bool:
@@ -323,7 +334,12 @@ def _value(session: Session, field: _Field) -> str | None:
         return None
     # Not "the first that is not NULL": where hardly any row has a value, that would read the whole table.
     some = Select(field.quoted, field.table, f"LIMIT {_LOOKED_AT}")
-    found: str | None = session.value(
-        Select(f"{field.quoted}::text", f"({some}) AS looked_at", "WHERE", field.quoted, "IS NOT NULL LIMIT 1")
-    )
+    one = Select(f"{field.quoted}::text", f"({some}) AS looked_at", "WHERE", field.quoted, "IS NOT NULL LIMIT 1")
+    try:
+        with session.transaction():  # a savepoint: the pool's transaction goes on after an error in it
+            found: str | None = session.value(one)
+    except UnreachableError:
+        raise
+    except IndexPilotError:
+        return None  # rows the role may not read, a materialized view that was never filled
     return found

@@ -104,6 +104,22 @@ def test_d1_the_estimates_are_of_one_unit(settled, monkeypatch):
     assert host.estimate_build_cost("orders", "note") > 0 < host.estimate_build_cost("parts", "n", "hash")
 
 
+def test_d2_recorded_statements_are_priced_before_a_sample(settled):
+    if not settled.sql("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'"):
+        pytest.skip("no pg_stat_statements on this server")
+    settled.sql("CREATE EXTENSION pg_stat_statements")
+    try:
+        settled.sql("SELECT pg_stat_statements_reset()")
+        for number in range(3):
+            settled.sql(f"SELECT id FROM orders WHERE customer_id = {number} ORDER BY note")
+        cost = host.estimate_query_cost_without_index("orders", "customer_id")
+        assert settled.last()[2] == {"queries": "pg_stat_statements", "planned": 1, "failed": 0, "cost": cost}
+        host.estimate_query_cost_without_index("orders", "note")
+        assert settled.last()[2]["queries"] == "sample"  # it only sorts by that field
+    finally:
+        settled.sql("DROP EXTENSION pg_stat_statements")
+
+
 @pytest.mark.parametrize(
     ("call", "code"),
     [
@@ -224,6 +240,10 @@ def test_d27_a_typical_value_of_a_unique_column(settled):
     query = host.get_sample_query_for_field("public.orders", "id")
     assert [(found,) for found, *_ in settled.sql(query)] == settled.sql(query.replace("*", "id"))
     assert host.get_sample_query_for_field("fresh", "a").endswith("WHERE a IS NOT NULL")
+    settled.sql("CREATE MATERIALIZED VIEW public.unfilled AS SELECT id FROM orders WITH NO DATA")
+    assert (
+        host.get_sample_query_for_field("public.unfilled", "id") == "SELECT * FROM public.unfilled WHERE id IS NOT NULL"
+    )
 
 
 def test_d26_coverage_is_that_of_the_statements(settled, caplog):
