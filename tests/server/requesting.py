@@ -23,6 +23,7 @@ from indexpilot_cli.apply.values import ApplyRequest, PlanRequest, RollbackReque
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent, WorkloadRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
 from tests.servers import new_database
+from tests.waiting import eventually
 
 RUNS = {
     AnalyzeRequest: analyze.run,
@@ -38,6 +39,8 @@ CHANGES = {ApplyRequest: apply.run, RollbackRequest: rollback.run}
 CALM = SafeguardSettings(
     rate_limiter=RateLimiterSettings(enabled=False), cpu_throttle=CpuThrottleSettings(enabled=False)
 )
+OTHERS = """SELECT count(*) FROM pg_stat_activity
+WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()"""
 RECORD = Record("tester", "1", "a test")
 QUIET = Record(enabled=False)
 NOWHERE = Connection("host=/nowhere/at/all")
@@ -95,6 +98,11 @@ class Place:
             cursor = connection.execute(text, values or None)
             return cursor.fetchall() if cursor.description else []
 
+    def alone(self):
+        """Wait until other sessions have ended: the last that one counted arrives then, after a reset sent meanwhile."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            eventually(lambda: connection.execute(OTHERS).fetchone() == (0,))
+
     def log(self):
         """Type, state and details of every row of the mutation log, oldest first."""
         return self.sql("SELECT mutation_type, state, details_json FROM indexpilot.mutation_log ORDER BY id")
@@ -147,6 +155,7 @@ def filled(pg, *statements, fail=()):
     with new_database(pg) as dsn:
         place = with_hypopg(Place(dsn))
         for statement in statements:  # one by one: a transaction of all would count its rows after its ANALYZE
+            place.alone()
             place.sql(statement)
         for statement in fail:
             with pytest.raises(psycopg.Error):
