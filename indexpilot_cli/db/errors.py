@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 
 MASK = "********"
 
@@ -165,6 +165,8 @@ def mapped(connection: psycopg.Connection[object], secrets: Sequence[str] = ()) 
         yield
     except psycopg.Error as error:
         raise statement_error(error, broken=connection.broken or connection.closed, secrets=secrets) from error
+    except UnicodeEncodeError as error:  # half a surrogate pair: bytes of a command line that are no text, for one
+        raise UsageError("a text cannot be sent to the server", detail=str(error), code="encoding") from None
 
 
 def _recognise(state: str | None, text: str) -> _Cause:

@@ -17,7 +17,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Outcome, Silent
 from indexpilot_cli.core.mutation import Mutation, MutationType
-from indexpilot_cli.errors import IndexPilotError, RefusedError
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.host import place
@@ -125,8 +125,10 @@ def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest
         "bypass": settings.bypass,
         "record": place.record_of(change, settings),
     }
-    kind = ColumnChangeKind(change).value
-    return ChangeRequest(kind, table, field, place.connection(), confirmed=True, **(by_settings | asked))
+    known = tuple(ColumnChangeKind)
+    if change not in known:
+        raise UsageError(f"unknown change: {change}", hint=f"known are {', '.join(known)}", code="unknown_change")
+    return ChangeRequest(change, table, field, place.connection(), confirmed=True, **(by_settings | asked))
 
 
 def _run(request: ChangeRequest) -> Result:

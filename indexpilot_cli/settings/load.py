@@ -133,8 +133,13 @@ def contradictions(settings: Settings) -> Iterator[str]:
         yield f"production_safeguards.maintenance_window is never open: it starts and ends at {window.start_hour}"
     if not window.days_of_week:
         yield "production_safeguards.maintenance_window.days_of_week is empty: the window never opens"
-    if not _zone_known(window.timezone):
-        yield f"production_safeguards.maintenance_window.timezone is {window.timezone!r}, which is no known zone"
+    zones = {
+        "production_safeguards.maintenance_window.timezone": window.timezone,
+        "operational.maintenance.timezone": settings.operational.maintenance.timezone,
+    }
+    for key, zone in zones.items():
+        if not _zone_known(zone):
+            yield f"{key} is {zone!r}, which is no known zone"
 
 
 def _zone_known(name: str) -> bool:

@@ -135,6 +135,7 @@ def test_a_missing_file_is_a_usage_error(project):
         ("production_safeguards: {maintenance_window: {start_hour: 3, end_hour: 3}}", "never open"),
         ("production_safeguards: {maintenance_window: {days_of_week: []}}", "days_of_week is empty"),
         ("production_safeguards: {maintenance_window: {timezone: Mars/Olympus}}", "no known zone"),
+        ("operational: {maintenance: {timezone: Mars/Olympus}}", "operational.maintenance.timezone is 'Mars/Olympus'"),
     ],
 )
 def test_contradictions_are_refused(text, words, project):
