@@ -25,12 +25,10 @@ LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecyc
 
 
 def leaves(command, path=()):
-    """The names of all commands that do something by themselves."""
+    """All commands that do something by themselves, each with its name."""
     if getattr(command, "invoke_without_command", True) and path:
-        yield " ".join(path)
-    if not hasattr(command, "commands"):
-        return
-    for name, sub in command.commands.items():
+        yield " ".join(path), command
+    for name, sub in getattr(command, "commands", {}).items():
         yield from leaves(sub, (*path, name))
 
 
@@ -43,9 +41,13 @@ class World:
     cache: str
     names: dict
 
-    def run(self, name, arguments):
-        given = [f"M-{self.newest()}" if a == "{newest}" else a.format_map(self.names) for a in arguments]
-        return run(self.home, *name.split(), *given, "-d", self.dsn, XDG_CACHE_HOME=self.cache, **CALM)
+    def given(self, arguments):
+        """The arguments with the names of what there is."""
+        return [f"M-{self.newest()}" if a == "{newest}" else a.format_map(self.names) for a in arguments]
+
+    def run(self, name, arguments, **environment):
+        given = (*name.split(), "-d", self.dsn, *arguments)
+        return run(self.home, *given, **{"XDG_CACHE_HOME": self.cache} | CALM | environment)
 
     def newest(self):
         with psycopg.connect(self.dsn) as connection:
