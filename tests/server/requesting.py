@@ -99,7 +99,7 @@ class Place:
             return cursor.fetchall() if cursor.description else []
 
     def alone(self):
-        """Wait until other sessions have ended: the last that one counted arrives then, after a reset sent meanwhile."""
+        """Wait until other sessions have ended: what one counted may arrive only then, after a reset sent meanwhile."""
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             eventually(lambda: connection.execute(OTHERS).fetchone() == (0,))
 
