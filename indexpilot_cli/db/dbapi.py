@@ -13,7 +13,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg.pq import DiagnosticField
+from psycopg.pq import DiagnosticField, TransactionStatus
 
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.errors import PrerequisiteError
@@ -28,6 +28,15 @@ _DIAGNOSTICS = {
     DiagnosticField.CONSTRAINT_NAME: "constraint_name",
     DiagnosticField.TABLE_NAME: "table_name",
 }
+
+
+def in_transaction() -> PrerequisiteError:
+    """The host lent a connection whose work we would commit."""
+    return PrerequisiteError(
+        "the host's pool lent a connection with an open transaction",
+        hint="give connections of their own: what we write is committed at once",
+        code="lent_in_transaction",
+    )
 
 
 def is_psycopg2(connection: object) -> bool:
@@ -112,9 +121,8 @@ class Psycopg2Connection:
         """Whether the server does. No transaction is open afterwards where none was."""
         import psycopg2
 
-        idle = self.raw.closed == 0 and self.raw.info.transaction_status == 0
-        if not idle:
-            return bool(self.raw.closed == 0)
+        if self.raw.closed or self.raw.info.transaction_status != TransactionStatus.IDLE:
+            return not self.raw.closed
         try:
             with self.raw.cursor() as cursor:
                 cursor.execute("SELECT 1")
@@ -127,12 +135,8 @@ class Psycopg2Connection:
     def borrowed(self, *, exclusive: bool) -> Iterator[Psycopg2Connection]:
         """In a transaction that commits after the block. Raises PrerequisiteError for one that is in another's."""
         raw = self.raw
-        if raw.info.transaction_status != 0 and not exclusive:
-            raise PrerequisiteError(
-                "the host's pool lent a connection with an open transaction",
-                hint="give connections of their own: what we write is committed at once",
-                code="lent_in_transaction",
-            )
+        if raw.info.transaction_status != TransactionStatus.IDLE and not exclusive:
+            raise in_transaction()
         autocommit, factory = raw.autocommit, raw.cursor_factory
         with _translated():
             if autocommit:

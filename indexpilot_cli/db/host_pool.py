@@ -14,9 +14,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from indexpilot_cli.db.dbapi import Psycopg2Connection, is_psycopg2
+from indexpilot_cli.core import telemetry
+from indexpilot_cli.db.dbapi import Psycopg2Connection, in_transaction, is_psycopg2
 from indexpilot_cli.db.errors import clean
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError, UsageError
+from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 
 # A pool whose server was restarted gives out dead connections until it has lent each once.
 _MOST_DEAD = 100
@@ -73,9 +74,10 @@ class HostPool(ABC):
         finally:
             with self._lock:
                 self.used -= 1
-            # A host's pool that raises here has had its connection back as far as we are concerned.
-            with suppress(Exception):
+            try:
                 self.put(lent)
+            except Exception as error:  # noqa: BLE001 - the host's own code: our work is done, whatever it says
+                self._failed(error)
 
     def _live(self) -> Any:
         try:
@@ -87,6 +89,7 @@ class HostPool(ABC):
                 except BaseException:
                     self.put(lent)
                     raise
+                telemetry.count("pool.dead_connections")
                 self.put(lent, dead=True)
         except IndexPilotError as error:
             self._failed(error)
@@ -98,7 +101,13 @@ class HostPool(ABC):
             ) from None
         raise UnreachableError("the connections of the host's pool do not answer", code="connection_lost")
 
+    def forked(self) -> None:
+        """For a forked child: what another thread of the parent held is not held here."""
+        self._lock = threading.Lock()
+        self.used = 0
+
     def _failed(self, error: Exception) -> None:
+        telemetry.count("pool.failures")
         with self._lock:
             self.failures += 1
             self.last_error = clean(f"{type(error).__name__}: {error}")[:500]
@@ -248,15 +257,6 @@ def _committed(connection: psycopg.Connection[Any]) -> Iterator[Any]:
             connection.rollback()
         raise
     connection.commit()
-
-
-def in_transaction() -> PrerequisiteError:
-    """The host lent a connection whose work we would commit."""
-    return PrerequisiteError(
-        "the host's pool lent a connection with an open transaction",
-        hint="give connections of their own: what we write is committed at once",
-        code="lent_in_transaction",
-    )
 
 
 def _target(connection: Any) -> tuple[str, str | None]:

@@ -90,6 +90,8 @@ def _after_fork() -> None:
     """The child shares the parent's sockets and must neither speak on them nor close them, which says good-bye to the
     server for the parent; so the pool is kept, untouched, for ever. Its threads and locks are of no use here either."""
     _state.lock, _state.reopening = threading.Lock(), threading.Lock()
+    if _state.host is not None:
+        _state.host.forked()
     if _state.pool is not None:
         _state.inherited.append(_state.pool)
         _state.pool, _state.lent, _state.to_open = None, 0, True

@@ -14,8 +14,10 @@ from sqlalchemy.pool import NullPool
 
 from indexpilot_cli import host
 from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from tests.server.applying import definition, keep_plan, run_apply
 from tests.server.requesting import filled
 from tests.unit.host.test_adapters import Recorder
 
@@ -154,6 +156,17 @@ def quantities(told):
     return [call for call in told if call[0] in ("count", "gauge", "timing")]
 
 
+def test_j2_an_index_that_is_built_is_counted_and_timed(place, own_places):
+    seen = Recorder()
+    host.configure_adapters(monitoring=seen)
+    index = definition("Sta%tus", table=QualifiedName("public", "Or ders"))
+    assert run_apply(place.dsn, keep_plan(place.dsn, index).id, force=True).exit_code == 0
+    assert host.get_monitoring_adapter().flush()
+    told = [(kind, name, tags) for kind, name, _, tags in quantities(seen.calls)]
+    assert ("count", "mutations", {"type": "CREATE_INDEX", "state": "valid"}) in told
+    assert ("timing", "operations", {"kind": "create_index", "outcome": "done"}) in told
+
+
 def test_j2_a_row_that_is_rolled_back_is_not_told(place):
     seen = Recorder()
     host.configure_adapters(audit=seen)
@@ -260,6 +273,18 @@ def test_j4_getters_give_what_is_configured(place):
         host.configure_adapters(monitoring=seen, database=pool)
         assert host.get_monitoring_adapter().adapter is seen
         assert host.get_host_database_adapter().pool is pool
+
+
+def test_j4_a_pool_that_takes_nothing_back_breaks_nothing_and_is_counted(place):
+    class Keeps(Plain):
+        def putconn(self, connection):
+            connection.close()
+            raise RuntimeError("not today")
+
+    host.configure_adapters(database=Keeps(lambda: psycopg.connect(place.dsn)))
+    assert host.get_mutation_summary()["total"] >= 0
+    stats = host.get_adapter_stats()["database"]
+    assert (stats.delivered, stats.failures, stats.last_error) == (1, 1, "RuntimeError: not today")
 
 
 def test_j4_a_pool_that_fails_breaks_nothing_and_is_counted(place):
