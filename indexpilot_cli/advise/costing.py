@@ -9,9 +9,11 @@ VLDB 2007.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
+from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
@@ -19,27 +21,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Scenario
 from indexpilot_cli.methods.existing import stands_in
 
-Mask = int
 BATCH = 128  # questions asked together
 NO_PLAN = 1e300  # the cost where no plan is known to be possible
 UNKNOWN = 1e6  # times what it costs now: a plan without what is there now that the planner would not make
 TIMED_BATCH = 16  # where time is limited: joins take some 50 ms to plan, and the clock is looked at in between
-
-
-def members(mask: Mask) -> Iterator[int]:
-    """Numbers of the bits that are set, ascending."""
-    while mask:
-        low = mask & -mask
-        yield low.bit_length() - 1
-        mask ^= low
-
-
-def group_by_member(groups: Iterable[Mask]) -> dict[int, Mask]:
-    """Per number the group that holds it."""
-    found: dict[int, Mask] = {}
-    for group in groups:
-        found |= dict.fromkeys(members(group), group)
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +175,7 @@ class Pricer:
         self._progress = progress or Silent()
         self._answers: list[list[Answer]] = [[] for _ in self.cases]
         self._exact: list[dict[Mask, Answer]] = [{} for _ in self.cases]
+        self._implied: list[dict[Mask, tuple[int, Answer | None]]] = [{} for _ in self.cases]
 
     def narrowed(self, keep: Sequence[int]) -> Pricer:
         """A pricer of only these cases, renumbered, with everything this one knows and the same allowance."""
@@ -197,6 +183,7 @@ class Pricer:
         other.calls, other.hits = self.calls, self.hits
         other._answers = [self._answers[n] for n in keep]
         other._exact = [self._exact[n] for n in keep]
+        other._implied = [self._implied[n] for n in keep]
         return other
 
     def left(self) -> int | None:
@@ -215,16 +202,25 @@ class Pricer:
         found = self._exact[case].get(mask)
         if found is not None:
             return found
-        return next((a for a in self._answers[case] if not a.used & ~mask and not mask & ~a.available), None)
+        answers = self._answers[case]
+        seen, implied = self._implied[case].get(mask, (0, None))
+        if implied is None and seen < len(answers):  # the first that implies it stays the first
+            new = islice(answers, seen, None)
+            implied = next((a for a in new if not a.used & ~mask and not mask & ~a.available), None)
+            self._implied[case][mask] = len(answers), implied
+        return implied
 
     def upper(self, case: int, mask: Mask) -> float:
         """The least cost that a plan known to be possible with this set has."""
         return min((a.cost for a in self._answers[case] if not a.used & ~mask), default=NO_PLAN)
 
-    def lower(self, case: int, mask: Mask) -> float:
-        """A cost that no plan with this set can go below, more indexes never making a plan dearer."""
+    def lower(self, case: int, mask: Mask, seen: int = 0) -> float:
+        """A cost that no plan with this set can go below, more indexes never making a plan dearer.
+
+        By the answers behind the first ``seen``.
+        """
         mask &= self.cases[case].relevant
-        return max((a.cost for a in self._answers[case] if not mask & ~a.available), default=0.0)
+        return max((a.cost for a in islice(self._answers[case], seen, None) if not mask & ~a.available), default=0.0)
 
     def ask(self, questions: Iterable[tuple[int, Mask]], literal: bool = False) -> bool:
         """Price these pairs, in one batch; False when the allowance cut the batch short.

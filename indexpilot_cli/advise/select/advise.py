@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.costing import Mask, members, stand_ins
+from indexpilot_cli.advise.costing import stand_ins
+from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
 from indexpilot_cli.advise.select.highs import Row
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Limits, Selection, SelectionProblem, build

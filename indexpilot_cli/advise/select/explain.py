@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
-from indexpilot_cli.advise.costing import Mask, Pricer, members
+from indexpilot_cli.advise.costing import Pricer
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
+from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
 from indexpilot_cli.advise.select.spare import DroppedIndex, given_back
@@ -25,6 +27,9 @@ class Ledger:
         self.shares = shares(self.pricer.cases)
         self.now: Mask = problem.pool.now
         self.before = self.cost(self.now)
+        self._cases: dict[int, list[int]] = {}
+        for number, case in enumerate(self.pricer.cases):
+            self._cases.setdefault(case.template, []).append(number)
 
     def case_cost(self, case: int, selection: Mask) -> float:
         """What the planner says, or the cheapest plan known when it was not asked."""
@@ -78,12 +83,8 @@ class Ledger:
 
     def effects(self, selection: Mask, only: Sequence[int] | None = None) -> tuple[TemplateEffect, ...]:
         """Before and after of every template, or of those that the cases ``only`` belong to."""
-        wanted = None if only is None else {self.pricer.cases[c].template for c in only}
-        by_template: dict[int, list[int]] = {}
-        for c, case in enumerate(self.pricer.cases):
-            if wanted is None or case.template in wanted:
-                by_template.setdefault(case.template, []).append(c)
-        return tuple(self._effect(template, cases, selection) for template, cases in by_template.items())
+        wanted = self._cases if only is None else sorted({self.pricer.cases[c].template for c in only})
+        return tuple(self._effect(template, self._cases[template], selection) for template in wanted)
 
     def _effect(self, template: int, cases: Sequence[int], selection: Mask) -> TemplateEffect:
         before = sum(self.shares[c] * self.case_cost(c, self.now) for c in cases)
@@ -105,8 +106,8 @@ class Ledger:
     def choice(self, number: int, selection: Mask, benefit: float, users: Sequence[int]) -> Choice:
         """Everything there is to say about one chosen index; ``users`` are the cases whose plans use it."""
         effects = self.effects(selection, users)
-        templates = {self.pricer.cases[c].template for c in users}
-        cases = [c for c, case in enumerate(self.pricer.cases) if case.template in templates]
+        templates = sorted({self.pricer.cases[c].template for c in users})
+        cases = [*chain.from_iterable(self._cases[template] for template in templates)]
         holds, scenarios = holds_in(self._classes(cases, selection, 1 << number))
         before = sum(e.weight * e.before for e in effects)
         after = sum(e.weight * e.after for e in effects)
@@ -191,7 +192,7 @@ class WhyNot:
         self.stand_ins = stand_ins
         self.unit = ledger.before or 1.0
         self.used: Mask = 0
-        self._cases = _cases_by_candidate(ledger)
+        self._cases = by_member(case.relevant for case in ledger.pricer.cases)
         self._chosen: dict[QualifiedName, list[int]] = {}
         for number in members(outcome.selection & ledger.problem.pool.new):
             self._chosen.setdefault(ledger.problem.pool.definition(number).table, []).append(number)
@@ -212,7 +213,7 @@ class WhyNot:
         questions = []
         for number in left:
             selection = self.outcome.selection | 1 << number
-            for case in self._cases[number]:
+            for case in self._cases.get(number, ()):
                 possible = self._weighted(case, selection)
                 if possible > self.ledger.problem.prices[number] / 2:
                     questions.append((possible, case, selection))
@@ -229,7 +230,7 @@ class WhyNot:
         saved = sum(
             self.ledger.weight(c)
             * (self.ledger.case_cost(c, self.outcome.selection) - self.ledger.case_cost(c, selection))
-            for c in self._cases[number]
+            for c in self._cases.get(number, ())
         )
         return max(0.0, saved / self.unit)
 
@@ -295,15 +296,6 @@ class WhyNot:
         if "protection" in families:
             return "over_limit", f"{saves}, but would make another statement dearer than allowed", None
         return None
-
-
-def _cases_by_candidate(ledger: Ledger) -> list[list[int]]:
-    """Per candidate the cases it could matter for."""
-    found: list[list[int]] = [[] for _ in range(len(ledger.problem.pool))]
-    for number, case in enumerate(ledger.pricer.cases):
-        for candidate in members(case.relevant):
-            found[candidate].append(number)
-    return found
 
 
 def _percent(share: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import chain, product
 
-from indexpilot_cli.advise.costing import Mask, members
+from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.highs import Option, Program, Solution, StandIns, option_cost, themselves
 
 

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import mul
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advise.costing import NO_PLAN, Answer, Mask, members
+from indexpilot_cli.advise.costing import NO_PLAN, Answer
+from indexpilot_cli.advise.masks import Mask, members
 
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
@@ -81,8 +84,13 @@ class Program:
     scale: float = 1.0
     tie: tuple[float, ...] = ()
     start: Mask = 0
+    _weights: tuple[float, ...] = field(init=False, repr=False)
+    _regretted: tuple[int, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        groups = {group for group, _ in self.regret}
+        object.__setattr__(self, "_weights", tuple(charge.weight for charge in self.charges))
+        object.__setattr__(self, "_regretted", tuple(n for n, c in enumerate(self.charges) if c.group in groups))
         if not self.tie:
             object.__setattr__(self, "tie", (0.0,) * len(self.fixed))
 
@@ -97,11 +105,11 @@ class Program:
     def objective(self, selection: Mask, costs: Sequence[float]) -> float:
         """The objective when the cases cost this much."""
         total = sum(self.fixed[number] for number in members(selection))
-        worst = {group: 0.0 for group, _ in self.regret}
-        for charge, cost in zip(self.charges, costs, strict=True):
-            total += charge.weight * cost
-            if charge.group in worst:
-                worst[charge.group] = max(worst[charge.group], cost - charge.best)
+        total = sum(map(mul, self._weights, costs), total)
+        worst = dict.fromkeys((group for group, _ in self.regret), 0.0)
+        for case in self._regretted:
+            charge = self.charges[case]
+            worst[charge.group] = max(worst[charge.group], costs[case] - charge.best)
         return total + sum(weight * worst[group] for group, weight in self.regret)
 
 
@@ -185,8 +193,7 @@ class _Layout:
         self.stand_ins = stand_ins
         used = 0
         for case, choices in enumerate(options):
-            for number in members(_any_of(choices)):
-                used |= stand_ins(case, number) | 1 << number
+            used |= serving(choices, case, stand_ins)
         for row in program.rows:
             # A limit that asks for an index is not met by leaving it out.
             for number, _ in row.coefficients if row.limit < 0 else ():
@@ -203,6 +210,14 @@ class _Layout:
 
     def mask(self, values: Sequence[float]) -> Mask:
         return sum(1 << number for column, number in enumerate(self.indexes) if values[column] > 0.5)
+
+
+def serving(choices: Sequence[Option], case: int, stand_ins: StandIns) -> Mask:
+    """Every index that the options of a case speak of, and those that stand in for one."""
+    found = 0
+    for number in members(_any_of(choices)):
+        found |= stand_ins(case, number) | 1 << number
+    return found
 
 
 def _any_of(choices: Sequence[Option]) -> Mask:
@@ -309,18 +324,17 @@ def _link(matrix: _Matrix, layout: _Layout, case: int) -> None:
     first = layout.first[case]
     needs: dict[Mask, list[tuple[int, float]]] = {}
     bars: dict[int, list[tuple[int, float]]] = {}
+    held: list[list[Mask]] = []
     for n, option in enumerate(layout.options[case]):
-        for number in members(option.present):
-            needs.setdefault(layout.stand_ins(case, number) | 1 << number, [])
-        for group in option.some:
-            needs.setdefault(group, [])
+        held.append([layout.stand_ins(case, number) | 1 << number for number in members(option.present)])
+        held[-1] += option.some
+        needs |= {wanted: [] for wanted in held[-1]}
         for number in members(option.absent):
             bars.setdefault(number, []).append((first + n, 1.0))
-    for n, option in enumerate(layout.options[case]):
-        held = [layout.stand_ins(case, number) | 1 << number for number in members(option.present)]
-        for group, entries in needs.items():
-            if any(not wanted & ~group for wanted in (*held, *option.some)):
-                entries.append((first + n, 1.0))
+    meeting = {wanted: [group for group in needs if not wanted & ~group] for wanted in needs}
+    for n, wanted_by in enumerate(held):
+        for group in dict.fromkeys(chain.from_iterable(meeting[wanted] for wanted in wanted_by)):
+            needs[group].append((first + n, 1.0))
     for group, entries in needs.items():
         matrix.add([*entries, *((layout.column[m], -1.0) for m in members(group))], _NONE, 0.0)
     for number, entries in bars.items():

@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import (
-    COST,
-    MS,
-    Allowance,
-    Case,
-    Mask,
-    Pool,
-    Pricer,
-    cases_of,
-    members,
-    unit_of,
-    weight_of,
-)
+from indexpilot_cli.advise.costing import COST, MS, Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
+from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.highs import Charge, Program, Row
 from indexpilot_cli.advise.select.spare import DroppedIndex, replaceable, stays, unexplained
 from indexpilot_cli.core.command import Progress

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from indexpilot_cli.advise.costing import Mask, Pricer, group_by_member, members
+from indexpilot_cli.advise.costing import Pricer
+from indexpilot_cli.advise.masks import Mask, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option, Program, allowed
 
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.costing import Mask, leads, members, stand_ins
+from indexpilot_cli.advise.costing import leads, stand_ins
+from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.highs import (
     Effort,
@@ -20,10 +21,12 @@ from indexpilot_cli.advise.select.highs import (
     StandIns,
     option_cost,
     relaxed,
+    serving,
     solve,
     themselves,
     undominated,
 )
+from indexpilot_cli.advise.select.known import KnownCosts
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 from indexpilot_cli.advise.select.tree import CaseTree
@@ -78,10 +81,12 @@ class Search:
         self.worth = max(min(problem.prices[: problem.pool.first_spare], default=0.0) / 2, 1e-6 * problem.program.scale)
         self.questions = Questions(problem.program, pricer, leads(problem.pool))
         self.cases = range(len(pricer.cases))
-        self.wider = stand_ins(problem.pool)
+        wider = stand_ins(problem.pool)
+        self.narrower = by_member(wider)  # those whose work this one can do for more bytes
         self.sizes = problem.sizes
-        self.guesses = Guesses(pricer, self.wider)
+        self.guesses = Guesses(pricer, wider)
         self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
+        self.costs = KnownCosts(pricer)
         self.now: Mask = problem.pool.now
         self.best: Mask = self.now
         self.value = self.true(self.now) or 0.0
@@ -95,13 +100,8 @@ class Search:
 
     def true(self, mask: Mask) -> float | None:
         """The objective of a selection when the planner's costs of every case are known, else None."""
-        costs = []
-        for case in self.cases:
-            answer = self.pricer.known(case, mask)
-            if answer is None:
-                return None
-            costs.append(answer.cost)
-        return self.program.objective(mask, costs)
+        costs = self.costs.of(mask)
+        return None if costs is None else self.program.objective(mask, costs)
 
     def consider(self, mask: Mask) -> bool:
         """Keep the selection if it is allowed, priced and the best so far."""
@@ -128,7 +128,9 @@ class Search:
         looser allowance would have priced it, to no more than that.
         """
         try:
-            self.ask([(case, mask) for case in self.cases])
+            moved = self.costs.moved(mask)
+            self.pricer.hits += len(self.cases) - len(moved)
+            self.ask([(case, mask) for case in moved])
         except OutOfAllowance:
             value = self.program.objective(mask, [self.pricer.upper(case, mask) for case in self.cases])
             if self._improves(mask, value):
@@ -308,6 +310,7 @@ class Search:
             self.predicted = self.expected(mask)
             if not self.pricer.ask(((case, mask) for case in self.cases), literal=True):
                 raise OutOfAllowance
+            self.costs.forget()
             value = self.true(mask)
             if self.protect(mask):
                 self.reset()
@@ -326,8 +329,7 @@ class Search:
 
     def expected(self, mask: Mask) -> float:
         """The objective of a selection by the known plans alone."""
-        plans = self.plans()
-        return self.program.objective(mask, [option_cost(plans[case], case, mask) for case in self.cases])
+        return self.program.objective(mask, [option_cost(o, case, mask) for case, o in enumerate(self.plans())])
 
     def in_use(self, mask: Mask) -> Mask:
         """The selection without indexes that no plan uses: where they are free the solver may keep them."""
@@ -348,24 +350,23 @@ class Search:
         The solver stops within a tolerance of the whole workload, which hides the bytes for one cheap statement.
         """
         for number in sorted(members(self.best), key=lambda n: -self.sizes[n]):
-            for other in self._smaller(number)[:SMALLER]:
+            smaller = (n for n in self.narrower.get(number, ()) if self.sizes[n] < self.sizes[number])
+            for other in sorted(smaller, key=lambda n: -self.sizes[n])[:SMALLER]:
                 if self.price(self.best & ~(1 << number) | 1 << other):
                     break
-
-    def _smaller(self, number: int) -> list[int]:
-        """Candidates whose work this one can do for more bytes, largest first."""
-        found = [n for n, wider in enumerate(self.wider) if wider >> number & 1 and self.sizes[n] < self.sizes[number]]
-        return sorted(found, key=lambda n: -self.sizes[n])
 
     def fewest(self) -> Mask:
         """The best selection without those of its indexes that others of it do the work of, dearest tie first."""
         before = self.best
-        options = self.guesses.options(self.plans())
+        options, stand_ins = self.guesses.options(self.plans()), self.guesses.stand_ins
+        costs = [option_cost(o, case, before, stand_ins) for case, o in enumerate(options)]
+        served = by_member([serving(choices, case, stand_ins) for case, choices in enumerate(options)])
         for number in sorted(members(before), key=lambda n: -self.program.tie[n]):
-            mask = self.best & ~(1 << number)
-            costs = [option_cost(o, case, mask, self.guesses.stand_ins) for case, o in enumerate(options)]
-            if self.program.objective(mask, costs) <= self.value * (1 + SAME) and self.price(mask):
-                self.before_fewest = before
+            mask, fewer = self.best & ~(1 << number), list(costs)
+            for case in served.get(number, ()):
+                fewer[case] = option_cost(options[case], case, mask, stand_ins)
+            if self.program.objective(mask, fewer) <= self.value * (1 + SAME) and self.price(mask):
+                self.before_fewest, costs = before, fewer
         return self.best
 
     def protect(self, mask: Mask) -> bool:
@@ -374,9 +375,9 @@ class Search:
         Where something that is there is missing, one more index at least must be.
         """
         rows = []
-        for case in self.cases:
-            answer = self.pricer.known(case, mask)
-            if answer is None or answer.cost <= self.program.charges[case].most:
+        for case, cost in enumerate(self.costs.of(mask) or ()):
+            answer = self.pricer.known(case, mask) if cost > self.program.charges[case].most else None
+            if answer is None:
                 continue
             missing = self.pricer.cases[case].relevant & ~mask
             if missing & self.now:
@@ -385,15 +386,14 @@ class Search:
             elif answer.used:
                 together = tuple((number, 1.0) for number in members(answer.used))
                 rows.append(Row("protection", together, answer.used.bit_count() - 1.0))
-        self.program = replace(self.program, rows=(*self.program.rows, *rows))
+        if rows:
+            self.program = replace(self.program, rows=(*self.program.rows, *rows))
         return bool(rows)
 
     def reset(self) -> None:
         """Forget the best selection, which turned out not to be allowed, for the best allowed one of the plans."""
         self.best, self.value = self.now, self.true(self.now) or 0.0
         self.confirm(EXACT)
-
-    # -- questions
 
     def _weight(self, case: int) -> float:
         answer = self.pricer.known(case, self.now)

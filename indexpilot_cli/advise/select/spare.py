@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import Mask, Pool, Pricer, members, stands_for
+from indexpilot_cli.advise.costing import Pool, Pricer, stands_for
+from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.highs import Program, Row
 from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
 from indexpilot_cli.core.plan import TemplateEffect

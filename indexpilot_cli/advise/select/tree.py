@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import Answer, Mask, Pricer, group_by_member, members
+from indexpilot_cli.advise.costing import Answer, Pricer
+from indexpilot_cli.advise.masks import Mask, group_by_member, members
 from indexpilot_cli.advise.select.highs import Option
 
 
@@ -59,6 +60,9 @@ class CaseTree:
         self._pricer = pricer
         self._kin = group_by_member(groups)
         self._leaves: list[Leaf] = [Leaf(0, 0, 0.0, None)]
+        self._lower: dict[Mask, tuple[int, float]] = {}
+        self._options: tuple[tuple[int, int], tuple[Option, ...]] = ((-1, -1), ())
+        self._splits = 0
 
     @property
     def leaves(self) -> Sequence[Leaf]:
@@ -72,6 +76,12 @@ class CaseTree:
         the least bound of all that serve a selection is one for it. The program without conditions on absence is the
         facility location problem, whose relaxation is tight; with them it was not solved within minutes.
         """
+        state = self._splits, len(self._pricer.answers(self._case))
+        if self._options[0] != state:  # most trees are as they were a round ago
+            self._options = state, self._undominated()
+        return self._options[1]
+
+    def _undominated(self) -> tuple[Option, ...]:
         kept: list[Leaf] = []
         bounds = {leaf: self._bound(leaf) for leaf in self._leaves}
         for leaf in sorted(self._leaves, key=lambda leaf: (bounds[leaf], leaf.present.bit_count(), len(leaf.some))):
@@ -82,7 +92,12 @@ class CaseTree:
     def _bound(self, leaf: Leaf) -> float:
         if leaf.answer is not None:
             return leaf.bound
-        return max(leaf.bound, self._pricer.lower(self._case, self._relevant & ~leaf.absent))
+        answers = self._pricer.answers(self._case)
+        seen, least = self._lower.get(leaf.absent, (0, 0.0))
+        if seen < len(answers):  # each answer is looked at once: the trees are asked far more often than the planner
+            least = max(least, self._pricer.lower(self._case, self._relevant & ~leaf.absent, seen))
+            self._lower[leaf.absent] = len(answers), least
+        return max(leaf.bound, least)
 
     def cheapest(self, selection: Mask) -> Leaf:
         """The leaf with the least bound of those that serve the selection; of equals one that is exact."""
@@ -107,6 +122,7 @@ class CaseTree:
         """Branch on used indexes: on those the selection lacks, with their kin, else on those it has."""
         bound = max(leaf.bound, answer.cost)
         self._leaves.remove(leaf)
+        self._splits += 1
         missing = answer.used & ~selection
         absent, present = leaf.absent, leaf.present
         for number in members(missing):

@@ -10,12 +10,12 @@ from indexpilot_cli.advise.costing import (
     Pricer,
     cases_of,
     leads,
-    members,
     relevance,
     stand_ins,
     unit_of,
     weight_of,
 )
+from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.tree import CaseTree
 from indexpilot_cli.core.workload import Atom, AtomKind, Plannable, RelationUse, SortKey
 from tests.unit.advise.select.model_planner import (

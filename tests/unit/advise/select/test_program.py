@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from indexpilot_cli.advise.costing import members
+from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, option_cost, relaxed, solve
 
