@@ -94,9 +94,10 @@ def _note(notes: StatementNotes, cursor: Any, query: Any, seconds: float, placeh
     if is_streamed(cursor) or connection.pgconn.pipeline_status != PipelineStatus.OFF:
         notes.unmeasured()
         return
-    text = query
+    notes.note(query if isinstance(query, str) else _text(query, connection), seconds, placeholders=placeholders)
+
+
+def _text(query: Any, connection: Any) -> object:
     if isinstance(query, bytes):
-        text = query.decode(connection.info.encoding, errors="replace")
-    elif isinstance(query, Composable):
-        text = query.as_string(connection)
-    notes.note(text, seconds, placeholders=placeholders)
+        return query.decode(connection.info.encoding, errors="replace")
+    return query.as_string(connection) if isinstance(query, Composable) else query

@@ -14,7 +14,6 @@ from indexpilot_cli.host import place
 from indexpilot_cli.host.adapters.configure import get_adapter_stats
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, rules_of
 from indexpilot_cli.lifecycle.metric_families import MetricFamily, MetricKind
-from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
 from indexpilot_cli.settings.sections import HealthCheckSettings, Settings
 
 
@@ -59,6 +58,9 @@ def get_health(book: AlertBook | None = None, *, most: int | None = None) -> Hea
     every gauge but those of single indexes. A database that does not answer is a state and no error. Raises
     PrerequisiteError when no pool is open.
     """
+    # Here, because it brings the SQL parser along, half a second that an application pays when it asks.
+    from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
+
     judged = alert_book if book is None else book
     request, failure = MetricsRequest(Connection(), most or _limits.most, Record(version=__version__)), None
     try:
