@@ -138,7 +138,8 @@ def _target(ctx: RunContext, target: str) -> tuple[Event, ...]:
             raise UsageError(f"no change of an index {target} in the log", hint=hint, code="unknown_id")
         return events
     if not _PLAN.fullmatch(target):
-        raise UsageError(f"{target} is neither M-… nor P-…", hint="indexpilot history lists them", code="unknown_id")
+        hint = "indexpilot history lists them; the name of an index goes with --to-version"
+        raise UsageError(f"{target} is neither M-… nor P-…", hint=hint, code="unknown_id")
     plan = "P-" + target[2:].lower()
     events = _newest(ctx, Which(plan=plan))
     if not events:

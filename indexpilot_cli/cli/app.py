@@ -33,6 +33,7 @@ COMMANDS = {
     "explain": "Say why, why not, or what if.",
     "apply": "Build the indexes of a plan.",
     "rollback": "Take back what was built.",
+    "experiment": "Compare two variants of indexes.",
     "lifecycle": "Find indexes to drop, to mend and to add.",
     "plan": "Show or approve a plan.",
     "snapshot": "Save schema, statistics and workload to a file.",

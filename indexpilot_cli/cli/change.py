@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.render.document import Document
 
     Confirm = Callable[[ApplyResult], bool]
-    Workflow = Callable[[Any, Progress, Confirm], Outcome[ApplyResult]]
+    Workflow = Callable[[Any, Progress, Confirm], Outcome[Any]]
     View = Callable[..., Document]
 
 _SHELL = 128  # what a shell adds to a signal's number
@@ -61,8 +61,16 @@ def answerable(session: CommandSession, *, yes: bool, dry_run: bool) -> None:
         raise UsageError("cannot ask for confirmation here", hint="add --yes, or --dry-run", code="no_input")
 
 
-def carry_out(session: CommandSession, workflow: Workflow, request: Any, view: View, *, exit_code: bool = False) -> int:
-    """Run the workflow and print what came of it; the exit code."""
+def carry_out(
+    session: CommandSession,
+    workflow: Workflow,
+    request: Any,
+    view: View,
+    *,
+    exit_code: bool = False,
+    settles: bool = True,
+) -> int:
+    """Run the workflow and print what came of it; the exit code. ``settles``: its status is one of changes alone."""
     from indexpilot_cli.apply.outcome import settled
     from indexpilot_cli.cli.show import finish
 
@@ -76,7 +84,8 @@ def carry_out(session: CommandSession, workflow: Workflow, request: Any, view: V
         finally:
             shown = confirm.shown
 
-    outcome = settled(session.call(asked, request))
+    outcome = session.call(asked, request)
+    outcome = settled(outcome) if settles else outcome
     if not shown:
         show_guards(session, outcome.result.verdicts, quiet=outcome.status == "skipped")
     if outcome.status == "refused" and not session.machine and not _did_something(outcome.result):

@@ -42,6 +42,11 @@ def renamed(ddl: str, name: str) -> str:
     return _NAMED.sub(lambda found: f"{found[1]}{quote_identifier(name)} ON ", ddl, count=1)
 
 
+def unnamed(ddl: str) -> str:
+    """What the text of ``pg_get_indexdef`` says beside the index's name: its table and everything behind it."""
+    return _NAMED.sub(lambda found: "UNIQUE " if "UNIQUE" in found[1] else "", ddl, count=1)
+
+
 def index_marks(
     index: QualifiedName,
     table: QualifiedName,

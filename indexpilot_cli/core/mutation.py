@@ -31,8 +31,9 @@ class MutationType(StrEnum):
     INITIALIZE_TENANT       tenant init and host.initialize_tenant_expression, likewise
     SYSTEM_ENABLE           bypass enable
     SYSTEM_DISABLE          bypass disable
-    SYSTEM_CONFIG_CHANGE    init, plan approve, genome set; tenant init, enable and disable that failed; the host's
-                            functions that make tables or fill the genome catalog
+    SYSTEM_CONFIG_CHANGE    init, plan approve, genome set; experiment start, step and stop, whose builds and drops have
+                            rows of their own; host.create_experiment and stop_experiment; tenant init, enable and
+                            disable that failed; the host's functions that make tables or fill the genome catalog
     CREATE_TABLE            the table of schema-evolve drop-column --save; seen by a sync (SCHEMA_SYNC)
     DROP_TABLE              that table when it is taken back; seen likewise
     ALTER_TABLE             seen likewise; schema-evolve rollback --execute that failed before its column was known
@@ -43,7 +44,7 @@ class MutationType(StrEnum):
     SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
                             or could not
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
-                            genome, tenant and rollback that only looked, lifecycle builds and query-stats;
+                            genome, tenant, experiment and rollback that only looked, lifecycle builds and query-stats;
                             host.discover_schema_from_database and the host's functions that generate types
     ANALYZE_WORKLOAD        analyze; host.learn_query_risk
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
@@ -64,7 +65,8 @@ class MutationType(StrEnum):
 
     What a failed command would have been stands in the ``command`` of its row. Runs of a timer that found nothing to do
     are counted in ``idle_runs``, and one within an hour leaves a row: apply --window, doctor --live and --ready,
-    discover --sync and the host's without changes, lifecycle run due, watch, status and metrics.
+    discover --sync and the host's without changes, lifecycle run due, watch, status and metrics, experiment step before
+    a window is over.
     """
 
     CREATE_INDEX = "CREATE_INDEX"

@@ -52,6 +52,13 @@ from indexpilot_cli.host.evolve import (
     safe_rename_column,
     validate_schema_change,
 )
+from indexpilot_cli.host.experiments import (
+    assign_variant,
+    create_experiment,
+    get_experiment_status,
+    record_outcome,
+    stop_experiment,
+)
 from indexpilot_cli.host.health import HealthStatus, alert_book, get_health
 from indexpilot_cli.host.hooks.django import record_django
 from indexpilot_cli.host.hooks.psycopg import recording_async_cursor, recording_cursor
@@ -161,6 +168,7 @@ __all__ = [
     "analyze_and_create_indexes",
     "analyze_query_plan_fast",
     "analyze_schema_change_impact",
+    "assign_variant",
     "bootstrap_genome_catalog",
     "bootstrap_genome_catalog_from_schema",
     "clear_impact_cache",
@@ -168,6 +176,7 @@ __all__ = [
     "configure_adapters",
     "configure_interceptor",
     "configure_profile_cache",
+    "create_experiment",
     "create_metadata_tables",
     "create_smart_index",
     "current_tenant",
@@ -193,6 +202,7 @@ __all__ = [
     "get_connection",
     "get_database_adapter",
     "get_error_tracker",
+    "get_experiment_status",
     "get_explain_usage_stats",
     "get_field_selectivity",
     "get_field_usage_stats",
@@ -233,6 +243,7 @@ __all__ = [
     "preview_schema_change",
     "prune_query_stats",
     "record_django",
+    "record_outcome",
     "record_sqlalchemy",
     "recording_async_cursor",
     "recording_cursor",
@@ -246,6 +257,7 @@ __all__ = [
     "set_query_stat_wait",
     "should_create_index",
     "should_wait_for_maintenance_window",
+    "stop_experiment",
     "tenant_context",
     "validate_field_name",
     "validate_schema",

@@ -14,6 +14,7 @@ from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, 
 from indexpilot_cli.render.views.demo import DemoDocument
 from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument, SnapshotDocument
 from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
+from indexpilot_cli.render.views.experiment import ExperimentChangeDocument, ExperimentsDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
 from indexpilot_cli.render.views.genome import (
     GenomeDocument,
@@ -49,6 +50,10 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "discover": (DiscoverDocument, "Result of indexpilot discover"),
     "doctor": (DoctorDocument, "Result of indexpilot doctor"),
     "error": (FailureDocument, "Any failure of indexpilot"),
+    "experiment_start": (ExperimentChangeDocument, "Result of indexpilot experiment start"),
+    "experiment_step": (ExperimentChangeDocument, "Result of indexpilot experiment step"),
+    "experiment_stop": (ExperimentChangeDocument, "Result of indexpilot experiment stop"),
+    "experiments": (ExperimentsDocument, "Result of indexpilot experiment status"),
     "explain": (ExplainDocument, "Result of indexpilot explain"),
     "genome": (GenomeDocument, "Result of indexpilot genome list"),
     "genome_set": (GenomeSetDocument, "Result of indexpilot genome set"),

@@ -42,6 +42,7 @@ WHAT_IF = 'explain --query "SELECT id FROM orders WHERE customer_id = 7" --with 
 COMMANDS = (
     *("", "init", "discover", "analyze", "recommend", "explain", "apply", "rollback", "plan", "plan show"),
     *("types", "genome", *(f"genome {w}" for w in ("list", "set"))),
+    *("experiment", *(f"experiment {w}" for w in ("start", "step", "status", "stop"))),
     *("tenant", *(f"tenant {w}" for w in ("list", "show", "init", "enable", "disable"))),
     *(
         "plan approve",
@@ -101,6 +102,7 @@ SCHEMAS = (
         "schema_evolve_rollback",
     ),
     *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types", "versions"),
+    *("experiment_start", "experiments"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"
@@ -225,6 +227,8 @@ bypass disable
 snapshot save s.ipsnap --source sql --file workload.sql --redact
 history --limit 3
 {forms("history --versions --table orders", "table", "json")}
+{forms("experiment status", "table", "json")}
+experiment stop nothing --yes
 """
 CHANGE = f"""
 schema-evolve add-column orders tier --type int --default 3 --not-null

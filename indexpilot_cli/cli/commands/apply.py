@@ -81,7 +81,7 @@ class VerifyOptions:
             raise UsageError("--auto-revert needs --verify", hint="--verify planner, statistics or replay")
 
 
-def _request(
+def apply_request(
     session: CommandSession, source: opt.SourceChoice | None, after: VerifyOptions, window: str | None, **asked: Any
 ) -> ApplyRequest:
     """The request; deadlines, budget and safeguards come from the settings, where flags have gone."""
@@ -147,7 +147,7 @@ def apply(
     from indexpilot_cli.apply.apply import run
     from indexpilot_cli.render.views.apply import view
 
-    request = _request(
+    request = apply_request(
         session,
         source,
         VerifyOptions(verify, workload, replay_on, auto_revert),

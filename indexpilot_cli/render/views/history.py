@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from indexpilot_cli.admin.history import HistoryResult, VersionsResult
 from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.ddl import unnamed
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH
@@ -82,7 +83,7 @@ class VersionsDocument(DocumentShape):
     versions: tuple[VersionDocument, ...]
 
 
-_VERSION_COLUMNS = columns("index", "version|number", "state|state", "made|short", "by|short", "definition|query")
+_VERSION_COLUMNS = columns("index", "version|number", "state|state", "made|short", "by|short", "definition|text")
 
 
 def versions_view(result: VersionsResult) -> Document:
@@ -94,7 +95,7 @@ def versions_view(result: VersionsResult) -> Document:
             "current" if v.current else "past",
             stamp(v.created_at),
             _number(v) or DASH,
-            one_line(v.definition_sql),
+            one_line(unnamed(v.definition_sql)),
         )
         for v in result.versions
     )

@@ -15,7 +15,10 @@ from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.admin.types import TypesResult
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
+from indexpilot_cli.apply.experiments.judge import ExperimentAnswer, ExperimentVerdict
+from indexpilot_cli.apply.experiments.values import ExperimentReport, ExperimentResult, ExperimentsResult
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
+from indexpilot_cli.apply.verify.verdict import MeasuredEffect, TemplateVerdict
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.estimator import Fidelity, TwinDifference
@@ -276,6 +279,39 @@ DOCTOR = DoctorResult(
         ),
     ),
     Fidelity("twin/16", 142, 141, 0.0, 0.0001, 0.12, 3, (TwinDifference("q-2b91c0", 100.0, 112.0, 0.12, "SELECT 1"),)),
+)
+_MEASURED = ExperimentVerdict(
+    ExperimentAnswer.B,
+    "1 of 1 templates faster with b: q-1a2b 3.2 -> 0.4 ms per call",
+    (TemplateVerdict("q-1a2b", MeasuredEffect.FASTER, 3.2, 0.4, "ms", 340.0, 4.0, 2e-9, (1200.0, 1180.0)),),
+    ("no control templates: a change of the server's load cannot be told from the index's effect",),
+)
+_EXPERIMENT = ExperimentReport(
+    *("status-first", ORDERS, "index", "running"),
+    {"a": ("orders (status, customer_id)",), "b": ()},
+    *(NOW, _MEASURED, None, "b", 3, 6, NOW, None, "the planner finds 80% less cost"),
+)
+EXPERIMENTS = (
+    ExperimentsResult((_EXPERIMENT,)),
+    ExperimentsResult(
+        (
+            _EXPERIMENT,
+            ExperimentReport(
+                *("checkout", ORDERS, "host", "stopped", {"a": ("query: old",), "b": ("query: new",)}, NOW),
+                ExperimentVerdict(ExperimentAnswer.UNDECIDED, "no difference beyond chance in 400 outcomes of each"),
+                winner="undecided",
+                ended_at=NOW,
+                split=0.25,
+                metrics={"duration_ms": ExperimentVerdict(ExperimentAnswer.UNDECIDED, "no difference")},
+            ),
+        )
+    ),
+    ExperimentsResult(()),
+)
+EXPERIMENT_KINDS = ("experiment_start", "experiment_step", "experiment_stop")
+EXPERIMENT_CHANGES = (
+    ExperimentResult(None, (), (), experiments=(_EXPERIMENT,), what=("status-first: window 3 is not over",)),
+    ExperimentResult(None, (), (), dry_run=True),
 )
 VERSIONS = VersionsResult(
     (
@@ -568,6 +604,7 @@ def outcomes():
         demo,
         discover,
         doctor,
+        experiment,
         explain,
         genome,
         history,
@@ -615,6 +652,8 @@ def outcomes():
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
+        *(("experiments", r, experiment.status_view(r, verbose=v)) for r in EXPERIMENTS for v in (False, True)),
+        *((kind, r, experiment.change_view(r)) for r in EXPERIMENT_CHANGES for kind in EXPERIMENT_KINDS),
         *(("versions", r, history.versions_view(r)) for r in (VERSIONS, VersionsResult((), 0))),
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
         *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),

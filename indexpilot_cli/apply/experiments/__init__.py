@@ -1,0 +1,1 @@
+"""Which of two variants is better?"""

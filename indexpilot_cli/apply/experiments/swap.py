@@ -1,0 +1,129 @@
+"""Putting one variant in the place of the other, by the engine of ``apply`` and under its guards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from indexpilot_cli.apply import apply, rollback
+from indexpilot_cli.apply.experiments.status import (
+    indexes_of,
+)
+from indexpilot_cli.apply.experiments.values import (
+    BEFORE,
+)
+from indexpilot_cli.apply.experiments.variants import (
+    Indexes,
+    in_place,
+    missing_from,
+    swap_plan,
+    there,
+)
+from indexpilot_cli.apply.values import ApplyRequest, ApplyResult, RollbackRequest
+from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.mutation import Event, OperationKind
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.capabilities import database_identity
+from indexpilot_cli.db.session import Session
+from indexpilot_cli.execute import events
+from indexpilot_cli.execute.build import STANDING
+from indexpilot_cli.log import experiments, intents, plans
+from indexpilot_cli.log.experiments import Experiment
+from indexpilot_cli.methods.existing import same_structure
+from indexpilot_cli.snapshot.source import open_source
+
+Confirm = Callable[[ApplyResult], bool]
+
+
+@dataclass(slots=True)
+class ExperimentWork:
+    """A command under way. ``answered`` keeps that the question was put and answered with yes."""
+
+    apply: ApplyRequest
+    progress: Progress
+    confirm: Confirm
+    session: Session
+    server: Server
+    outcomes: list[Outcome[ApplyResult]] = field(default_factory=list)
+    what: list[str] = field(default_factory=list)
+    touched: list[Experiment] = field(default_factory=list)
+    answered: bool = False
+
+    @property
+    def schema(self) -> str:
+        """The schema of our tables."""
+        return self.apply.connection.metadata_schema
+
+    def ask(self, planned: ApplyResult) -> bool:
+        """The question of the engine, put once."""
+        self.answered = self.answered or self.confirm(planned)
+        return self.answered
+
+    def move(self, experiment: Experiment, state: dict[str, Any], **more: Any) -> Experiment:
+        """The experiment in its new state; its plans stay known."""
+        kept = {"plans": experiment.state.get("plans", [])}
+        return experiments.move(self.session, experiment, {**kept, **state}, schema=self.schema, **more)
+
+
+def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexes) -> Experiment | None:
+    """The experiment once all of ``to`` is there and nothing else of ``away``; None where it is not (or a dry run)."""
+    if not work.apply.dry_run:
+        _bring_back(work, experiment, to)
+    with open_source(work.apply.connection, None, work.progress) as source:
+        why = f"experiment {experiment.name}"
+        plan = swap_plan(source, to, away, why, database_identity(work.session), datetime.now(UTC))
+    if not plan.recommendations:
+        return experiment
+    if not work.apply.dry_run:
+        # Known before it is carried out: what it drops is brought back as it was, comment and all.
+        known = [*experiment.state.get("plans", []), plan.id]
+        experiment = work.move(experiment, {**experiment.state, "plans": known}, winner=experiment.winner)
+    plans.store(work.session, plan, schema=work.schema)
+    asked = replace(work.apply, targets=(plan.id,), confirmed=work.apply.confirmed or work.answered)
+    work.outcomes.append(apply.run(asked, work.progress, work.ask))
+    with open_source(work.apply.connection, None, work.progress) as source:
+        return experiment if in_place(source.catalog, to, away) else None
+
+
+def _bring_back(work: ExperimentWork, experiment: Experiment, to: Indexes) -> None:
+    """Indexes that were there before us and that a swap dropped come back as they were."""
+    with open_source(work.apply.connection, None, work.progress) as source:
+        gone = missing_from(to, there(source.catalog, to))
+    before = indexes_of(experiment, BEFORE)
+    wanted = [d for d in gone if any(same_structure(d, b) for b in before)]
+    latest = intents.latest(work.session, schema=work.schema) if wanted else ()
+    drops = {d: _dropped(latest, experiment, d.table) for d in wanted}
+    numbers = tuple(
+        f"M-{event.id}"
+        for definition, found in drops.items()
+        for event in found
+        if (structure := events.structure(event)) is not None and same_structure(structure, definition)
+    )
+    if numbers:
+        asked = work.apply
+        request = RollbackRequest(
+            connection=asked.connection,
+            targets=numbers,
+            confirmed=asked.confirmed or work.answered,
+            lock_timeout=asked.lock_timeout,
+            retries=asked.retries,
+            bypass=asked.bypass,
+            record=asked.record,
+        )
+        work.outcomes.append(rollback.run(request, work.progress, work.ask))
+
+
+def _dropped(latest: tuple[Event, ...], experiment: Experiment, table: QualifiedName) -> tuple[Event, ...]:
+    """Drops of the experiment's own plans on the table that were not taken back."""
+    known = experiment.state.get("plans", [])
+    return tuple(
+        e
+        for e in latest
+        if e.table == table
+        and e.state in STANDING
+        and e.details.get("kind") == OperationKind.DROP.value
+        and e.details.get("plan") in known
+    )

@@ -1,0 +1,1 @@
+DELETE FROM {schema}.ab_experiments WHERE id = %(id)s

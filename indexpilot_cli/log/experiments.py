@@ -1,0 +1,189 @@
+"""Experiments and what was measured in them, as rows: they outlive every process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.queries import Jsonb
+from indexpilot_cli.db.session import Row, Session
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
+from indexpilot_cli.log.metadata import SCHEMA, question
+
+RUNNING, STOPPED = "running", "stopped"
+INDEX, HOST = "index", "host"
+_UNDEFINED_COLUMN, _NOT_UNIQUE = "42703", "23505"
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """Two variants on one table. ``kind``: of indexes that we put there, or of what the host does differently.
+
+    ``variants`` describe both as JSON, ``split`` is the share of keys that get variant b (0-1); ``settings`` do not
+    change, ``state`` says how far it is. ``winner`` is a, b, undecided, or None before an answer.
+    """
+
+    name: str
+    table: QualifiedName
+    kind: str
+    variants: Mapping[str, Any]
+    split: float = 0.5
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    state: Mapping[str, Any] = field(default_factory=dict)
+    status: str = RUNNING
+    winner: str | None = None
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeSample:
+    """Values of one metric of one variant. ``variance`` is about their own mean, for the whole sample."""
+
+    variant: str
+    metric: str
+    look: int
+    number: int
+    mean: float
+    variance: float
+
+
+def add(session: Session, wanted: Experiment, actor: str | None, *, schema: str = SCHEMA) -> Experiment:
+    """The experiment with its id. Raises UsageError for a name that was used, RefusedError where the table has one
+    already, PrerequisiteError before an upgrade.
+    """
+    values = {
+        "name": wanted.name,
+        "schema_name": wanted.table.schema,
+        "table_name": wanted.table.name,
+        "a": Jsonb(wanted.variants["a"]),
+        "b": Jsonb(wanted.variants["b"]),
+        "split": wanted.split,
+        "kind": wanted.kind,
+        "settings": Jsonb(dict(wanted.settings)),
+        "state": Jsonb(dict(wanted.state)),
+        "actor": actor,
+    }
+    try:
+        return replace(wanted, id=int(session.value(question(session, "log/experiment_add", schema), values)))
+    except IndexPilotError as error:
+        if sqlstate(error) != _NOT_UNIQUE:
+            raise _explained(error) from error
+        if find(session, wanted.name, schema=schema) is not None:
+            text = f"there was an experiment {wanted.name!r} already"
+            raise UsageError(text, hint="indexpilot experiment status", code="name_taken") from error
+        text = f"an experiment runs on {wanted.table.short} already"
+        raise RefusedError(text, hint="indexpilot experiment status", code="experiment_running") from error
+
+
+def read(session: Session, name: str | None = None, *, schema: str = SCHEMA) -> tuple[Experiment, ...]:
+    """All of them, or the one of that name: those that run first, then the newest. Raises PrerequisiteError before an
+    upgrade.
+    """
+    try:
+        return tuple(map(_experiment, session.rows(question(session, "log/experiments", schema), {"name": name})))
+    except IndexPilotError as error:
+        raise _explained(error) from error
+
+
+def find(session: Session, name: str, *, schema: str = SCHEMA) -> Experiment | None:
+    """The experiment of that name, or None."""
+    return next(iter(read(session, name, schema=schema)), None)
+
+
+def require(session: Session, name: str, *, schema: str = SCHEMA) -> Experiment:
+    """The experiment of that name. Raises UsageError where there is none."""
+    found = find(session, name, schema=schema)
+    if found is None:
+        hint = "indexpilot experiment status lists them"
+        raise UsageError(f"no experiment {name[:80]!r}", hint=hint, code="unknown_experiment")
+    return found
+
+
+def move(
+    session: Session,
+    experiment: Experiment,
+    state: Mapping[str, Any],
+    *,
+    status: str = RUNNING,
+    winner: str | None = None,
+    window: tuple[str, float, Mapping[str, Any]] | None = None,
+    schema: str = SCHEMA,
+) -> Experiment:
+    """The experiment in its new state, with a window (variant, calls, details) that ended in it, or neither.
+
+    Raises RefusedError when another run has moved it since it was read.
+    """
+    values = {
+        "id": experiment.id,
+        "state": Jsonb(dict(state)),
+        "before": Jsonb(dict(experiment.state)),
+        "status": status,
+        "winner": winner,
+    }
+    with session.transaction():  # a window counts once, or the state is as it was
+        if session.value(question(session, "log/experiment_update", schema), values) is None:
+            raise RefusedError(f"another run works on experiment {experiment.name}", code="locked")
+        if window is not None:
+            variant, calls, details = window
+            one = {"id": experiment.id, "variant": variant, "value": calls, "details": Jsonb(dict(details))}
+            session.execute(question(session, "log/experiment_window_add", schema), one)
+    return replace(experiment, state=state, status=status, winner=winner)
+
+
+def forget(session: Session, experiment: Experiment, *, schema: str = SCHEMA) -> None:
+    """Remove an experiment that never began."""
+    session.execute(question(session, "log/experiment_forget", schema), {"id": experiment.id})
+
+
+def windows(session: Session, experiment: Experiment, *, schema: str = SCHEMA) -> tuple[tuple[str, Any], ...]:
+    """What was kept of each window, with its variant, in the order they ended."""
+    rows = session.rows(question(session, "log/experiment_windows", schema), {"id": experiment.id})
+    return tuple((row.variant, row.details_json) for row in rows)
+
+
+def add_outcomes(
+    session: Session, name: str, variant: str, metric: str, values: Sequence[float], *, schema: str = SCHEMA
+) -> int:
+    """Keep outcomes of a running experiment of the host's; gives how many were kept, 0 where it does not run."""
+    given = {"name": name, "variant": variant, "metric": metric, "values": list(values)}
+    return len(session.rows(question(session, "log/outcomes_add", schema), given))
+
+
+def outcome_samples(
+    session: Session, experiment: Experiment, first: int, *, schema: str = SCHEMA
+) -> tuple[OutcomeSample, ...]:
+    """The outcomes in the order they came: ``look`` 0 are the first so many of each variant, 1 as many again, 2 as many
+    as those two together, and so on, so that each look sees twice what the one before saw.
+    """
+    rows = session.rows(question(session, "log/outcome_looks", schema), {"id": experiment.id, "first": first})
+    return tuple(OutcomeSample(r.variant, r.metric, r.look, r.number, r.mean, r.variance) for r in rows)
+
+
+def _explained(error: IndexPilotError) -> IndexPilotError:
+    if sqlstate(error) != _UNDEFINED_COLUMN:
+        return error
+    text = "IndexPilot's tables are of an earlier version, which knows no experiments"
+    return PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old")
+
+
+def _experiment(row: Row) -> Experiment:
+    return Experiment(
+        row.name,
+        QualifiedName(row.schema_name, row.table_name),
+        row.kind,
+        {"a": row.variant_a, "b": row.variant_b},
+        row.split,
+        row.settings,
+        row.state,
+        row.status,
+        row.winner,
+        row.created_at,
+        row.ended_at,
+        row.id,
+    )

@@ -1,0 +1,197 @@
+"""Experiments: two variants in turn, measured, judged, and the better one left; and what a host assigns and records."""
+
+import random
+
+import psycopg
+import pytest
+
+from indexpilot_cli import host
+from indexpilot_cli.apply.experiments.run import start, step, stop
+from indexpilot_cli.apply.experiments.status import status
+from indexpilot_cli.apply.experiments.values import (
+    ExperimentStart,
+    ExperimentStatusRequest,
+    ExperimentStep,
+    ExperimentStop,
+)
+from indexpilot_cli.core.command import Connection, Silent
+from indexpilot_cli.errors import RefusedError, UsageError
+from tests.server import applying
+from tests.server.applying import outcomes, refuse, request
+from tests.servers import new_database
+
+CALLS = 110
+
+
+@pytest.fixture(scope="module")
+def shop(pg):
+    """A database with our tables and counters; each test makes a table of its own."""
+    with new_database(pg) as dsn:
+        applying.fill(dsn, 10)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
+        yield dsn
+
+
+def sql(dsn, text):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(text)
+        return cursor.fetchall() if cursor.description else []
+
+
+def table(dsn, name, rows=20_000):
+    sql(dsn, f'CREATE TABLE public."{name}" (id int PRIMARY KEY, customer_id int NOT NULL, status text, note text)')
+    made = f"SELECT i, i % 997, 's' || i % 3, md5(i::text) FROM generate_series(1, {rows}) i"
+    sql(dsn, f'INSERT INTO public."{name}" {made}')
+    sql(dsn, f'VACUUM ANALYZE public."{name}"')
+
+
+def work(dsn, name):
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for number in range(CALLS):
+            connection.execute(f'SELECT count(note) FROM public."{name}" WHERE customer_id = {number}')
+
+
+def indexes(dsn, name):
+    found = sql(dsn, f"SELECT indexname FROM pg_indexes WHERE tablename = '{name}' AND indexname NOT LIKE '%_pkey'")
+    return {index for (index,) in found}
+
+
+def asked(dsn, **more):
+    return request(dsn, **more)
+
+
+def begin(dsn, name, a=(), b=(), rounds=1, **more):
+    facts = ExperimentStart(name, a, b, asked(dsn, **more), 0.0, rounds)
+    return start(facts, Silent(), refuse)
+
+
+def go_on(dsn, name=None, **more):
+    return step(ExperimentStep(name, asked(dsn, **more)), Silent(), refuse)
+
+
+def end(dsn, name, keep="winner", **more):
+    return stop(ExperimentStop(name, keep, asked(dsn, **more)), Silent(), refuse)
+
+
+def shown(dsn, name):
+    (one,) = status(ExperimentStatusRequest(name, Connection(dsn)), Silent()).result.experiments
+    return one
+
+
+def test_t9_the_better_variant_is_found_by_windows_and_stays(shop):
+    table(shop, "T9 Better")
+    useful = 'CREATE INDEX ON "T9 Better" (customer_id)'
+    dry = begin(shop, "better", (), (useful,), dry_run=True)
+    assert (outcomes(dry), indexes(shop, "T9 Better")) == ([], set())
+    work(shop, "T9 Better")
+    begun = begin(shop, "better", (), (useful,))
+    assert (begun.status, begun.exit_code, indexes(shop, "T9 Better")) == ("ok", 0, set())
+    assert "less cost" in shown(shop, "better").predicted
+    with pytest.raises(RefusedError, match="runs on"):
+        begin(shop, "second", (), ('CREATE INDEX ON "T9 Better" (status)',))
+    work(shop, "T9 Better")
+    swapped = go_on(shop, "better")
+    assert (outcomes(swapped), len(indexes(shop, "T9 Better"))) == (["done"], 1), swapped
+    assert (shown(shop, "better").in_place, shown(shop, "better").windows) == ("b", 1)
+    work(shop, "T9 Better")
+    go_on(shop)
+    found = shown(shop, "better")
+    assert (found.status, found.winner, found.windows) == ("running", "b", 2), found
+    assert found.verdict.templates[0].p < 0.01
+    assert [w for w in go_on(shop).result.what if "measured" in w]
+    ended = end(shop, "better")
+    assert (ended.exit_code, outcomes(ended), len(indexes(shop, "T9 Better"))) == (0, [], 1)
+    assert (shown(shop, "better").status, shown(shop, "better").winner) == ("stopped", "b")
+    with pytest.raises(UsageError, match="ended before"):
+        end(shop, "better")
+
+
+def test_t9_what_was_there_before_comes_back_as_it_was(shop):
+    table(shop, "t9_before")
+    sql(shop, "CREATE INDEX mine ON public.t9_before (customer_id) WITH (fillfactor = 70)")
+    sql(shop, "COMMENT ON INDEX public.mine IS 'by hand'")
+    a, b = ("CREATE INDEX ON t9_before (status)",), ("CREATE INDEX ON t9_before (customer_id)",)
+    begun = begin(shop, "before", a, b, rounds=2)
+    assert (begun.exit_code, outcomes(begun)) == (0, ["done", "done"]), begun  # a is built, then mine goes
+    assert indexes(shop, "t9_before") == {"t9_before_status_ip_idx"}
+    assert shown(shop, "before").verdict.answer == "not_enough_evidence"
+    go_on(shop, "before")
+    assert indexes(shop, "t9_before") == {"mine"}
+    go_on(shop, "before")  # a b b a: it stays for the next window
+    assert indexes(shop, "t9_before") == {"mine"}
+    go_on(shop, "before")
+    assert indexes(shop, "t9_before") == {"t9_before_status_ip_idx"}
+    go_on(shop, "before")
+    assert shown(shop, "before").winner == "not_enough_evidence"
+    end(shop, "before")
+    assert indexes(shop, "t9_before") == {"mine"}
+    ((comment, text),) = sql(
+        shop, "SELECT obj_description('public.mine'::regclass), pg_get_indexdef('public.mine'::regclass)"
+    )
+    assert (comment, "fillfactor" in text) == ("by hand", True)
+
+
+def test_t9_refused_or_stopped_half_way_leaves_what_can_be_ended(shop):
+    table(shop, "t9_refused")
+    one = ("CREATE INDEX ON t9_refused (customer_id)",)
+    with pytest.raises(UsageError, match="same indexes"):
+        begin(shop, "refused", one, one)
+    declined = start(
+        ExperimentStart("refused", one, (), asked(shop, confirmed=False), 0.0, 1), Silent(), lambda _planned: False
+    )
+    assert (declined.status, declined.exit_code, indexes(shop, "t9_refused")) == ("refused", 6, set())
+    assert sql(shop, "SELECT count(*) FROM indexpilot.ab_experiments WHERE name = 'refused'") == [(0,)]
+    begin(shop, "refused", one, ())
+    held = go_on(shop, "refused", budget_bytes=None, dry_run=True)
+    assert (held.exit_code, len(indexes(shop, "t9_refused"))) == (0, 1)
+    sql(shop, "DROP INDEX public.t9_refused_customer_id_ip_idx")  # somebody disturbs the window
+    disturbed = go_on(shop, "refused")
+    assert "does not count" in disturbed.result.what[0]
+    assert (shown(shop, "refused").windows, len(indexes(shop, "t9_refused"))) == (0, 1)
+    end(shop, "refused", "before")
+    assert (shown(shop, "refused").winner, indexes(shop, "t9_refused")) == ("undecided", set())
+
+
+@pytest.fixture
+def pooled(shop):
+    """The host's pool on that database."""
+    host.init_connection_pool(shop, 1, 3)
+    yield shop
+    host.close_connection_pool()
+
+
+def play(name, *, faster=1.0, count=400):
+    """So many users, each measured once; b takes ``faster`` times as long."""
+    chance = random.Random(name)
+    kept = {"a": [], "b": []}
+    for user in range(count):
+        variant = host.assign_variant(name, user)
+        kept[variant].append(chance.lognormvariate(1.0, 0.5) * (faster if variant == "b" else 1.0))
+    return {variant: host.record_outcome(name, variant, values) for variant, values in kept.items()}
+
+
+def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled):
+    table(pooled, "t9_host", 10)
+    made = host.create_experiment("checkout", "t9_host", {"query": "old"}, {"query": "new"}, split=0.4)
+    assert (made["status"], made["verdict"]["answer"]) == ("running", "not_enough_evidence")
+    kept = play("checkout", faster=0.6)
+    assert sum(kept.values()) == 400
+    assert 100 < kept["b"] < 220  # 40 %
+    assert host.assign_variant("checkout", 7) == host.assign_variant("checkout", 7)
+    (told,) = host.get_experiment_status("checkout")
+    assert (told["verdict"]["answer"], told["metrics"]["duration_ms"]["answer"]) == ("b", "b")
+    ended = host.stop_experiment("checkout")
+    assert (ended["winner"], ended["status"]) == ("b", "stopped")
+    assert {host.assign_variant("checkout", user) for user in range(50)} == {"b"}
+    assert host.record_outcome("checkout", "a", 1.0) == 0
+    assert shown(pooled, "checkout").winner == "b"  # as the command line sees it
+    made = host.create_experiment("equal", "t9_host")
+    play("equal")
+    assert host.get_experiment_status("equal")[0]["verdict"]["answer"] == "undecided"
+    for wrong in ({"variant": "c", "value": 1.0}, {"variant": "a", "value": float("nan")}):
+        with pytest.raises(UsageError):
+            host.record_outcome("equal", **wrong)
+    assert host.stop_experiment("equal")["winner"] == "undecided"
+    with pytest.raises(UsageError):
+        host.assign_variant("nothing", 1)
