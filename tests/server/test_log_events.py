@@ -41,6 +41,7 @@ SILENT = {
         *("get_field_usage_stats", "get_table_size_info", "get_genome_fields", "get_tenant_fields"),
         *("intercept_query", "analyze_query_plan_fast", "flush_interceptor_log"),  # a row where it refuses (test_l)
         *("get_recent_mutations", "get_mutation_summary", "get_health", "get_lifecycle_status"),
+        *("assign_variant", "record_outcome", "get_experiment_status"),
     ),
     "its log goes with it": ("drop_metadata_tables",),
     "it is told when it fails, at the next connection": ("init_connection_pool",),
@@ -75,6 +76,8 @@ CALLS = {
     "perform_weekly_lifecycle": ((), "LIFECYCLE_RUN"),
     "perform_monthly_lifecycle": ((), "LIFECYCLE_RUN"),
     "perform_per_tenant_lifecycle": ((7,), "LIFECYCLE_RUN"),
+    "create_experiment": (("two", "orders"), "SYSTEM_CONFIG_CHANGE"),
+    "stop_experiment": (("two",), "SYSTEM_CONFIG_CHANGE"),
 }
 FAILING = {
     "bootstrap_genome_catalog_from_schema": ({"tables": [{"name": "t"}]},),
