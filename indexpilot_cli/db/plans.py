@@ -25,7 +25,7 @@ from indexpilot_cli.errors import IndexPilotError, UsageError
 _COMMENTS_AND_PARENTHESES = re.compile(r"(?:\s|\(|--[^\n]*(?:\n|\Z)|/\*.*?\*/)*", re.DOTALL)
 _STRINGS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"")
 _PARAMETERS = re.compile(r"\$(\d+)")
-_PLANNED = frozenset({"select", "insert", "update", "delete", "merge", "with", "values", "table"})
+PLANNED_WORDS = frozenset({"select", "insert", "update", "delete", "merge", "with", "values", "table"})
 _READS = frozenset({"select", "with", "values", "table"})
 # A prepared statement lives until DEALLOCATE: a fresh name meets no remnant.
 _counter = itertools.count(1)
@@ -65,7 +65,7 @@ def explain_analyze(session: Session, sql: str, timeout_ms: int) -> Mapping[str,
 def refuse_others(sql: str) -> None:
     """Raise UsageError unless the text begins as a query or DML statement."""
     word = first_word(sql)
-    if word not in _PLANNED:
+    if word not in PLANNED_WORDS:
         raise UsageError(
             f"cannot plan a statement that begins with {word.upper() or 'nothing'}",
             hint="give one SELECT, INSERT, UPDATE, DELETE or MERGE",

@@ -14,8 +14,8 @@ from indexpilot_cli.sql.parser import Node, Statement, Unparsed, deparse, parse,
 _QUERIES = frozenset(("select", "with", "insert", "update", "delete", "merge", "values", "table"))
 # Utility statements that run a query: the field it stands in. What pg_stat_statements counts for an EXECUTE is the text
 # of its PREPARE.
-_AROUND = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query", "PrepareStmt": "query"}
-_INNER = frozenset(("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"))
+AROUND = {"DeclareCursorStmt": "query", "CreateTableAsStmt": "query", "CopyStmt": "query", "PrepareStmt": "query"}
+QUERY_NODES = frozenset(("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"))
 _TRANSACTION_TEXT = """
     begin start commit end rollback abort savepoint release
 """
@@ -95,11 +95,11 @@ def _start(text: str, position: int = 0) -> int:
 
 def _query(text: str) -> str | None:
     statement = parse(text)
-    if isinstance(statement, Unparsed) or statement.node.kind not in _AROUND:
+    if isinstance(statement, Unparsed) or statement.node.kind not in AROUND:
         return None
-    inner = statement.node.child(_AROUND[statement.node.kind])
+    inner = statement.node.child(AROUND[statement.node.kind])
     try:
-        return deparse(inner) if inner is not None and inner.kind in _INNER else None
+        return deparse(inner) if inner is not None and inner.kind in QUERY_NODES else None
     except ValueError:
         return None
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from indexpilot_cli.db.plans import first_word
+from indexpilot_cli.db.plans import PLANNED_WORDS, first_word
 
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 # As psycopg reads a query with parameters: https://www.psycopg.org/psycopg3/docs/basic/params.html
@@ -26,17 +26,8 @@ _TIGHT_BEFORE = frozenset(",).;[]:") | {"::"}
 _TIGHT_AFTER = frozenset("(.[") | {"::"}
 _LIST = re.compile(r"\?(?:, \?)+")
 _ROWS = re.compile(r"\(\?\)(?:, \(\?\))+")
-# Utility statements that run a query which they carry, and those that run what only the server knows.
-_AROUND = {
-    "CreateTableAsStmt": "query",
-    "DeclareCursorStmt": "query",
-    "CopyStmt": "query",
-    "PrepareStmt": "query",
-    "ExplainStmt": "query",
-}
+# Utility statements that run what only the server knows.
 _HIDING = frozenset(("DoStmt", "CallStmt", "ExecuteStmt", "RefreshMatViewStmt"))
-_QUERIES = frozenset(("SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"))
-_PLANNED_WORDS = frozenset(("select", "insert", "update", "delete", "merge", "with", "values", "table"))
 
 
 class StatementUse(StrEnum):
@@ -114,18 +105,20 @@ def _digest(text: str) -> str:
 
 def _use(piece: str) -> tuple[StatementUse, str]:
     from indexpilot_cli.sql.parser import Unparsed, deparse, parse
+    from indexpilot_cli.sql.utility import AROUND, QUERY_NODES
 
     found = parse(piece)
     if isinstance(found, Unparsed):
         # The server may be newer than our parser: what begins as a query is for the server to judge.
-        return (StatementUse.PLANNED if first_word(piece) in _PLANNED_WORDS else StatementUse.HIDDEN), piece
+        return (StatementUse.PLANNED if first_word(piece) in PLANNED_WORDS else StatementUse.HIDDEN), piece
     node = found.node
-    if node.kind in _QUERIES:
+    if node.kind in QUERY_NODES:
         return StatementUse.PLANNED, piece
-    inner = node.child(_AROUND[node.kind]) if node.kind in _AROUND else None
+    around = AROUND | {"ExplainStmt": "query"}
+    inner = node.child(around[node.kind]) if node.kind in around else None
     if node.kind in _HIDING or (inner is not None and inner.kind in _HIDING):
         return StatementUse.HIDDEN, piece
-    if inner is None or inner.kind not in _QUERIES:
+    if inner is None or inner.kind not in QUERY_NODES:
         return StatementUse.WITHOUT_PLAN, piece
     return StatementUse.PLANNED, deparse(inner)
 
@@ -185,6 +178,11 @@ def _normal(sql: str) -> str:
 
 def _template(sql: str) -> str:
     text = _joined("?" if name in _CONSTANTS else text for name, text in _tokens(sql)).rstrip("; ")
+    return _collapsed(text)
+
+
+def _collapsed(text: str) -> str:
+    """Lists of values of any length are one, and so are rows of them."""
     return _ROWS.sub("(?)", _LIST.sub("?", text))
 
 
@@ -199,8 +197,11 @@ def _joined(words: Iterator[str]) -> str:
 
 
 def normal_form(pattern: str) -> str:
-    """The one spelling of a statement: no comments, single spaces, words in lower case. Raises ValueError."""
-    return _normal(pattern)
+    """The one spelling of a statement: no comments, single spaces, words in lower case. Raises ValueError.
+
+    Placeholders of any style are ``?``, as in templates.
+    """
+    return _collapsed(_normal(_PLACEHOLDER.sub("?", pattern)))
 
 
 def exactly(value: Any) -> object:
