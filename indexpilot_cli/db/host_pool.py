@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +22,8 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError, UsageError
 
 # A pool whose server was restarted gives out dead connections until it has lent each once.
 _MOST_DEAD = 100
+_PATIENCE = 5.0  # seconds for a connection to come back to a pool that does not wait itself
+_PAUSE = 0.01
 
 
 class HostPool(ABC):
@@ -123,8 +126,16 @@ class GetconnPool(HostPool):
         self._closes = "close" in closes
 
     def get(self) -> Any:
-        """A connection."""
-        return self.pool.getconn()
+        """A connection; psycopg2's pools refuse at once where others wait, so it is asked again for a while."""
+        end = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return self.pool.getconn()
+            except Exception as error:
+                full = type(error).__module__ == "psycopg2.pool" and "exhausted" in str(error)
+                if not full or time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE)
 
     def put(self, lent: Any, *, dead: bool = False) -> None:
         """Give it back."""

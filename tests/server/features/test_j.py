@@ -1,6 +1,7 @@
 """J: a host's adapters, its monitoring and its pool."""
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import psycopg2
@@ -251,6 +252,15 @@ def test_j3_dead_connections_of_the_host_s_pool_are_not_used(place, kind):
         place.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $${APPLICATION}$$")
         for _ in range(3):
             assert host.get_mutation_summary()["total"] >= 0
+
+
+@pytest.mark.parametrize("kind", ["psycopg_pool", "psycopg2"])
+def test_j3_threads_wait_for_the_connections_of_a_small_pool(place, kind):
+    with lent(kind, place.dsn) as pool, ThreadPoolExecutor(8) as threads:
+        host.configure_adapters(database=pool)
+        found = [threads.submit(host.get_mutation_summary) for _ in range(40)]
+        assert all(one.result()["total"] >= 0 for one in found)
+        assert host.get_adapter_stats()["database"].failures == 0
 
 
 def test_j3_a_statement_alone_is_alone_with_psycopg2_too(place):
