@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from indexpilot_cli.core.telemetry import Tags
 
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 _PREFIX = "indexpilot"
+# A registry refuses a second metric of one name: an application that configures twice goes on with those of the first.
+_made: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 class PrometheusMetrics:
@@ -24,7 +27,7 @@ class PrometheusMetrics:
 
         self._client = prometheus_client
         self._registry = prometheus_client.REGISTRY if registry is None else registry
-        self._metrics: dict[str, Any] = {}
+        self._metrics = _made.setdefault(self._registry, {})
 
     def count(self, name: str, value: float, tags: Tags) -> None:
         """So many more."""

@@ -169,10 +169,12 @@ def test_prometheus_reads_counters_gauges_and_timings():
     labels = {"command": "host x", "outcome": "done"}
     assert registry.get_sample_value("indexpilot_runs_seconds_sum", labels) == 1
     assert registry.get_sample_value("indexpilot_alerts_total", {"level": "critical", "name": "database_down"}) == 1
-    # A second adapter in one registry clashes, which its guard counts.
+    # An application that configures twice goes on counting; tags that change are a fault, which the guard counts.
     guarded = GuardedMonitoring(host.PrometheusMetrics(registry))
     guarded.count("query_stats.written", 1, {})
-    assert guarded.flush() and guarded.stats().failures == 1
+    guarded.count("query_stats.written", 1, {"more": "tags"})
+    assert guarded.flush() and (guarded.stats().delivered, guarded.stats().failures) == (1, 1)
+    assert registry.get_sample_value("indexpilot_query_stats_written_total") == 6
 
 
 @pytest.fixture
