@@ -9,16 +9,18 @@ from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
+from indexpilot_cli.advise.candidates.tenants import skew
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.problem import Limits, Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
+from indexpilot_cli.advise.tenants import columns_of, sizes_by_tenant
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex
+from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex, TenantUse
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.plan import Plan, PlanAction, Warn
 from indexpilot_cli.core.siblings import Siblings
@@ -94,6 +96,7 @@ def advise_on(
 ) -> Plan:
     """Propose, size, price, select, explain."""
     from indexpilot_cli.advise.candidates import propose
+    from indexpilot_cli.advise.candidates.site import CandidateOptions
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
@@ -105,7 +108,13 @@ def advise_on(
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
     sizes = Sizes(catalog)
-    proposed = together(Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, sizes=sizes))
+    columns = columns_of(kept.templates, catalog, asked=bool(request.tenants))
+    options = CandidateOptions(
+        tenants=TenantUse(request.tenants, 0) if request.tenants else None, tenant_columns=columns
+    )
+    proposed = together(
+        Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, options, sizes=sizes)
+    )
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
     priceable = _with_places(priceable, source.siblings)
@@ -117,8 +126,12 @@ def advise_on(
     written = together(Stage.PRICE, folded.templates, modelled)
     folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
 
+    limits = limits_of(request)
+    if limits.tenant_bytes is not None:
+        limits = replace(limits, tenant_sizes=sizes_by_tenant(priceable, columns))
+
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
-        return _select(replace(kept, templates=templates), priceable, model, estimator, request, progress)
+        return _select(replace(kept, templates=templates), priceable, model, estimator, request, progress, limits)
 
     priced = together(Stage.PRICE, kept.templates, chosen)
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
@@ -132,7 +145,8 @@ def advise_on(
     plan = _explained(source, advice, catalog, estimator)
     guard = request.safeguards.write_performance
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
-    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted))
+    notes = filter(None, (skew(columns, catalog),))
+    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted), notes=(*plan.notes, *notes))
 
 
 def _explained(source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator) -> Plan:
@@ -212,13 +226,14 @@ def _select(
     estimator: CostEstimator,
     request: RecommendRequest,
     progress: Progress,
+    limits: Limits,
 ) -> Selection:
     from indexpilot_cli.advise.safe import RiskLevel, without_dangers
     from indexpilot_cli.advise.select.advise import advise
 
     bytes_of = {definition: priceable.bytes_of(definition) for definition in priceable.sizes}
     most = {definition: priceable.most_bytes_of(definition) for definition in priceable.sizes}
-    limits = replace(limits_of(request), at_most=most)
+    limits = replace(limits, at_most=most)
     if priceable.spare and limits.protection is not None:
         limits = replace(limits, protection=min(limits.protection, request.max_slower))
     begun = time.monotonic()
@@ -262,7 +277,11 @@ _PER_TENANT = "features.constraint_optimizer.max_storage_per_tenant"
 
 
 def _tenants(source: Source) -> int | None:
-    """How many tenants there are: rows of the host's table ``tenants``, else profiles of ours; None: not known."""
+    """How many tenants there are: schemas with the same tables, rows of the host's table ``tenants``, else profiles of
+    ours; None: not known.
+    """
+    if source.siblings is not None:
+        return max(len(group.schemas) for group in source.siblings.groups)
     for table in source.catalog.tables:
         if table.name.name == "tenants" and table.rows >= 1:
             return round(table.rows)
@@ -286,6 +305,7 @@ def limits_of(request: RecommendRequest) -> Limits:
         min_benefit=request.min_benefit,
         calls=request.planner.max_calls,
         seconds=request.planner.max_seconds,
+        tenant_bytes=_first(request.tenant_budget, set_limits.max_storage_per_tenant),
     )
 
 

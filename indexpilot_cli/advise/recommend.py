@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
+from indexpilot_cli.advise.tenants import (
+    choose_tenants,
+    share_note,
+    split_by_values,
+    tenants_together,
+    with_tenants_values,
+)
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.index import SpareIndex
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.core.workload import UNPLANNED, FoldedWorkload, Stage, not_looked_at, reasons_of
+from indexpilot_cli.core.workload import (
+    UNPLANNED,
+    FoldedWorkload,
+    SourceKind,
+    Stage,
+    Workload,
+    not_looked_at,
+    reasons_of,
+)
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
-from indexpilot_cli.workload.templates import fold_workload
+from indexpilot_cli.workload.query_stats import recorded_workload
+from indexpilot_cli.workload.templates import fold_read, read_workload, touching
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +74,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         ) as source,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
-        folded = fold_workload(source, request.workload, request.filter, progress)
+        request, folded = _folded(source, request, progress)
         _not_empty(folded)
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items)
@@ -78,7 +94,41 @@ def _grouping(request: RecommendRequest) -> SchemaGrouping:
     """A schema that is asked for by name stands for itself."""
     asked = request.filter
     named = (split_table(text)[0] for text in (*asked.tables, *asked.exclude))
-    return SchemaGrouping(request.tenant_schemas, frozenset((*asked.schemas, *filter(None, named))))
+    return SchemaGrouping(request.tenant_schemas, frozenset((*asked.schemas, *filter(None, named), *request.tenants)))
+
+
+def _folded(source: Source, request: RecommendRequest, progress: Progress) -> tuple[RecommendRequest, FoldedWorkload]:
+    """The workload, of the tenants asked for where there are some; those that are schemas become part of the filter."""
+    workloads = read_workload(source, request.workload, progress)
+    progress.stage("folding statements into templates")
+    everything, tenants, guessed = fold_read(workloads, source, request.workload), request.tenants, False
+    if not tenants:
+        return request, touching(everything, source, request.filter, workloads)
+    if {*tenants} <= {t.name.schema for t in source.catalog.tables}:
+        request = replace(request, filter=replace(request.filter, schemas=tenants), tenants=())
+        mine = everything
+    else:
+        mine, guessed = _of_tenants(source, request, workloads, everything)
+    mine = touching(mine, source, request.filter, workloads)
+    return request, replace(mine, notes=(share_note(tenants, mine, everything, guessed=guessed), *mine.notes))
+
+
+def _of_tenants(
+    source: Source, request: RecommendRequest, workloads: Sequence[Workload], everything: FoldedWorkload
+) -> tuple[FoldedWorkload, bool]:
+    """The tenants' part of the workload, and whether some of it is known by their share of the rows only."""
+    choice = choose_tenants(workloads, everything.templates, source.catalog, request.tenants)
+    recorded = [_recorded_of(w, source, request) for w in workloads]
+    own, unknown = (fold_read(w, source, request.workload) for w in split_by_values(recorded, choice))
+    guessed = with_tenants_values(unknown, choice)
+    return tenants_together(own, guessed), bool(guessed.templates)
+
+
+def _recorded_of(workload: Workload, source: Source, request: RecommendRequest) -> Workload:
+    if workload.source is not SourceKind.QUERY_STATS:
+        return workload
+    numbers = [int(t) for t in request.tenants if t.lstrip("-").isdecimal()]
+    return recorded_workload(source, since=request.workload.since, tenants=numbers)
 
 
 def _of_single_schemas(spare: SpareIndexes, source: Source) -> SpareIndexes:

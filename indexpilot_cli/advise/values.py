@@ -19,6 +19,8 @@ class RecommendRequest:
 
     None limits mean no limit. ``max_slower`` is the share by which a drop may make a recorded statement dearer.
     ``tenant_schemas`` is from how many schemas with the same tables on they get one advice (0: never).
+    ``tenants`` are those the advice is for (values of the tenant column, or schemas; none: all), ``tenant_budget`` what
+    the indexes that are one tenant's own may take, in bytes.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -37,6 +39,8 @@ class RecommendRequest:
     record: Record = field(default_factory=Record)
     max_slower: float = 0.1
     tenant_schemas: int = 0
+    tenants: tuple[str, ...] = ()
+    tenant_budget: int | None = None
 
     @classmethod
     def by(cls, settings: Settings) -> RecommendRequest:
@@ -53,6 +57,8 @@ class RecommendRequest:
             safeguards=settings.production_safeguards,
             bypass=settings.bypass,
             max_slower=settings.operational.lifecycle.max_slower,
+            tenant_schemas=settings.advisor.tenant_schemas,
+            tenant_budget=settings.advisor.tenant_budget,
             tenant_schemas=advisor.tenant_schemas,
         )
 

@@ -191,7 +191,9 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class TenantUse:
-    """The few tenants that use a field, by their expression profiles, and ``of`` how many there are."""
+    """The few tenants that use a field, by their expression profiles, and ``of`` how many there are; or those that
+    advice is for, as they are written.
+    """
 
-    tenants: tuple[int, ...]
+    tenants: tuple[int | str, ...]
     of: int

@@ -339,6 +339,7 @@ class AdvisorSettings:
     min_calls: float = key(0.0, "statements called less often are left out", low=0)
     min_time: float = seconds(0.0, "statements with less total time are left out")
     budget: int | None = key(None, "storage for new indexes", low=0, unit="bytes")
+    tenant_budget: int | None = key(None, "storage for new indexes of one tenant's own", low=0, unit="bytes")
     max_indexes: int | None = key(None, "most indexes of one plan", low=0)
     max_per_table: int | None = key(None, "most new indexes on one table", low=0)
     max_calls: int | None = key(None, "most planner calls", low=1)

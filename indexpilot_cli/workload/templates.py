@@ -16,6 +16,7 @@ from indexpilot_cli.core.workload import (
     SkippedReport,
     Stage,
     TemplateReport,
+    Workload,
 )
 from indexpilot_cli.snapshot.source import Source, wanted_tables
 from indexpilot_cli.workload.aside import each
@@ -28,20 +29,41 @@ TypesOf = Callable[[str], Sequence[str] | None]
 def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
     """The workload as templates that touch a wanted table, in order of weight. Without any catalog the tables are those
     that the statements name."""
-    from indexpilot_cli.workload.fold import fold
+    workloads = read_workload(source, request, progress)
+    progress.stage("folding statements into templates")
+    return touching(fold_read(workloads, source, request), source, wanted, workloads)
+
+
+def read_workload(source: Source, request: WorkloadRequest, progress: Progress) -> tuple[Workload, ...]:
+    """What was observed, place by place; where a schema stands for others, their statements are on its tables."""
     from indexpilot_cli.workload.siblings import on_representatives
-    from indexpilot_cli.workload.sketch import sketched
 
     progress.stage("reading the workload")
     workloads = collect(source, request)
-    progress.stage("folding statements into templates")
-    catalog = sketched(workloads) if source.is_offline else source.catalog
-    if source.siblings is not None:
-        workloads = tuple(on_representatives(w, catalog, source.siblings) for w in workloads)
-    folded = fold(workloads, catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
+    siblings = source.siblings
+    return workloads if siblings is None else tuple(on_representatives(w, source.catalog, siblings) for w in workloads)
+
+
+def fold_read(workloads: Sequence[Workload], source: Source, request: WorkloadRequest) -> FoldedWorkload:
+    """The templates of what was read, in order of weight."""
+    from indexpilot_cli.workload.fold import fold
+
+    return fold(workloads, _catalog(source, workloads), min_calls=request.min_calls, min_ms=request.min_total_ms)
+
+
+def _catalog(source: Source, workloads: Sequence[Workload]) -> Catalog:
+    from indexpilot_cli.workload.sketch import sketched
+
+    return sketched(workloads) if source.is_offline else source.catalog
+
+
+def touching(
+    folded: FoldedWorkload, source: Source, wanted: TableFilter, workloads: Sequence[Workload]
+) -> FoldedWorkload:
+    """The templates that touch a wanted table."""
     if wanted == TableFilter():
         return folded
-    names = {t.name for t in wanted_tables(catalog, wanted)}
+    names = {t.name for t in wanted_tables(_catalog(source, workloads), wanted)}
     return replace(folded, templates=tuple(t for t in folded.templates if names.intersection(t.relations)))
 
 

@@ -178,25 +178,35 @@ def test_before_init_each_names_it(cli, database):
         assert (ran.code, "indexpilot init" in ran.err) == (5, True)
 
 
-def test_a5_b8_advice_follows_catalog_and_profiles(known, connection, home):
-    """Few tenants: a partial index wins; all off, or forbidden: rejected with the reason."""
+@pytest.fixture
+def advice(known, connection, home):
+    """The recommendations for statements of two tenants of forty on a field that no tenant has by default."""
     connection.execute(
         "CREATE TABLE tenants (id int PRIMARY KEY); INSERT INTO tenants SELECT generate_series(1, 40);"
         "INSERT INTO orders SELECT g, 1 + g % 40, 's' || g % 5, 'note ' || g FROM generate_series(1, 20000) g; ANALYZE"
     )
+    connection.execute("UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'note'")
     (home / "w.sql").write_text(
         "SELECT * FROM orders WHERE tenant_id = 3 AND note = 'note 42';\n"
         "SELECT * FROM orders WHERE tenant_id = 7 AND note = 'note 46';\n"
     )
+    return lambda: known("recommend", "--source", "sql", "w.sql", "--show-rejected", name="recommend")
 
-    def advice():
-        return known("recommend", "--source", "sql", "w.sql", "--show-rejected", name="recommend")
 
-    def rejected(found):
-        return [r["detail"] for r in found["rejected"] if r["reason"] == "not_indexable"]
+def not_indexable(found):
+    return [r["detail"] for r in found["rejected"] if r["reason"] == "not_indexable"]
 
-    connection.execute("UPDATE indexpilot.genome_catalog SET default_expression = false WHERE field_name = 'note'")
-    assert rejected(advice()) == []  # no tenant has a profile
+
+def test_a5_a_field_set_false_in_the_catalog_is_never_recommended(known, advice):
+    assert any("note" in r["ddl"] for r in advice()["recommendations"])
+    known("genome", "set", "public.orders", "note", "--not-indexable", "--write")
+    told = advice()
+    assert not_indexable(told) == ["note is not to be indexed: the genome catalog says is_indexable = false"]
+    assert not any("note" in r["ddl"] for r in told["recommendations"])
+
+
+def test_b8_few_tenants_get_a_partial_index_and_none_get_none(known, advice):
+    assert not_indexable(advice()) == []  # no tenant has a profile
     for tenant in ("3", "7"):
         known("tenant", "enable", tenant, "public.orders", "note")
     (best,) = advice()["recommendations"]
@@ -205,11 +215,8 @@ def test_a5_b8_advice_follows_catalog_and_profiles(known, connection, home):
     for tenant in ("3", "7"):
         known("tenant", "disable", tenant, "public.orders", "note")
     told = advice()
-    assert rejected(told) == ["note is not to be indexed: disabled in the expression profile of every tenant (40)"]
+    assert not_indexable(told) == ["note is not to be indexed: disabled in the expression profile of every tenant (40)"]
     assert not any("note" in r["ddl"] for r in told["recommendations"])
-    known("tenant", "enable", "3", "public.orders", "note")
-    known("genome", "set", "public.orders", "note", "--not-indexable", "--write")
-    assert rejected(advice()) == ["note is not to be indexed: the genome catalog says is_indexable = false"]
 
 
 def test_t6_a_sync_is_shown_first_and_written_when_asked(known, connection):

@@ -212,6 +212,19 @@ def detect(templates: Sequence[QueryTemplate], catalog: Catalog) -> Tenant | Non
     return max(found, key=lambda t: (len(t.columns), t.share, t.parent is not None), default=None)
 
 
+def nearest_scheme(templates: Sequence[QueryTemplate], catalog: Catalog) -> Mapping[QualifiedName, str]:
+    """The columns with which tables refer to one other table, where the workload compares them most: what somebody
+    probably means who speaks of tenants, although not enough statements bear it out for ``detect``.
+    """
+    uses = _weights(templates)
+    compared: list[tuple[float, Group]] = []
+    for parent, group in _groups(catalog):
+        if parent is not None and len(group) >= _TABLES:
+            compared.append((sum(_weight_of(uses.get(table, ()), column) for table, column in group.items()), group))
+    best = max(compared, key=lambda pair: pair[0], default=(0.0, {}))
+    return best[1] if best[0] > 0 else {}
+
+
 Group = dict[QualifiedName, str]
 Uses = dict[QualifiedName, list[tuple[float, frozenset[str]]]]
 
@@ -229,6 +242,10 @@ def _weights(templates: Iterable[QueryTemplate]) -> Uses:
 def _compared(use: RelationUse) -> frozenset[str]:
     kinds = (AtomKind.EQUAL, AtomKind.IN, AtomKind.JOIN)
     return frozenset(a.column for a in use.atoms if a.conjunctive and a.kind in kinds and a.column is not None)
+
+
+def _weight_of(seen: Sequence[tuple[float, frozenset[str]]], column: str) -> float:
+    return sum(weight for weight, names in seen if column in names)
 
 
 def _groups(catalog: Catalog) -> list[tuple[QualifiedName | None, Group]]:
@@ -257,7 +274,7 @@ def _scheme(parent: QualifiedName | None, group: Group, uses: Uses, catalog: Cat
     for name, column in group.items():
         seen = uses.get(name, [])
         weight = sum(w for w, _ in seen)
-        having = sum(w for w, names in seen if column in names)
+        having = _weight_of(seen, column)
         if weight > 0 and having >= _COMPARED * weight and not _one_per_row(catalog, name, column):
             columns[name] = column
             total, compared = total + weight, compared + having

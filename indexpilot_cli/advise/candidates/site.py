@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
-from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, Rejection
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, Rejection, TenantUse
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
@@ -207,7 +207,8 @@ class CandidateOptions:
     """Limits of candidate generation. Shares are between 0 and 1, widths in bytes, sizes in pages or rows.
 
     A table is too small when it has at most ``few_pages`` pages, or fewer than ``small_rows`` rows in at most
-    ``small_pages`` pages; below ``medium_rows`` rows only selective plain indexes are proposed.
+    ``small_pages`` pages; below ``medium_rows`` rows only selective plain indexes are proposed. ``tenants`` are those
+    that advice was asked for, and ``tenant_columns`` then says how they are told apart.
     """
 
     few_pages: int = 5
@@ -231,6 +232,8 @@ class CandidateOptions:
     brin_pages: int = 1280
     brin_correlation: float = 0.9
     per_table: int = 80
+    tenants: TenantUse | None = None
+    tenant_columns: Mapping[QualifiedName, str] = field(default_factory=dict)
 
 
 _INSTEAD = {

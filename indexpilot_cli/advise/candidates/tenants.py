@@ -6,19 +6,22 @@ The planner proves ``tenant_id IN (3, 7)`` from ``tenant_id = 7`` where it sees 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site
+from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import Reason, TenantUse
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.core.workload import AtomKind, StatementKind
 from indexpilot_cli.sql.normal import columns
-from indexpilot_cli.sql.selectivity import predicate_selectivity
+from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
 _TENANT = "tenant_id"  # what a profile calls it, where neither workload nor foreign keys tell of another column
 _TENANTS = "tenants"
-_INTEGERS = ("int2", "int4", "int8")  # as the ids of profiles
+_INTEGERS = ("int2", "int4", "int8")
+_LARGE = 3.0  # times the average from which on a tenant is called large
+_TOLD = 3
 
 
 def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
@@ -27,7 +30,7 @@ def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
     if tenant is None:
         return
     for draft in drafts:
-        used = _used(site, draft) if draft.definition.predicate is None else None
+        used = site.options.tenants or _used(site, draft) if draft.definition.predicate is None else None
         # Led by the tenant, it finds the tenant's rows for whatever else is asked, as the whole index would.
         led = draft.definition.keys[0].column == tenant
         demands = tuple(d for d in (site.demands if led else draft.demands) if _of_a_tenant(d, tenant))
@@ -36,13 +39,42 @@ def propose_for_tenants(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
 
 
 def _tenant_column(site: Site) -> str | None:
-    keys = [
-        k.columns[0] for k in site.catalog.keys_of(site.name) if k.referenced.name == _TENANTS and len(k.columns) == 1
-    ]
-    for name in (site.tenant, *keys, _TENANT):
-        column = site.table.column(name) if name is not None else None
-        if column is not None and column.base_type in _INTEGERS:
-            return name
+    if site.options.tenants is not None:
+        return site.options.tenant_columns.get(site.name)
+    name = tenant_column(site.table, site.catalog, site.tenant)
+    column = site.table.column(name) if name is not None else None
+    return name if column is not None and column.base_type in _INTEGERS else None  # as the ids of profiles
+
+
+def tenant_column(table: Table, catalog: Catalog, *names: str | None) -> str | None:
+    """The column by which rows of the table belong to a tenant: one of the names, the reference to ``tenants``, or
+    ``tenant_id``; None where it has none of them.
+    """
+    keys = [k.columns[0] for k in catalog.keys_of(table.name) if k.referenced.name == _TENANTS and len(k.columns) == 1]
+    return next((n for n in (*names, *keys, _TENANT) if n is not None and table.column(n) is not None), None)
+
+
+def tenant_columns(detected: Mapping[QualifiedName, str], catalog: Catalog) -> dict[QualifiedName, str]:
+    """The tenant column of each table that has one; ``detected`` are those that the workload tells."""
+    others = dict.fromkeys(detected.values())
+    found = ((t.name, tenant_column(t, catalog, detected.get(t.name), *others)) for t in catalog.tables)
+    return {name: column for name, column in found if column is not None}
+
+
+def skew(columns: Mapping[QualifiedName, str], catalog: Catalog) -> str | None:
+    """Who the large tenants are, by the statistics of the largest table with a tenant column; None: all are alike."""
+    tables = sorted((t for t in catalog.tables if t.name in columns), key=lambda t: -t.rows)
+    for table in tables[:1]:
+        column = table.column(columns[table.name])
+        known = column.statistics if column is not None else None
+        if column is None or known is None or not known.most_common_freqs:
+            return None
+        many = known.distinct(row_count(table))
+        named = list(zip(known.most_common_vals, known.most_common_freqs, strict=False))
+        large = [pair for pair in named if pair[1] * many >= _LARGE][:_TOLD]
+        if large:
+            listed = ", ".join(f"{value} {share:.0%}" for value, share in large)
+            return f"tenants by {column.name}: of the rows of {table.name.short} {listed}, of about {many:,.0f} tenants"
     return None
 
 
@@ -59,7 +91,9 @@ def _of_a_tenant(demand: Demand, tenant: str) -> bool:
 
 
 def _for(site: Site, draft: Draft, demands: tuple[Demand, ...], tenant: str, used: TenantUse) -> Draft:
-    listed = ", ".join(map(str, used.tenants))
+    column = site.table.column(tenant)
+    texts = [t if column is not None and column.category == "N" else quote_literal(t) for t in map(str, used.tenants)]
+    listed = ", ".join(texts)
     single = len(used.tenants) == 1
     predicate = f"{quote_identifier(tenant)} {f'= {listed}' if single else f'IN ({listed})'}"
     # Where the predicate says the value, the key need not.
@@ -69,8 +103,11 @@ def _for(site: Site, draft: Draft, demands: tuple[Demand, ...], tenant: str, use
     fields = ", ".join(sorted(n for n in _fields(draft) if (c := site.table.column(n)) and c.used_by))
     whose = f"only tenant {listed}" if single else f"only tenants {listed}"
     text = f"{whose} of {used.of} {'uses' if single else 'use'} {fields} (expression profiles), {share:.1%} of the rows"
+    source = "expression_profile"
+    if site.options.tenants is not None:
+        text, source = f"for {whose.removeprefix('only ')} alone (--tenant), {share:.1%} of the rows", "settings"
     text += "; plans made for such a tenant use it, generic ones cannot"
-    reasons = (*draft.reasons, Reason("few_tenants", text, "expression_profile"))
+    reasons = (*draft.reasons, Reason("few_tenants", text, source))
     return Draft(replace(draft.definition, keys=keys, predicate=predicate), "partial", demands, free, reasons)
 
 

@@ -196,6 +196,7 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
 
 _SENTENCES = {
     "budget": "the storage budget keeps the workload from getting cheaper",
+    "tenant_budget": "the storage budget of a tenant keeps the workload from getting cheaper",
     "max_indexes": "the limit on the number of indexes keeps the workload from getting cheaper",
     "per_table": "the limit on indexes per table keeps the workload from getting cheaper",
     "write_overhead": "the limit on write overhead keeps the workload from getting cheaper",

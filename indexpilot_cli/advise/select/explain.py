@@ -289,6 +289,9 @@ class WhyNot:
         if "budget" in families:
             size = self.ledger.problem.sizes[number]
             return "over_budget", f"{saves}, but its {units.size(size)} do not fit the storage budget", None
+        if "tenant_budget" in families:
+            who = next(row.subject for row in broken if row.family == "tenant_budget")
+            return "over_budget", f"{saves}, but it does not fit the storage budget of tenant {who}", None
         if "write_overhead" in families:
             return "write_cost", f"{saves}, but would make writes dearer than allowed", None
         if families & {"max_indexes", "per_table"}:

@@ -40,12 +40,14 @@ class Option:
 class Row:
     """A linear limit over indexes: ``sum(coefficient * chosen) <= limit``.
 
-    ``family`` is the stable word of the limit: budget, max_indexes, per_table, write_overhead, protection, stays.
+    ``family`` is the stable word of the limit: budget, tenant_budget, max_indexes, per_table, write_overhead,
+    protection, stays; ``subject`` whose limit it is.
     """
 
     family: str
     coefficients: tuple[tuple[int, float], ...]
     limit: float
+    subject: str = ""
 
     def allows(self, selection: Mask) -> bool:
         """Whether the selection keeps to the limit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import COST, MS, Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
@@ -269,6 +269,8 @@ def _rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) 
         most = limits.at_most or {}
         counted = tuple((n, float(most.get(pool.definition(n), sizes[n]))) for n in every)
         rows.append(Row("budget", counted, float(limits.budget_bytes)))
+    if limits.tenant_bytes is not None:
+        rows += _tenant_rows(pool, limits.tenant_sizes or {}, float(limits.tenant_bytes))
     if limits.max_indexes is not None:
         rows.append(Row("max_indexes", tuple((n, 1.0) for n in every), float(limits.max_indexes)))
     by_table: dict[QualifiedName, list[int]] = {}
@@ -277,6 +279,22 @@ def _rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) 
     for table, numbers in by_table.items():
         rows += _table_rows(pool, limits, writes, table, numbers)
     return tuple(rows)
+
+
+def _tenant_rows(
+    pool: Pool, sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]], limit: float
+) -> Iterator[Row]:
+    """A row for each tenant that could break the limit, without those that another one's row implies."""
+    numbers = {pool.definition(n): n for n in range(pool.first_spare)}
+    own = {tenant: {numbers[d]: size for d, size in items if d in numbers} for tenant, items in sizes.items()}
+    kept: list[dict[int, float]] = []
+    for tenant in sorted(own, key=lambda t: (-sum(own[t].values()), t)):
+        mine = own[tenant]
+        # Of hundreds of schemas the largest speaks for all that are smaller in everything.
+        implied = (all(size <= other.get(n, 0.0) for n, size in mine.items()) for other in kept)
+        if sum(mine.values()) > limit and not any(implied):
+            kept.append(mine)
+            yield Row("tenant_budget", tuple(mine.items()), limit, tenant)
 
 
 def _table_rows(
@@ -297,7 +315,8 @@ def _table_rows(
 class Limits:
     """What a selection must keep to. None means without limit.
 
-    ``at_most`` are bytes that count against the budget, since sizes are not sure.
+    ``at_most`` are bytes that count against the budget, since sizes are not sure. ``tenant_bytes`` limits the indexes
+    that are one tenant's own, ``tenant_sizes`` says which these are.
     ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per
     table, the added cost of writes relative to their cost now (0.5: half as much again). ``protection`` is how much
     dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost that each index must
@@ -319,6 +338,8 @@ class Limits:
     calls: int | None = None
     seconds: float | None = None
     proof_rounds: int = 30
+    tenant_bytes: int | None = None
+    tenant_sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

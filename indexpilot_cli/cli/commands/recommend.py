@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,8 @@ Drops = Annotated[
     DropChoice | None, option("--drops WHICH", "Indexes that may go: none, proven (unread, redundant), all.")
 ]
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
+Tenants = Annotated[list[str] | None, option("--tenant ID", "Advise for this tenant's share alone (repeatable).")]
+TenantBudget = Annotated[str | None, option("--tenant-budget SIZE", "Storage for indexes of one tenant's own: 50MB.")]
 ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
@@ -94,6 +97,8 @@ def recommend(
     drops: Drops = None,
     min_age: MinAge = None,
     standby: opt.Standbys = None,
+    tenant: Tenants = None,
+    tenant_budget: TenantBudget = None,
     show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
@@ -103,6 +108,7 @@ def recommend(
     risks: Flags = {
         "advisor.risk": ("--risk", risk),
         "advisor.drops": ("--drops", drops),
+        "advisor.tenant_budget": ("--tenant-budget", tenant_budget),
         "operational.lifecycle.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
     }
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
@@ -113,6 +119,7 @@ def recommend(
     statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
     request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
+    request = replace(request, tenants=tuple(tenant or ()))
     spare = spare_request(session, request, standby)
     outcome = session.call(partial(run, spare_of=spare), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
