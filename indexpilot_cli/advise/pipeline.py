@@ -12,9 +12,10 @@ from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.candidates.tenants import skew
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
-from indexpilot_cli.advise.select.problem import Limits, Selection
+from indexpilot_cli.advise.select.limits import Limits
+from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
-from indexpilot_cli.advise.tenants import columns_of, sizes_by_tenant
+from indexpilot_cli.advise.tenants import columns_of, for_tenants, within_tenants
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
@@ -27,7 +28,6 @@ from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
-from indexpilot_cli.genome import table as genome
 from indexpilot_cli.methods.existing import covers, redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel
@@ -109,26 +109,18 @@ def advise_on(
     progress.stage("proposing candidates")
     sizes = Sizes(catalog)
     columns = columns_of(kept.templates, catalog, asked=bool(request.tenants))
-    options = CandidateOptions(
-        tenants=TenantUse(request.tenants, 0) if request.tenants else None, tenant_columns=columns
-    )
-    proposed = together(
-        Stage.PROPOSE, kept.templates, lambda templates: propose(templates, catalog, options, sizes=sizes)
-    )
+    asked = CandidateOptions(tenants=TenantUse(request.tenants, 0) if request.tenants else None, tenant_columns=columns)
+    proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
-    priceable = _with_places(priceable, source.siblings)
-    priceable = replace(priceable, spare=tuple(s for s in spare if catalog.table(s.definition.table) is not None))
+    priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
         return _write_model(kept, priceable, replace(folded, templates=templates), catalog)
 
     written = together(Stage.PRICE, folded.templates, modelled)
     folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
-
-    limits = limits_of(request)
-    if limits.tenant_bytes is not None:
-        limits = replace(limits, tenant_sizes=sizes_by_tenant(priceable, columns))
+    limits = within_tenants(limits_of(request), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
         return _select(replace(kept, templates=templates), priceable, model, estimator, request, progress, limits)
@@ -136,17 +128,28 @@ def advise_on(
     priced = together(Stage.PRICE, kept.templates, chosen)
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
     selection = drops.checked(selection, folded, kept, estimator, 1 + request.max_slower)
-    checked: tuple[str, ...] = ()
-    if request.planner.cross_check:
-        progress.stage("cross-checking with HypoPG")
-        checked = cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
+    checked = _cross_checked(source, kept, selection, estimator, request, progress)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     plan = _explained(source, advice, catalog, estimator)
     guard = request.safeguards.write_performance
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
-    notes = filter(None, (skew(columns, catalog),))
-    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted), notes=(*plan.notes, *notes))
+    notes = (*plan.notes, *skew(columns, catalog))
+    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted), notes=notes)
+
+
+def _cross_checked(
+    source: Source,
+    kept: FoldedWorkload,
+    selection: Selection,
+    estimator: CostEstimator,
+    request: RecommendRequest,
+    progress: Progress,
+) -> tuple[str, ...]:
+    if not request.planner.cross_check:
+        return ()
+    progress.stage("cross-checking with HypoPG")
+    return cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
 
 
 def _explained(source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator) -> Plan:
@@ -198,11 +201,12 @@ def _priceable(proposal: Proposal, sizes: Sizes, estimator: CostEstimator, progr
     return Priceable(proposal.candidates, sized, proposal.rejections)
 
 
-def _with_places(priceable: Priceable, siblings: Siblings | None) -> Priceable:
-    """With the schemas that lack each index, and without what none lacks."""
+def _with_places(priceable: Priceable, siblings: Siblings | None, spare: Sequence[SpareIndex]) -> Priceable:
+    """With what may go, and the schemas that lack each index; without what none lacks."""
     places = places_of(priceable.sizes, siblings)
     candidates, there = wanted_somewhere(priceable.candidates, places)
-    return replace(priceable, candidates=candidates, rejections=(*priceable.rejections, *there), places=places)
+    rejections = (*priceable.rejections, *there)
+    return replace(priceable, candidates=candidates, rejections=rejections, places=places, spare=tuple(spare))
 
 
 def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
@@ -256,39 +260,6 @@ def _select(
     least = request.features.constraint_optimizer
     percent = least.min_improvement_pct if least.enabled else 0.0
     return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), percent)
-
-
-def for_tenants(source: Source, request: RecommendRequest) -> tuple[RecommendRequest, tuple[Warn, ...]]:
-    """The request with the storage for each tenant as one for all of them, or a warning that nobody can count them."""
-    set_limits = request.features.constraint_optimizer
-    each = set_limits.max_storage_per_tenant
-    if each is None or not set_limits.enabled:
-        return request, ()
-    tenants = _tenants(source)
-    if tenants is None:
-        text = "max_storage_per_tenant is not applied: there is no table tenants with rows and no tenant has a profile"
-        return request, (Warn("tenants_unknown", _PER_TENANT, text),)
-    most = min(each * tenants, each * tenants if set_limits.max_storage is None else set_limits.max_storage)
-    features = replace(request.features, constraint_optimizer=replace(set_limits, max_storage=most))
-    return replace(request, features=features), ()
-
-
-_PER_TENANT = "features.constraint_optimizer.max_storage_per_tenant"
-
-
-def _tenants(source: Source) -> int | None:
-    """How many tenants there are: schemas with the same tables, rows of the host's table ``tenants``, else profiles of
-    ours; None: not known.
-    """
-    if source.siblings is not None:
-        return max(len(group.schemas) for group in source.siblings.groups)
-    for table in source.catalog.tables:
-        if table.name.name == "tenants" and table.rows >= 1:
-            return round(table.rows)
-    capabilities = source.capabilities
-    if source.session is None or capabilities is None or capabilities.metadata_version is None:
-        return None
-    return len(genome.profile_tenants(source.session, schema=source.connection.metadata_schema)) or None
 
 
 def limits_of(request: RecommendRequest) -> Limits:

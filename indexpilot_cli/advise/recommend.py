@@ -34,7 +34,7 @@ from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
-from indexpilot_cli.workload.query_stats import recorded_workload
+from indexpilot_cli.workload.recorded import recorded_workload
 from indexpilot_cli.workload.templates import fold_read, read_workload, touching
 
 

@@ -15,9 +15,12 @@ from itertools import chain
 from indexpilot_cli.advise.assemble import Priceable
 from indexpilot_cli.advise.candidates.propose import detect, nearest_scheme
 from indexpilot_cli.advise.candidates.tenants import tenant_columns
+from indexpilot_cli.advise.select.limits import Limits
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName, quote_literal
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import (
     AtomKind,
     FoldedWorkload,
@@ -29,6 +32,8 @@ from indexpilot_cli.core.workload import (
     Workload,
 )
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.genome import table as genome
+from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.expressions import CONSTANT
 from indexpilot_cli.sql.normal import tree_of
 from indexpilot_cli.sql.parser import (
@@ -279,3 +284,43 @@ def _owners(predicate: str, column: str) -> tuple[str, ...]:
             values = part.arguments[1:]
             return tuple(v.value for v in values) if all(v.kind == CONSTANT for v in values) else ()
     return ()
+
+
+def within_tenants(limits: Limits, priceable: Priceable, columns: Columns) -> Limits:
+    """The limits with what each tenant's own indexes take, where that is limited."""
+    if limits.tenant_bytes is None:
+        return limits
+    return replace(limits, tenant_sizes=sizes_by_tenant(priceable, columns))
+
+
+def for_tenants(source: Source, request: RecommendRequest) -> tuple[RecommendRequest, tuple[Warn, ...]]:
+    """The request with the storage for each tenant as one for all of them, or a warning that nobody can count them."""
+    set_limits = request.features.constraint_optimizer
+    each = set_limits.max_storage_per_tenant
+    if each is None or not set_limits.enabled:
+        return request, ()
+    tenants = _tenants(source)
+    if tenants is None:
+        text = "max_storage_per_tenant is not applied: there is no table tenants with rows and no tenant has a profile"
+        return request, (Warn("tenants_unknown", _PER_TENANT, text),)
+    most = min(each * tenants, each * tenants if set_limits.max_storage is None else set_limits.max_storage)
+    features = replace(request.features, constraint_optimizer=replace(set_limits, max_storage=most))
+    return replace(request, features=features), ()
+
+
+_PER_TENANT = "features.constraint_optimizer.max_storage_per_tenant"
+
+
+def _tenants(source: Source) -> int | None:
+    """How many tenants there are: schemas with the same tables, rows of the host's table ``tenants``, else profiles of
+    ours; None: not known.
+    """
+    if source.siblings is not None:
+        return max(len(group.schemas) for group in source.siblings.groups)
+    for table in source.catalog.tables:
+        if table.name.name == "tenants" and table.rows >= 1:
+            return round(table.rows)
+    capabilities = source.capabilities
+    if source.session is None or capabilities is None or capabilities.metadata_version is None:
+        return None
+    return len(genome.profile_tenants(source.session, schema=source.connection.metadata_schema)) or None

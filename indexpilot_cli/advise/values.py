@@ -57,9 +57,8 @@ class RecommendRequest:
             safeguards=settings.production_safeguards,
             bypass=settings.bypass,
             max_slower=settings.operational.lifecycle.max_slower,
-            tenant_schemas=settings.advisor.tenant_schemas,
-            tenant_budget=settings.advisor.tenant_budget,
             tenant_schemas=advisor.tenant_schemas,
+            tenant_budget=advisor.tenant_budget,
         )
 
 

@@ -170,6 +170,7 @@ def recommend_request(
     tables: TableFilter,
     *,
     cross_check: bool,
+    tenants: Sequence[str] | None = None,
 ) -> RecommendRequest:
     """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
     from indexpilot_cli.advise.values import RecommendRequest
@@ -182,6 +183,7 @@ def recommend_request(
         filter=tables,
         planner=planner(session, cross_check=cross_check),
         record=session.record(),
+        tenants=tuple(tenants or ()),
     )
 
 

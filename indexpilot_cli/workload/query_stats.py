@@ -102,9 +102,12 @@ def usage(session: Session, hours: float | None = 24, *, schema: str = SCHEMA) -
     return tuple(FieldUsage(*row) for row in _grouped(session, "workload/usage", {"hours": hours}, schema))
 
 
-def totals(session: Session, since: datetime | None = None, *, schema: str = SCHEMA) -> Sequence[Row]:
-    """table_name, field_name, query_type, count, total_ms, oldest and newest, over all tenants."""
-    return _grouped(session, "workload/totals", {"since": since}, schema)
+def totals(
+    session: Session, since: datetime | None = None, tenants: Sequence[int] | None = None, *, schema: str = SCHEMA
+) -> Sequence[Row]:
+    """table_name, field_name, query_type, count, total_ms, oldest and newest, over these tenants (None: all)."""
+    wanted = None if tenants is None else list(tenants)
+    return _grouped(session, "workload/totals", {"since": since, "tenants": wanted}, schema)
 
 
 def _grouped(session: Session, name: str, parameters: dict[str, Any], schema: str) -> Sequence[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -133,8 +133,10 @@ def _left(row: RecordedQueries, reason: str, detail: str) -> Skipped:
     return Skipped(reason, text, detail, float(row.count), row.total_ms)
 
 
-def recorded_workload(source: Source, *, since: datetime | None = None) -> Workload:
-    """The recorded reads and writes since ``since`` (None: all).
+def recorded_workload(
+    source: Source, *, since: datetime | None = None, tenants: Sequence[int] | None = None
+) -> Workload:
+    """The recorded reads and writes since ``since`` (None: all), of these tenants (None: of all).
 
     Raises PrerequisiteError before ``init``.
     """
@@ -143,5 +145,5 @@ def recorded_workload(source: Source, *, since: datetime | None = None) -> Workl
         raise PrerequisiteError(
             "nothing is recorded: IndexPilot's tables are not there", hint="indexpilot init", code="not_initialised"
         )
-    totals = query_stats.totals(source.session, since, schema=source.connection.metadata_schema)
+    totals = query_stats.totals(source.session, since, tenants, schema=source.connection.metadata_schema)
     return from_query_stats((RecordedQueries(*row) for row in totals), source.catalog)

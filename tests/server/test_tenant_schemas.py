@@ -7,6 +7,7 @@ import pytest
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.command import TableFilter
+from indexpilot_cli.errors import UsageError
 from tests.server.requesting import CALM, QUIET, TWIN, change, filled, queries
 
 pytestmark = [pytest.mark.server, pytest.mark.usefixtures("own_places")]
@@ -78,6 +79,23 @@ def test_a_schema_asked_for_by_name_is_advised_on_alone(tenants):
     assert str(only.definition.table) == "zeta.orders" and (only.copies, only.table_digest) == (1, "")
     apart = advised(tenants, BY_DAY, tenant_schemas=0)
     assert [str(r.definition.table) for r in apart.recommendations] == ["zeta.orders"]
+
+
+def test_a_tenant_can_be_a_schema(tenants):
+    plan = advised(tenants, *TEXTS, tenants=("zeta",))
+    assert {str(r.definition.table) for r in plan.recommendations} == {"zeta.orders"}
+    assert plan.notes[0].startswith("tenant zeta has 40.00% of the recorded calls:")
+    with pytest.raises(UsageError, match="no schema has the name of a tenant"):
+        advised(tenants, BY_DAY, tenants=("nobody",))
+
+
+def test_the_indexes_in_one_schema_keep_to_its_budget(tenants):
+    free = advised(tenants, *TEXTS)
+    most = max(r.size_bytes for r in free.recommendations if r.definition.table.schema == "Big Corp")
+    tight = advised(tenants, *TEXTS, tenant_budget=most // 2)
+    assert {r.definition.table.schema for r in tight.recommendations} == {"acme", "delta", "zeta"}
+    (why,) = [r for r in tight.rejections if r.reason == "over_budget"]
+    assert "the storage budget of tenant Big Corp" in why.detail
 
 
 def test_a_name_without_schema_means_what_the_search_path_finds(tenants):

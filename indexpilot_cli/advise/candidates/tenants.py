@@ -61,21 +61,17 @@ def tenant_columns(detected: Mapping[QualifiedName, str], catalog: Catalog) -> d
     return {name: column for name, column in found if column is not None}
 
 
-def skew(columns: Mapping[QualifiedName, str], catalog: Catalog) -> str | None:
-    """Who the large tenants are, by the statistics of the largest table with a tenant column; None: all are alike."""
-    tables = sorted((t for t in catalog.tables if t.name in columns), key=lambda t: -t.rows)
-    for table in tables[:1]:
-        column = table.column(columns[table.name])
-        known = column.statistics if column is not None else None
-        if column is None or known is None or not known.most_common_freqs:
-            return None
-        many = known.distinct(row_count(table))
-        named = list(zip(known.most_common_vals, known.most_common_freqs, strict=False))
-        large = [pair for pair in named if pair[1] * many >= _LARGE][:_TOLD]
-        if large:
-            listed = ", ".join(f"{value} {share:.0%}" for value, share in large)
-            return f"tenants by {column.name}: of the rows of {table.name.short} {listed}, of about {many:,.0f} tenants"
-    return None
+def skew(columns: Mapping[QualifiedName, str], catalog: Catalog) -> tuple[str, ...]:
+    """Who the large tenants are, by the statistics of the largest table with a tenant column; empty: all are alike."""
+    table = max((t for t in catalog.tables if t.name in columns), key=lambda t: t.rows, default=None)
+    column = table.column(columns[table.name]) if table is not None else None
+    if table is None or column is None or column.statistics is None:
+        return ()
+    known, many = column.statistics, column.statistics.distinct(row_count(table))
+    pairs = zip(known.most_common_vals, known.most_common_freqs, strict=False)
+    large = [f"{value} {share:.0%}" for value, share in pairs if share * many >= _LARGE][:_TOLD]
+    about = f"of the rows of {table.name.short}, of about {many:,.0f} tenants"
+    return (f"large tenants by {column.name}: {', '.join(large)} {about}",) if large else ()
 
 
 def _used(site: Site, draft: Draft) -> TenantUse | None:

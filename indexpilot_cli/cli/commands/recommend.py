@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,6 +59,16 @@ def limit_flags(
     }
 
 
+def choice_flags(risk: str | None, drops: DropChoice | None, min_age: str | None, tenant_budget: str | None) -> Flags:
+    """What may get slower, what may go and what is for one tenant, as flags of their settings."""
+    return {
+        "advisor.risk": ("--risk", risk),
+        "advisor.drops": ("--drops", drops),
+        "advisor.tenant_budget": ("--tenant-budget", tenant_budget),
+        "operational.lifecycle.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
+    }
+
+
 EXAMPLES = """Examples:
 
   indexpilot recommend -d shop --budget 5GB --show-rejected
@@ -105,12 +114,7 @@ def recommend(
 ) -> int:
     """Find the few indexes that pay and those that do not, each proved by the planner. Nothing is changed."""
     limits = limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
-    risks: Flags = {
-        "advisor.risk": ("--risk", risk),
-        "advisor.drops": ("--drops", drops),
-        "advisor.tenant_budget": ("--tenant-budget", tenant_budget),
-        "operational.lifecycle.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
-    }
+    risks = choice_flags(risk, drops, min_age, tenant_budget)
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish
@@ -118,8 +122,7 @@ def recommend(
 
     statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
-    request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check)
-    request = replace(request, tenants=tuple(tenant or ()))
+    request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant)
     spare = spare_request(session, request, standby)
     outcome = session.call(partial(run, spare_of=spare), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
