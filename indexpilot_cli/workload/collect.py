@@ -81,7 +81,7 @@ def _also_observed(source: Source) -> Iterator[Workload]:
 
     assert source.session is not None
     with suppress(PrerequisiteError):
-        yield read_statements(source.session)
+        yield read_statements(source.session, with_paths=source.siblings is not None)
 
 
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:
