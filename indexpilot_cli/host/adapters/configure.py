@@ -97,9 +97,12 @@ def configure_adapters(
     """Use the host's own monitoring, pool, error tracker and audit trail; None takes one away, the others stay.
 
     ``database`` is a pool of the host's that is used from now on instead of one of ours: of psycopg_pool or psycopg2,
-    an SQLAlchemy engine with one of those drivers, or an object with ``getconn`` and ``putconn``. Each object is
-    checked before anything is changed. Raises UsageError that names the method which is missing or takes something
-    else. Afterwards nothing that an adapter does reaches the host: ``get_adapter_stats`` counts it.
+    an SQLAlchemy engine with one of those drivers, or an object with ``getconn`` and ``putconn``. What works outside a
+    transaction (changes of columns and indexes, lifecycle jobs) opens sessions for its time to where the pool's
+    connections go, under their application name.
+
+    Each object is checked before anything is changed. Raises UsageError that names the method which is missing or takes
+    something else. Afterwards nothing that an adapter does reaches the host: ``get_adapter_stats`` counts it.
     """
     watched = {"monitoring": monitoring, "error_tracker": error_tracker, "audit": audit}
     for role, adapter in watched.items():
