@@ -165,10 +165,10 @@ def _status(result: GenomeSetResult) -> str:
 
 
 def _write(session: Session, fields: Iterable[GenomeField], request: GenomeSetRequest) -> None:
-    schema, actor = request.connection.metadata_schema, request.record.actor or None
+    schema = request.connection.metadata_schema
     with session.transaction():  # all fields or none
         for now in fields:
-            profiles.set_field(session, now, request.wanted, schema=schema, actor=actor)
+            profiles.set_field(session, now, request.wanted, schema=schema, by=request.record)
 
 
 def _changes(now: GenomeField, wanted: FieldSettings) -> Iterable[FieldChange]:

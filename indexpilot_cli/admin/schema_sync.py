@@ -64,7 +64,7 @@ def _synced(session: Session, request: SchemaSyncRequest) -> SchemaSyncResult:
         schemas=request.schemas or None,
         apply=request.write,
         schema=schema,
-        actor=request.record.actor or None,
+        by=request.record,
     )
     known = [
         f for f in genome.fields(session, schema=schema) if f.table.schema in request.schemas or not request.schemas

@@ -168,16 +168,15 @@ def _changed(session: Session, request: TenantChangeRequest, schema: str) -> Ten
 
 
 def _begun(session: Session, request: TenantChangeRequest, tenant: int, schema: str) -> TenantChange:
-    actor = request.record.actor or None
-    done = profiles.initialize_tenant(session, tenant, known=request.known, schema=schema, actor=actor)
+    done = profiles.initialize_tenant(session, tenant, known=request.known, schema=schema, by=request.record)
     return TenantChange(INIT, tenant, (), done.created, request.dry_run, done.verified)
 
 
 def _switched(session: Session, request: TenantChangeRequest, tenant: int, schema: str) -> TenantChange:
     fields = named_fields(session, request.table, request.fields, schema)
     verified = profiled_tenant(session, tenant, known=request.known, schema=schema)
-    on, actor = request.action == ENABLE, request.record.actor or None
-    switched = [profiles.switch_field(session, tenant, f.key, on, schema=schema, actor=actor) for f in fields]
+    on, by = request.action == ENABLE, request.record
+    switched = [profiles.switch_field(session, tenant, f.key, on, schema=schema, by=by) for f in fields]
     named = tuple((f.table, f.name) for f in fields)
     return TenantChange(request.action, tenant, named, sum(switched), request.dry_run, verified)
 

@@ -43,6 +43,9 @@ class Record:
     enabled: bool = True
 
 
+ANYBODY = Record()
+
+
 @dataclass(frozen=True, slots=True)
 class WorkloadRequest:
     """Which statements to look at.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
+from indexpilot_cli.core.command import ANYBODY, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.session import Session
@@ -75,7 +76,7 @@ def profiled_tenant(session: Session, tenant_id: int, *, known: bool = False, sc
 
 
 def initialize_tenant(
-    session: Session, tenant_id: int, *, known: bool = False, schema: str = SCHEMA, actor: str | None = None
+    session: Session, tenant_id: int, *, known: bool = False, schema: str = SCHEMA, by: Record = ANYBODY
 ) -> Initialized:
     """One profile row per genome field with the field's default; again it adds nothing and logs nothing.
 
@@ -85,8 +86,8 @@ def initialize_tenant(
     created = genome.initialize(session, tenant_id, schema=schema)
     if created:
         facts = {"fields": created, "verified": verified}
-        row = Mutation(MutationType.INITIALIZE_TENANT, facts, tenant_id, state="DONE", actor=actor)
-        mutations.record(session, row, schema=schema)
+        row = Mutation(MutationType.INITIALIZE_TENANT, facts, tenant_id, state="DONE")
+        mutations.record_change(session, row, by, schema=schema)
     return Initialized(created, verified)
 
 
@@ -97,7 +98,7 @@ def switch_field(
     enabled: bool,
     *,
     schema: str = SCHEMA,
-    actor: str | None = None,
+    by: Record = ANYBODY,
 ) -> bool:
     """Switch a field of a tenant; True when that changed something, which is then logged.
 
@@ -106,12 +107,12 @@ def switch_field(
     changed = genome.set_enabled(session, tenant_id, key, enabled, schema=schema)
     if changed:
         kind = MutationType.ENABLE_FIELD if enabled else MutationType.DISABLE_FIELD
-        mutations.record(session, _of_field(kind, key, actor, tenant_id=tenant_id), schema=schema)
+        mutations.record_change(session, _of_field(kind, key, tenant_id=tenant_id), by, schema=schema)
     return changed
 
 
 def set_field(
-    session: Session, now: GenomeField, wanted: FieldSettings, *, schema: str = SCHEMA, actor: str | None = None
+    session: Session, now: GenomeField, wanted: FieldSettings, *, schema: str = SCHEMA, by: Record = ANYBODY
 ) -> None:
     """Set what is wanted of the field; a change is logged with what was there before."""
     changes = wanted.changes(now)
@@ -119,11 +120,11 @@ def set_field(
         return
     genome.update(session, now.key, indexable=wanted.indexable, group=wanted.group, schema=schema)
     facts = {"action": "genome_set", "changes": {name: list(pair) for name, pair in changes.items()}}
-    row = replace(_of_field(MutationType.SYSTEM_CONFIG_CHANGE, now.key, actor), details=facts)
-    mutations.record(session, row, schema=schema)
+    row = replace(_of_field(MutationType.SYSTEM_CONFIG_CHANGE, now.key), details=facts)
+    mutations.record_change(session, row, by, schema=schema)
 
 
-def _of_field(kind: MutationType, key: FieldKey, actor: str | None, *, tenant_id: int | None = None) -> Mutation:
+def _of_field(kind: MutationType, key: FieldKey, *, tenant_id: int | None = None) -> Mutation:
     return Mutation(
         kind,
         tenant_id=tenant_id,
@@ -131,7 +132,6 @@ def _of_field(kind: MutationType, key: FieldKey, actor: str | None, *, tenant_id
         field_name=key.field,
         schema_name=key.table.schema,
         state="DONE",
-        actor=actor,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indexpilot_cli.core.catalog import Table
-from indexpilot_cli.core.command import Connection
+from indexpilot_cli.core.command import ANYBODY, Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
@@ -77,7 +77,7 @@ def sync(
     schemas: Collection[str] | None = None,
     apply: bool = True,
     schema: str = SCHEMA,
-    actor: str | None = None,
+    by: Record = ANYBODY,
 ) -> Synced:
     """Compare the database with the genome catalog and, with ``apply``, make the catalog follow.
 
@@ -97,9 +97,9 @@ def sync(
         _record(session, found, schema)
         # In the same transaction: the log says so exactly when the catalog followed.
         if changes:
-            mutations.record(session, _synced(changes, actor), schema=schema)
-            for row in _tables_changed(changes, actor) if known else ():
-                mutations.record(session, row, schema=schema)
+            mutations.record_change(session, _synced(changes), by, schema=schema)
+            for row in _tables_changed(changes) if known else ():
+                mutations.record_change(session, row, by, schema=schema)
     return Synced(changes, bool(changes))
 
 
@@ -140,7 +140,7 @@ def _follow(session: Session, changes: Iterable[GenomeChange], known: Sequence[G
             genome.remove(session, [FieldKey(change.table, change.field)], schema=schema)
 
 
-def _synced(changes: Sequence[GenomeChange], actor: str | None) -> Mutation:
+def _synced(changes: Sequence[GenomeChange]) -> Mutation:
     tables: set[QualifiedName] = {change.table for change in changes}
     only = next(iter(tables)) if len(tables) == 1 else None
     return Mutation(
@@ -149,17 +149,16 @@ def _synced(changes: Sequence[GenomeChange], actor: str | None) -> Mutation:
         table_name=only.name if only else None,
         schema_name=only.schema if only else None,
         state="DONE",
-        actor=actor,
     )
 
 
-def _tables_changed(changes: Sequence[GenomeChange], actor: str | None) -> Iterator[Mutation]:
+def _tables_changed(changes: Sequence[GenomeChange]) -> Iterator[Mutation]:
     """One row for each table that came, went or is another now; whoever did that did not go through us."""
     for table in dict.fromkeys(change.table for change in changes):
         mine = [change for change in changes if change.table == table]
         kind = next((_OF_TABLES[c.kind] for c in mine if c.kind in _OF_TABLES), MutationType.ALTER_TABLE)
         details = {"seen_by": "schema sync", "changes": [_plain(change) for change in mine]}
-        yield Mutation(kind, details, table_name=table.name, schema_name=table.schema, state="DONE", actor=actor)
+        yield Mutation(kind, details, table_name=table.name, schema_name=table.schema, state="DONE")
 
 
 def _plain(change: GenomeChange) -> dict[str, str]:

@@ -46,7 +46,8 @@ def initialize_tenant_expression(tenant_id: int, *, known: bool | None = None) -
     schema = place.metadata_schema()
     with place.session() as session:
         metadata.require(session, schema)
-        done = profiles.initialize_tenant(session, tenant_id, known=bool(known), schema=schema)
+        by = place.record_of("initialize_tenant_expression")
+        done = profiles.initialize_tenant(session, tenant_id, known=bool(known), schema=schema, by=by)
     # After the commit: an answer made before it would be kept until it expires, as other processes keep theirs.
     _cache.clear()
     return {"tenant_id": tenant_id, "created": done.created, "verified": done.verified}
@@ -88,7 +89,8 @@ def _switch(tenant_id: int, key: FieldKey, enabled: bool) -> bool:
         metadata.require(session, schema)
         profiles.require_field(session, key, schema)
         profiles.profiled_tenant(session, checked_tenant(tenant_id), schema=schema)
-        changed = profiles.switch_field(session, tenant_id, key, enabled, schema=schema)
+        by = place.record_of("enable_field" if enabled else "disable_field")
+        changed = profiles.switch_field(session, tenant_id, key, enabled, schema=schema, by=by)
     _cache.clear()
     return changed
 

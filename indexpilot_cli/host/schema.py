@@ -134,6 +134,7 @@ def detect_and_sync_schema_changes(schema_name: str | None = "public", auto_upda
                 schemas=None if schema_name is None else [schema_name],
                 apply=auto_update,
                 schema=place.metadata_schema(),
+                by=place.record_of("detect_and_sync_schema_changes"),
             )
             known = genome.fields(session, schema_name=schema_name, schema=place.metadata_schema())
         changes = [

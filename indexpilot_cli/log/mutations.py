@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from difflib import get_close_matches
 from functools import partial
 from typing import Any
 
 from indexpilot_cli.core import telemetry
+from indexpilot_cli.core.command import Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
@@ -83,6 +84,12 @@ def record(session: Session, mutation: Mutation, *, schema: str = SCHEMA, secret
     assert row is not None
     announce(session, row, values)
     return int(row.id)
+
+
+def record_change(session: Session, mutation: Mutation, by: Record, *, schema: str = SCHEMA) -> None:
+    """Append the event in the transaction of its change, by whom it was asked for; nothing while the log is off."""
+    if by.enabled:
+        record(session, replace(mutation, actor=by.actor or None), schema=schema)
 
 
 def announce(session: Session, row: Row, values: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core.catalog import Catalog, Column, Table
-from indexpilot_cli.core.command import Connection
+from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError
@@ -191,7 +191,7 @@ def test_t6_six_changes_are_found_and_followed(session, connection):
         ("table_renamed", "new_name", None, "public.old_name", "public.new_name"),
         ("type_changed", "new_name", "d", "character varying(5)", "character varying(50)"),
     ]
-    done = sync(session, actor="ada")
+    done = sync(session, by=Record("ada"))
     assert done.applied and done.changes == dry.changes
     now = known(session)
     assert {name for _, table, name in now if table == "new_name"} == {"a", "bb", "d", "e", "f"}

@@ -77,6 +77,11 @@ def test_i1_mutation_logging_off_writes_no_row_and_builds_nothing(off, shop):
     before = shop.log()
     off(features_mutation_logging_enabled="false", features_mutation_logging_reason="audit")
     assert host.log_audit_event("BULK_UPDATE") is None
+    assert host.discover_and_bootstrap_schema()["success"]
+    assert host.initialize_tenant_expression(5, known=True)["created"] and host.disable_field(5, "orders", "status")
+    assert host.set_feature_group("orders", "status", "state")
+    shop.sql("ALTER TABLE orders ADD COLUMN IF NOT EXISTS more int")
+    assert host.detect_and_sync_schema_changes()["applied"]
     host.discover_schema_from_database()
     host.prune_query_stats(30)
     host.estimate_build_cost("orders", "status")
