@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from indexpilot_cli.db.plans import PLANNED_WORDS, first_word
+from indexpilot_cli.db.plans import PLANNED_WORDS
 
 Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 # As psycopg reads a query with parameters: https://www.psycopg.org/psycopg3/docs/basic/params.html
@@ -24,8 +24,9 @@ _CONSTANTS = frozenset(("SCONST", "ICONST", "FCONST", "BCONST", "XCONST", "USCON
 _COMMENTS = frozenset(("SQL_COMMENT", "C_COMMENT"))
 _TIGHT_BEFORE = frozenset(",).;[]:") | {"::"}
 _TIGHT_AFTER = frozenset("(.[") | {"::"}
-_LIST = re.compile(r"\?(?:, \?)+")
-_ROWS = re.compile(r"\(\?\)(?:, \(\?\))+")
+# Equal values in a row, and equal rows of them; drivers write the types of parameters behind them.
+_LIST = re.compile(r"(\?(?:::[\w.]+(?:\[\])?)?)(?:, \1)+(?![\w:.\[])")
+_ROWS = re.compile(r"(\((?:\?(?:::[\w.]+(?:\[\])?)?(?:, )?)+\))(?:, \1)+")
 # Utility statements that run what only the server knows.
 _HIDING = frozenset(("DoStmt", "CallStmt", "ExecuteStmt", "RefreshMatViewStmt"))
 
@@ -75,27 +76,38 @@ def read_text(sql: str, with_params: bool) -> tuple[ReadStatement, ...]:
     names: list[int | str] = []
     text = _numbered(sql, names) if with_params and not native else sql
     pieces = [piece.text for piece in split(text)] if ";" in text.rstrip().rstrip(";") else [text.rstrip().rstrip(";")]
-    return tuple(_read(piece, names) for piece in pieces if _normal(piece))
+    found = (_read(piece, names) for piece in pieces)
+    return tuple(statement for statement in found if statement is not None)
 
 
 def _numbered(sql: str, names: list[int | str]) -> str:
     """The text with ``$n`` for its placeholders, whose places are appended to ``names``."""
+    known: dict[str, int] = {}
 
     def number(match: re.Match[str]) -> str:
         if match.group() == "%%":
             return "%"
         name = match["name"]
-        if name is None or name not in names:
-            names.append(len(names) if name is None else name)
-        return f"${len(names) if name is None else names.index(name) + 1}"
+        if name in known:
+            return f"${known[name]}"
+        names.append(len(names) if name is None else name)
+        if name is not None:
+            known[name] = len(names)
+        return f"${len(names)}"
 
     return _PLACEHOLDER.sub(number, sql)
 
 
-def _read(piece: str, names: Sequence[int | str]) -> ReadStatement:
-    use, planned = _use(piece)
+def _read(piece: str, names: Sequence[int | str]) -> ReadStatement | None:
+    """The statement of a piece; None where there is none, but comments perhaps."""
+    words = tuple(_tokens(piece))
+    normal, template = _normal(words), _template(words)
+    if not normal:
+        return None
+    first = next((text for _, text in words if text != "("), "")
+    # What begins as a query is for the server to judge, also where it is newer than our parser.
+    use, planned = (StatementUse.PLANNED, piece) if first in PLANNED_WORDS else _of_utility(piece)
     sql, wanted = _renamed(planned, names)
-    normal, template = _normal(piece), _template(piece)
     return ReadStatement(sql, wanted, normal, template, _digest(normal), _digest(template), use)
 
 
@@ -103,17 +115,15 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:16]
 
 
-def _use(piece: str) -> tuple[StatementUse, str]:
+def _of_utility(piece: str) -> tuple[StatementUse, str]:
+    """What can be done with a statement that is no query, and the query in it."""
     from indexpilot_cli.sql.parser import Unparsed, deparse, parse
     from indexpilot_cli.sql.utility import AROUND, QUERY_NODES
 
     found = parse(piece)
     if isinstance(found, Unparsed):
-        # The server may be newer than our parser: what begins as a query is for the server to judge.
-        return (StatementUse.PLANNED if first_word(piece) in PLANNED_WORDS else StatementUse.HIDDEN), piece
+        return StatementUse.HIDDEN, piece
     node = found.node
-    if node.kind in QUERY_NODES:
-        return StatementUse.PLANNED, piece
     around = AROUND | {"ExplainStmt": "query"}
     inner = node.child(around[node.kind]) if node.kind in around else None
     if node.kind in _HIDING or (inner is not None and inner.kind in _HIDING):
@@ -132,15 +142,13 @@ def _renamed(sql: str, names: Sequence[int | str]) -> tuple[str, tuple[int | str
     """A piece of a text with its parameters named, and where their values stand."""
     if "$" not in sql:
         return sql, ()
-    numbers: list[int] = []
+    numbers: dict[int, int] = {}  # as they stand in the text, and as they are named
     parts: list[str] = []
     data, end = sql.encode(), 0
     for name, start, stop in _spans(sql):
         if name == "PARAM":
-            number = int(data[start + 1 : stop])
-            if number not in numbers:
-                numbers.append(number)
-            parts += [_escaped(data[end:start]), f"%({parameter_name(numbers.index(number))})s"]
+            number = numbers.setdefault(int(data[start + 1 : stop]), len(numbers))
+            parts += [_escaped(data[end:start]), f"%({parameter_name(number)})s"]
             end = stop
     if not numbers:
         return sql, ()
@@ -172,18 +180,17 @@ def _tokens(sql: str) -> Iterator[tuple[str, str]]:
         yield name, text if name in _CONSTANTS or '"' in text else text.lower()
 
 
-def _normal(sql: str) -> str:
-    return _joined(text for _, text in _tokens(sql)).rstrip("; ")
+def _normal(words: Iterable[tuple[str, str]]) -> str:
+    return _joined(text for _, text in words).rstrip("; ")
 
 
-def _template(sql: str) -> str:
-    text = _joined("?" if name in _CONSTANTS else text for name, text in _tokens(sql)).rstrip("; ")
-    return _collapsed(text)
+def _template(words: Iterable[tuple[str, str]]) -> str:
+    return _collapsed(_joined("?" if name in _CONSTANTS else text for name, text in words).rstrip("; "))
 
 
 def _collapsed(text: str) -> str:
     """Lists of values of any length are one, and so are rows of them."""
-    return _ROWS.sub("(?)", _LIST.sub("?", text))
+    return _ROWS.sub(r"\1", _LIST.sub(r"\1", text))
 
 
 def _joined(words: Iterator[str]) -> str:
@@ -201,7 +208,7 @@ def normal_form(pattern: str) -> str:
 
     Placeholders of any style are ``?``, as in templates.
     """
-    return _collapsed(_normal(_PLACEHOLDER.sub("?", pattern)))
+    return _collapsed(_normal(_tokens(_PLACEHOLDER.sub("?", pattern))))
 
 
 def exactly(value: Any) -> object:

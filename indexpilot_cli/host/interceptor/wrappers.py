@@ -160,7 +160,8 @@ def _parameter_sets(conn: Any, parameters: Any, context: Any, executemany: bool)
     """The parameters as the driver reads them; of many sets one of each kind."""
     plain = context is not None and context.execution_options.get("no_parameters", False)
     formatted = conn.dialect.paramstyle in ("format", "pyformat")
-    if not executemany:
+    # An INSERT of many rows that SQLAlchemy writes as one statement says so too, and has one set.
+    if not executemany or not isinstance(parameters, list):
         return [None if not parameters and (plain or not formatted) else parameters]
     kinds: dict[object, Values] = {}
     for values in parameters:

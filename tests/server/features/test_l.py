@@ -339,6 +339,11 @@ def test_l1_in_sqlalchemy_unsafe_statements_do_not_run(ready, engine):
             connection.execute(
                 sqlalchemy.text("UPDATE big SET note = note WHERE id < :id"), [{"id": 5}, {"id": 6}, {"id": 15_000}]
             )
+        table = sqlalchemy.table("a", sqlalchemy.column("i", sqlalchemy.Integer))
+        for rows in ([{"i": 1}], [{"i": 1}, {"i": 2}]):
+            assert len(connection.execute(sqlalchemy.insert(table).returning(table.c.i), rows).all()) == len(rows)
+        assert not host.get_interceptor_metrics()["failed_open"]
+        connection.rollback()
     take_off()
     with engine.connect() as connection:
         assert connection.execute(sqlalchemy.text("SELECT count(*) FROM big")).scalar_one() > 0

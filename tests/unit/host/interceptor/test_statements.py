@@ -43,6 +43,10 @@ def test_templates_are_equal_for_all_values_and_lengths_of_lists():
     )
     assert len({one(text).template_id for text in texts}) == 1
     assert one("INSERT INTO t VALUES (1, 2), (3, 4)").template == "insert into t values(?)"
+    assert one("SELECT 1 WHERE a IN ($1::int, $2::int) AND b IN (1, 2::text)").template == (
+        "select ? where a in(?::int) and b in(?, ?::text)"
+    )
+    assert one("INSERT INTO t VALUES ($1::int, 'a'), ($2::int, 'b')").template == "insert into t values(?::int, ?)"
 
 
 @pytest.mark.parametrize(
