@@ -307,6 +307,26 @@ class Plan:
         return sum(r.size_bytes for r in self.recommendations if advised.id in (r.id, r.same_as))
 
 
+def unpriced_plan(content: Iterable[str], created_at: datetime, server: Server | None, estimator: str) -> Plan:
+    """A plan that no workload was priced for, still empty; its id follows from the time and from what it will hold."""
+    digest = hashlib.sha256("\n".join((created_at.isoformat(), *content)).encode()).hexdigest()
+    return Plan(
+        id=f"P-{digest[:6]}",
+        created_at=created_at,
+        server=server,
+        estimator=estimator,
+        templates=0,
+        statements=0,
+        candidates=0,
+        cost_before=0.0,
+        cost_after=0.0,
+        unit="cost",
+        recommendations=(),
+        rejections=(),
+        bound=Bound(0.0, None, None),
+    )
+
+
 def schema_digest(catalog: Catalog, tables: Iterable[QualifiedName]) -> str:
     """Sixteen hex digits of the identity, columns and types of the tables; empty for no tables.
 

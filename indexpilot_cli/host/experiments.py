@@ -15,7 +15,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.errors import UsageError
+from indexpilot_cli.errors import UnreachableError, UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.log import experiments, metadata
@@ -24,6 +24,7 @@ from indexpilot_cli.log.experiments import HOST, RUNNING, STOPPED, Experiment
 Result = dict[str, Any]
 VARIANTS = ("a", "b")
 _known: TtlCache[str, Experiment] = TtlCache(60.0, 1000)
+_last: dict[str, Experiment] = {}  # by name, for when the database cannot be reached
 place.on_schema_change(_known.clear)
 
 
@@ -71,7 +72,8 @@ def assign_variant(name: str, key: object) -> str:
     """``"a"`` or ``"b"`` for the key (a user, a tenant, a session): the same key always gets the same.
 
     Nothing is stored for it. Once the experiment has ended, everybody gets the winner, or a where there is none. The
-    experiment is read once a minute. Raises UsageError for an unknown one.
+    experiment is read once a minute, and what was read last stays while the database cannot be reached. Raises
+    UsageError for an unknown one.
     """
     found = _known.get(place.checked_name(name, "experiment"), lambda: _read(name))
     if found.status != RUNNING:
@@ -89,7 +91,7 @@ def record_outcome(name: str, variant: str, value: float | Iterable[float], *, m
     """Keep what came of one use of a variant, or of several in the order they came; gives how many were kept.
 
     0 when the experiment does not run (any more). Raises UsageError for another variant, and for values that are not
-    finite numbers: then none is kept.
+    finite numbers: then none is kept; UnreachableError.
     """
     if variant not in VARIANTS:
         raise UsageError(f"a variant is a or b, not {variant!r}", code="invalid_value")
@@ -145,6 +147,13 @@ def stop_experiment(name: str, keep: str = "winner") -> Result:
 
 
 def _read(name: str) -> Experiment:
-    with place.session() as session:
-        found = experiments.require(session, name, schema=place.metadata_schema())
-    return replace(found, settings={}, state={})
+    try:
+        with place.session() as session:
+            found = experiments.require(session, name, schema=place.metadata_schema())
+    except UnreachableError:
+        # A host goes on with what it knew: for the same key another variant would be worse than an old answer.
+        if name not in _last:
+            raise
+        return _last[name]
+    _last[name] = replace(found, settings={}, state={})
+    return _last[name]

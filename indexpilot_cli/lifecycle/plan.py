@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
@@ -12,13 +11,13 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
-    Bound,
     Plan,
     PlanAction,
     PlannedVacuum,
     Recommendation,
     TemplateEffect,
     schema_digest,
+    unpriced_plan,
 )
 from indexpilot_cli.lifecycle.findings.references import index_for
 from indexpilot_cli.lifecycle.values import LifecycleAction, LifecycleFinding, LifecycleState
@@ -41,22 +40,11 @@ def make_plan(findings: Iterable[LifecycleFinding], source: Source, database: st
     analyzed = (f.table for f in findings if f.action is LifecycleAction.ANALYZE)
     tables = tuple(dict.fromkeys((*analyzed, *(s.table for s in statistics))))
     wanted = sorted(_wanted(findings, catalog), key=lambda r: _ORDER.index(r.action))
-    content = [now.isoformat(), *(f"{r.id} {r.ddl}" for r in wanted), *map(str, tables)]
+    content = [*(f"{r.id} {r.ddl}" for r in wanted), *map(str, tables)]
     content += [*(v.sql for v in vacuum), *(s.ddl for s in statistics)]
-    plan = Plan(
-        id="P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6],
-        created_at=now,
-        server=source.server,
-        estimator="lifecycle",
-        templates=0,
-        statements=0,
-        candidates=0,
-        cost_before=0.0,
-        cost_after=0.0,
-        unit="cost",
+    plan = replace(
+        unpriced_plan(content, now, source.server, "lifecycle"),
         recommendations=tuple(wanted),
-        rejections=(),
-        bound=Bound(0.0, None, None),
         size_bytes=sum(r.size_bytes for r in wanted if r.action is PlanAction.CREATE),
         database=database,
         analyze=tables,

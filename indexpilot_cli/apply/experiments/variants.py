@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, schema_digest
+from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation, schema_digest, unpriced_plan
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import plans
 from indexpilot_cli.methods.existing import same_structure
@@ -100,21 +99,9 @@ def swap_plan(source: Source, to: Indexes, away: Indexes, why: str, database: st
     catalog = source.catalog
     needed = tuple(_builds(catalog, to, why))
     found = (*needed, *_drops(catalog, missing_from(away, to), why, tuple(r.id for r in needed)))
-    content = "\n".join([now.isoformat(), why, *(f"{r.id} {r.ddl}" for r in found)])
-    plan = Plan(
-        id="P-" + hashlib.sha256(content.encode()).hexdigest()[:6],
-        created_at=now,
-        server=source.server,
-        estimator="experiment",
-        templates=0,
-        statements=0,
-        candidates=0,
-        cost_before=0.0,
-        cost_after=0.0,
-        unit="cost",
+    plan = replace(
+        unpriced_plan((why, *(f"{r.id} {r.ddl}" for r in found)), now, source.server, "experiment"),
         recommendations=found,
-        rejections=(),
-        bound=Bound(0.0, None, None),
         size_bytes=sum(r.size_bytes for r in needed),
         database=database,
     )

@@ -15,7 +15,7 @@ from indexpilot_cli.core.units import DASH
 from indexpilot_cli.render.document import Block, Count, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.apply import statements, view
-from indexpilot_cli.render.views.history import ChangeDocument, GuardDocument
+from indexpilot_cli.render.views.history import ApplyDocument
 
 
 class MeasuredTemplateDocument(DocumentShape):
@@ -76,16 +76,9 @@ class ExperimentsDocument(DocumentShape):
     experiments: tuple[ExperimentDocument, ...]
 
 
-class ExperimentChangeDocument(DocumentShape):
+class ExperimentChangeDocument(ApplyDocument):
     """What was changed for experiments, and how they stand then."""
 
-    plan: str | None
-    dry_run: bool
-    skipped: Annotated[str | None, "why nothing was done"]
-    next_opening: datetime | None
-    guards: Annotated[tuple[GuardDocument, ...], From("verdicts")]
-    mutations: tuple[ChangeDocument, ...]
-    reconciled: tuple[ChangeDocument, ...]
     what: tuple[str, ...]
     experiments: tuple[ExperimentDocument, ...]
 

@@ -1,6 +1,8 @@
 """Experiments: two variants in turn, measured, judged, and the better one left; and what a host assigns and records."""
 
+import os
 import random
+import signal
 
 import psycopg
 import pytest
@@ -14,10 +16,13 @@ from indexpilot_cli.apply.experiments.values import (
     ExperimentStep,
     ExperimentStop,
 )
-from indexpilot_cli.core.command import Connection, Silent
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
+from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
+from indexpilot_cli.host import experiments
+from indexpilot_cli.log import intents
 from tests.server import applying
 from tests.server.applying import outcomes, refuse, request
+from tests.server.test_apply_kill import child, exit_code
 from tests.servers import new_database
 
 CALLS = 110
@@ -57,8 +62,9 @@ def indexes(dsn, name):
     return {index for (index,) in found}
 
 
-def asked(dsn, **more):
-    return request(dsn, **more)
+def asked(dsn, planner="hypopg", **more):
+    """Without the extension there is no prediction, and no twin to start for it."""
+    return request(dsn, planner=PlannerRequest(planner), **more)
 
 
 def begin(dsn, name, a=(), b=(), rounds=1, **more):
@@ -85,7 +91,7 @@ def test_t9_the_better_variant_is_found_by_windows_and_stays(shop):
     dry = begin(shop, "better", (), (useful,), dry_run=True)
     assert (outcomes(dry), indexes(shop, "T9 Better")) == ([], set())
     work(shop, "T9 Better")
-    begun = begin(shop, "better", (), (useful,))
+    begun = begin(shop, "better", (), (useful,), planner="twin")
     assert (begun.status, begun.exit_code, indexes(shop, "T9 Better")) == ("ok", 0, set())
     assert "less cost" in shown(shop, "better").predicted
     with pytest.raises(RefusedError, match="runs on"):
@@ -153,6 +159,28 @@ def test_t9_refused_or_stopped_half_way_leaves_what_can_be_ended(shop):
     assert (shown(shop, "refused").winner, indexes(shop, "t9_refused")) == ("undecided", set())
 
 
+def test_t9_killed_in_the_swap_and_finished_by_the_next_step(shop, monkeypatch):
+    table(shop, "t9_killed", 2_000)
+    sql(shop, "CREATE INDEX kept ON public.t9_killed (customer_id) WITH (fillfactor = 70)")
+    begin(shop, "killed", ("CREATE INDEX ON t9_killed (customer_id)",), ("CREATE INDEX ON t9_killed (status)",))
+    append, writes = intents.append, iter(range(4))  # the build's three rows, and what the drop is meant to do
+
+    def killing(*arguments, **more):
+        if next(writes, None) is None:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return append(*arguments, **more)
+
+    monkeypatch.setattr(intents, "append", killing)
+    with child(lambda: go_on(shop, "killed")) as pid:
+        assert exit_code(pid) == -signal.SIGKILL
+    monkeypatch.undo()
+    assert indexes(shop, "t9_killed") == {"kept", "t9_killed_status_ip_idx"}
+    go_on(shop, "killed", lock_timeout=60.0)
+    assert (indexes(shop, "t9_killed"), shown(shop, "killed").in_place) == ({"t9_killed_status_ip_idx"}, "b")
+    end(shop, "killed", "before")
+    assert indexes(shop, "t9_killed") == {"kept"}
+
+
 @pytest.fixture
 def pooled(shop):
     """The host's pool on that database."""
@@ -171,7 +199,10 @@ def play(name, *, faster=1.0, count=400):
     return {variant: host.record_outcome(name, variant, values) for variant, values in kept.items()}
 
 
-def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled):
+def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, monkeypatch):
+    def gone():
+        raise UnreachableError("nobody answers")
+
     table(pooled, "t9_host", 10)
     made = host.create_experiment("checkout", "t9_host", {"query": "old"}, {"query": "new"}, split=0.4)
     assert (made["status"], made["verdict"]["answer"]) == ("running", "not_enough_evidence")
@@ -181,6 +212,11 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled):
     assert host.assign_variant("checkout", 7) == host.assign_variant("checkout", 7)
     (told,) = host.get_experiment_status("checkout")
     assert (told["verdict"]["answer"], told["metrics"]["duration_ms"]["answer"]) == ("b", "b")
+    before = [host.assign_variant("checkout", user) for user in range(50)]
+    monkeypatch.setattr(experiments.place, "session", gone)
+    experiments._known.clear()  # as after a minute
+    assert [host.assign_variant("checkout", user) for user in range(50)] == before
+    monkeypatch.undo()
     ended = host.stop_experiment("checkout")
     assert (ended["winner"], ended["status"]) == ("b", "stopped")
     assert {host.assign_variant("checkout", user) for user in range(50)} == {"b"}
