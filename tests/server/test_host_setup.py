@@ -46,7 +46,7 @@ def log(connection):
     ).fetchall()
 
 
-def test_c1_t4_metadata_only_in_an_empty_database(pool, connection):
+def test_c1_tables_are_made_in_an_empty_database(pool, connection):
     made = host.create_metadata_tables()
     assert made["success"] and made["error"] is None and "query_stats" in made["created"]
     assert host.create_metadata_tables()["created"] == []

@@ -1,7 +1,6 @@
 """Query statistics from the host's call to the table, and the figures made of them."""
 
 import asyncio
-import statistics
 import subprocess
 import sys
 import threading
@@ -208,32 +207,6 @@ def test_c2_forked_workers_write_rows_of_their_own(ready, database):
     subprocess.run([sys.executable, "-c", FORKING, database], check=True, timeout=60)
     rows = ready.execute("SELECT tenant_id, count(*) FROM indexpilot.query_stats GROUP BY 1 ORDER BY 1").fetchall()
     assert rows == [(1, 11), (2, 130), (3, 5)]
-
-
-def test_figures_are_those_of_sql(ready):
-    ready.execute(
-        "INSERT INTO indexpilot.query_stats (tenant_id, table_name, field_name, query_type, duration_ms, created_at)"
-        " SELECT 1 + g % 2, 'orders', CASE WHEN g % 3 = 0 THEN 'id' ELSE 'status' END, 'READ', g,"
-        " now() - g * interval '1 s' FROM generate_series(1, 600) g;"
-        "INSERT INTO indexpilot.query_stats (tenant_id, table_name, query_type, duration_ms, created_at)"
-        " VALUES (1, 'orders', 'WRITE', 5, now() - interval '3 days')"
-    )
-    (group,) = [g for g in host.get_query_stats(1, "orders", "id") if g["tenant_id"] == 1]
-    sample = [float(g) for g in range(1, 601) if g % 2 == 0 and g % 3 == 0]
-    assert group["count"] == len(sample) and group["avg_ms"] == pytest.approx(statistics.mean(sample))
-    cuts = statistics.quantiles(sample, n=100, method="inclusive")
-    assert group["p95_ms"] == pytest.approx(cuts[94]) and group["p99_ms"] == pytest.approx(cuts[98])
-    assert len(host.get_query_stats()) == 4 and len(host.get_query_stats(hours=None)) == 5
-    assert sum(g["count"] for g in host.get_query_stats(hours=0.05)) in range(170, 181)
-    usage = host.get_field_usage_stats()
-    assert [(u["field_name"], u["total_queries"], u["tenant_count"]) for u in usage] == [
-        ("status", 400, 2),
-        ("id", 200, 2),
-    ]
-    assert usage[1]["total_ms"] == pytest.approx(sum(g for g in range(1, 601) if g % 3 == 0))
-    assert host.prune_query_stats(1) == 1
-    with pytest.raises(ValueError):
-        host.prune_query_stats(-1)
 
 
 def test_table_sizes_without_counting(ready):

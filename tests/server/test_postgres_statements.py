@@ -86,7 +86,7 @@ def test_the_difference_of_two_readings(watched, connection):
     assert found(work, "INSERT") == []
 
 
-def test_a_reset_in_between_is_told(watched, connection):
+def test_c11_a_reset_in_between_is_told(watched, connection):
     connection.execute("SELECT name FROM t")
     with open_session(watched) as session:
         before = take_snapshot(session)

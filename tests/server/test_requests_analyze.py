@@ -147,7 +147,7 @@ def test_no_recorded_statements_to_read(bare):
     assert raised.value.hint
 
 
-def test_statements_that_the_server_recorded(analyzed_shop):
+def test_c11_statements_that_the_server_recorded(analyzed_shop):
     preloaded = analyzed_shop.sql("SELECT current_setting('shared_preload_libraries') ~ 'pg_stat_statements'")
     if preloaded != [(True,)]:
         pytest.skip("the server records no statements")

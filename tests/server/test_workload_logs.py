@@ -75,7 +75,7 @@ def logs():
 
 
 @pytest.mark.parametrize("format", ["stderr", "csv", "json"])
-def test_what_was_sent_is_what_is_read(logs, format):
+def test_c11_what_was_sent_is_what_is_read(logs, format):
     if not logs[format].exists():
         pytest.skip(f"the server writes no {format} log")
     found = read_log(logs[format], database="postgres")

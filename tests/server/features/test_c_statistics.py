@@ -1,7 +1,6 @@
 """C: recorded statistics as figures, kept in bounds, and as a workload, against a real server."""
 
 import statistics as numbers
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -10,9 +9,8 @@ import pytest
 from indexpilot_cli import host
 from indexpilot_cli.advise.recommend import run as recommend
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent, WorkloadRequest
+from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent, TableFilter, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
-from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.lifecycle.query_stats import StatisticsRequest, run
 from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
@@ -20,6 +18,9 @@ from indexpilot_cli.lifecycle.schedules.run import run as run_jobs
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.settings.sections import OperationalSettings, QueryStatsSettings, Settings
+from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.templates import fold_workload
+from tests.server.features.sending import texts_sent
 from tests.servers import new_database
 
 RECORD = Record("tester", "1", "a test")
@@ -111,20 +112,6 @@ def test_c7_usage_is_that_of_sql_by_hand(server):
     assert [row[4:] for row in found] == [pytest.approx(row[4:]) for row in expected]
 
 
-@contextmanager
-def texts_sent(monkeypatch):
-    sent = []
-    for name in ("rows", "execute"):
-        method = getattr(Session, name)
-
-        def noting(self, query, *rest, method=method, **more):
-            sent.append(query if isinstance(query, str) else query.as_string())
-            return method(self, query, *rest, **more)
-
-        monkeypatch.setattr(Session, name, noting)
-    yield sent
-
-
 def scans(server):
     server.execute("SELECT pg_stat_clear_snapshot()")
     return server.execute(
@@ -134,8 +121,8 @@ def scans(server):
 
 def test_c8_a_table_is_sized_without_reading_a_row(server, dsn, monkeypatch):
     before = scans(server)
-    with texts_sent(monkeypatch) as sent:
-        size = host.get_table_size_info("orders")
+    sent = texts_sent(monkeypatch)
+    size = host.get_table_size_info("orders")
     host.close_connection_pool()  # a session reports its scans at its end at the latest
     host.init_connection_pool(dsn, 1, 4)
     assert scans(server) == before
@@ -153,8 +140,8 @@ def test_c10_old_rows_go_in_batches(server, dsn, monkeypatch):
     record(server, 10, "41 days")  # older, with greater keys
     preview = ask(dsn, keep_days=30)
     assert [(s.action, s.rows) for s in preview.steps] == [("delete", 110)] and rows(server) == 140
-    with texts_sent(monkeypatch) as sent:
-        done = ask(dsn, keep_days=30, write=True)
+    sent = texts_sent(monkeypatch)
+    done = ask(dsn, keep_days=30, write=True)
     assert [(s.action, s.rows) for s in done.steps] == [("delete", 110)] and rows(server) == 30
     assert sum("DELETE" in text for text in sent) == 3
     assert ask(dsn, keep_days=30, write=True).steps == ()
@@ -307,3 +294,28 @@ def test_percentiles_by_hand(server):
     (group,) = host.get_query_stats(1, "orders", "status")
     cuts = numbers.quantiles(range(1, 1001), n=100, method="inclusive")
     assert (group["p95_ms"], group["p99_ms"]) == pytest.approx((cuts[94], cuts[98]))
+
+
+C11 = """
+SELECT o.id FROM orders o JOIN "odd schema"."a.b" k ON k."Key" = o.customer
+WHERE o.status LIKE 's7%' AND k.x BETWEEN 1 AND 9 ORDER BY o.id DESC LIMIT 5;
+SELECT id FROM orders WHERE status IN ('a', 'b') AND customer IS NOT NULL AND lower(status) = 'x' OR status ILIKE '%x%';
+"""
+
+
+def test_c11_every_condition_of_a_statement_is_read(server, dsn, tmp_path):
+    (tmp_path / "real.sql").write_text(C11)
+    with open_source(Connection(dsn), None, Silent()) as source:
+        folded = fold_workload(source, WorkloadRequest(files=(str(tmp_path),)), TableFilter(), Silent())
+    joined, listed = sorted(folded.templates, key=lambda t: len(t.relations), reverse=True)
+    orders, keys = joined.uses
+    assert {(a.kind.value, a.column, a.join_to and a.join_to[1]) for a in (*orders.atoms, *keys.atoms)} == {
+        *(("join", "customer", "Key"), ("join", "Key", "customer")),
+        *(("like_prefix", "status", None), ("range", "x", None)),
+    }
+    assert [(k.column, k.descending) for k in orders.order_by] == [("id", True)] and orders.limited
+    found = {(a.kind.value, a.column or a.expression, a.conjunctive) for a in listed.uses[0].atoms}
+    assert found == {
+        *(("in", "status", False), ("is_not_null", "customer", False)),
+        *(("equal", "lower(status)", False), ("like_infix", "status", False)),
+    }
