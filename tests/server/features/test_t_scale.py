@@ -41,9 +41,8 @@ def test_t11_questions_do_not_grow_with_tables_and_tenants(dsns, monkeypatch):
         counts = []
         for dsn in dsns:
             with psycopg.connect(dsn, autocommit=True) as server:
-                server.execute(
-                    "ALTER TABLE t0 ADD COLUMN IF NOT EXISTS b int; ALTER TABLE t1 ADD COLUMN IF NOT EXISTS b int"
-                )
+                for table in ("t0", "t1"):
+                    server.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS b int")
             with monkeypatch.context() as patched:
                 sent = texts_sent(patched)
                 ask(Connection(dsn))
