@@ -52,9 +52,7 @@ def seed(dsn, options):
 
 
 def command(dsn, *words):
-    subprocess.run(
-        [sys.executable, "-m", "indexpilot_cli", *words, "--dsn", dsn], check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([sys.executable, "-m", "indexpilot_cli", *words, "-d", dsn], check=True, stdout=subprocess.DEVNULL)
 
 
 def python(dsn, call):
