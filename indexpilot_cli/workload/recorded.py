@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
+from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -61,13 +63,16 @@ class RecordedQueries:
     newest: datetime | None = None
 
 
-def from_query_stats(rows: Iterable[RecordedQueries], catalog: Catalog) -> Workload:
+def from_query_stats(
+    rows: Iterable[RecordedQueries], catalog: Catalog, instead: Mapping[str, str] = MappingProxyType({})
+) -> Workload:
     """Statements that look a field up (or write it) as often and as long as was recorded.
 
     A read becomes ``SELECT * … WHERE field = $1`` unless the kind says range, between, like, in, null, order and so
     on; a write becomes a change of one row. Tables and fields that the database does not have are skipped, with why.
+    ``instead`` names schemas by those that stand for them in the catalog.
     """
-    listed, titles = tuple(rows), _titles(catalog)
+    listed, titles = tuple(rows), _titles(catalog, instead)
     statements: list[ObservedStatement] = []
     skipped: list[Skipped] = []
     for row in listed:
@@ -88,14 +93,19 @@ def from_query_stats(rows: Iterable[RecordedQueries], catalog: Catalog) -> Workl
     )
 
 
-def _titles(catalog: Catalog) -> Mapping[str, list[QualifiedName]]:
+def _titles(catalog: Catalog, instead: Mapping[str, str]) -> Mapping[str, list[QualifiedName]]:
     """Relations by what a host may call them, those on the search path first."""
+    also: dict[str, list[str]] = {}
+    for schema, representative in instead.items():
+        also.setdefault(representative, []).append(schema)
     place = {schema: number for number, schema in enumerate(catalog.search_path)}
     names = sorted({*(t.name for t in catalog.tables), *catalog.views}, key=lambda n: place.get(n.schema, len(place)))
     found: dict[str, list[QualifiedName]] = {}
     for name in names:
         # A dot may be part of a name: every name is looked up as it is written, none is split.
-        for title in dict.fromkeys((name.name, f"{name.schema}.{name.name}", str(name))):
+        listed = [name, *(QualifiedName(schema, name.name) for schema in also.get(name.schema, ()))]
+        whole = chain.from_iterable((f"{n.schema}.{n.name}", str(n)) for n in listed)
+        for title in dict.fromkeys((name.name, *whole)):
             found.setdefault(title, []).append(name)
     return found
 
@@ -146,4 +156,5 @@ def recorded_workload(
             "nothing is recorded: IndexPilot's tables are not there", hint="indexpilot init", code="not_initialised"
         )
     totals = query_stats.totals(source.session, since, tenants, schema=source.connection.metadata_schema)
-    return from_query_stats((RecordedQueries(*row) for row in totals), source.catalog)
+    instead = source.siblings.representatives if source.siblings is not None else {}
+    return from_query_stats((RecordedQueries(*row) for row in totals), source.catalog, instead)

@@ -83,6 +83,15 @@ def test_what_is_no_statement_is_told(table, field, kind, reason, why):
     assert found.statements == () and found.notes == ()
 
 
+def test_a_schema_that_another_stands_for():
+    rows = [
+        RecordedQueries(name, "note", "READ", 2, 4.0) for name in ("t7.lines", "archive.lines", "lines", "t8.lines")
+    ]
+    found = from_query_stats(rows, CATALOG, {"t7": "archive", "archive": "archive"})
+    assert [s.text for s in found.statements] == ["SELECT * FROM archive.lines WHERE note = $1"] * 3
+    assert [s.detail for s in found.skipped] == ["not in the database: t8.lines"]
+
+
 def beside(real, *rows):
     statements = tuple(ObservedStatement(*one) for one in real)
     return fold((made(*rows), Workload(SourceKind.STATEMENTS, statements)), CATALOG)
