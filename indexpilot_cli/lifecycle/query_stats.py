@@ -22,6 +22,7 @@ from indexpilot_cli.log.metadata import checked_schema
 from indexpilot_cli.snapshot.source import open_metadata
 
 _BATCH = 10_000
+_LONGEST_DAYS = 36_500  # no server has recorded longer, and dates end
 _TRIES = 5
 _CHECK_VIOLATED = "23514"
 OpenSession = Callable[[], AbstractContextManager[Session]]
@@ -110,9 +111,15 @@ def run(request: StatisticsRequest, progress: Progress) -> Outcome[StatisticsRes
         table.partitioned, table.parts, request.keep_days, steps, request.write, tuple(_notes(table, request))
     )
     waiting = bool(steps) and not request.write
-    after = ("indexpilot lifecycle query-stats --write",) if waiting else ()
+    after = (_command(request),) if waiting else ()
     status = "findings" if waiting else "ok" if steps else "skipped"
     return Outcome("lifecycle_query_stats", result, status, 0, server, note.warnings, after)
+
+
+def _command(request: StatisticsRequest) -> str:
+    keep = "" if request.keep_days is None else f" --keep {request.keep_days:g}"
+    parts = "" if request.partition_by == "none" else f" --partition-by {request.partition_by}"
+    return f"indexpilot lifecycle query-stats{keep}{parts} --write"
 
 
 def look_at_table(session: Session, schema: str) -> StatisticsTable:
@@ -137,7 +144,7 @@ def prune(open_session: OpenSession, keep_days: float, schema: str, *, exact: bo
         raise ValueError("keep_days must not be negative")
     with open_session() as session:
         table = look_at_table(session, schema)
-        cutoff = table.now - timedelta(days=keep_days)
+        cutoff = _cutoff(table, keep_days)
         steps = tuple(_removals(session, table, cutoff, exact=exact))
     return sum(step.rows or 0 for step in _removed(open_session, schema, cutoff, steps))
 
@@ -156,7 +163,7 @@ def _steps(session: Session, table: StatisticsTable, request: StatisticsRequest)
 
 
 def _cutoff(table: StatisticsTable, keep_days: float) -> datetime:
-    return table.now - timedelta(days=keep_days)
+    return table.now - timedelta(days=min(keep_days, _LONGEST_DAYS))
 
 
 def _period(table: StatisticsTable, request: StatisticsRequest) -> PartitionPeriod:

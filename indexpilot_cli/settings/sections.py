@@ -305,7 +305,9 @@ class HealthCheckSettings:
 
 @dataclass(frozen=True, slots=True)
 class QueryStatsSettings:
-    retention_days: float | None = key(None, "days that recorded statistics are kept; unset: for ever", low=0)
+    retention_days: float | None = key(
+        None, "days that recorded statistics are kept; unset: for ever", low=0, high=36_500
+    )
     partition_by: str = key(
         "none", "parts of the table, each dropped as a whole", choices=("none", "day", "week", "month")
     )

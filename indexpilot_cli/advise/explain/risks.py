@@ -24,7 +24,7 @@ STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits 
 SMALL = 1000.0  # rows below which nothing is worth a doubt
 DEFAULT_SELECTIVITY = 0.005  # of "expression = constant" without statistics
 FROM_PLANS = frozenset({"nested_loop", "limit_order", "index_reads"})
-LOW = frozenset({"recorded_fields", "never_analyzed", "statistics_hidden", "limit_order"})
+LOW = frozenset({"never_analyzed", "statistics_hidden", "limit_order"})
 Extended = Mapping[QualifiedName, Sequence[frozenset[str]]]
 
 
@@ -52,7 +52,7 @@ def assess(
     table = catalog.table(definition.table)
     served = {e.template: e for e in choice.effects}
     mine = [t for t in templates if t.id in served]
-    risks = [*_made_up(choice, mine), *_from_plans(choice, selection, limits or {}), *_keysets(mine, catalog)]
+    risks = [*_from_plans(choice, selection, limits or {}), *_keysets(mine, catalog)]
     if table is not None:
         risks += _from_statistics(table, mine)
         risks += _correlated(table, mine, served, (extended or {}).get(table.name, ()))
@@ -64,6 +64,8 @@ def assess(
     if definition.method in ("hnsw", "ivfflat"):
         risks.append(_approximate(definition))
     merged = _merged(risks)
+    if _made_up(choice, mine):
+        return Assessment(merged, "low", "it rests on statements made from recorded fields")
     return Assessment(merged, *_confidence(choice, merged))
 
 
@@ -80,13 +82,11 @@ def _merged(risks: Sequence[Risk]) -> tuple[Risk, ...]:
     return tuple(found.values())
 
 
-def _made_up(choice: Choice, templates: Sequence[QueryTemplate]) -> Iterator[Risk]:
-    """Where most of the saving is that of statements nobody saw."""
-    made = frozenset(t.id for t in templates if t.assumed)
+def _made_up(choice: Choice, templates: Sequence[QueryTemplate]) -> bool:
+    """Whether most of the saving is that of statements nobody saw."""
+    made = {t.id for t in templates if t.assumed}
     saved = {e.template: (e.before - e.after) * e.weight for e in choice.effects}
-    if made and 2 * sum(saved[name] for name in made) >= sum(saved.values()):
-        text = "it rests on statements made from recorded fields: what else they ask for is not known"
-        yield Risk("recorded_fields", text, "indexpilot recommend with the statements of the server or of a log", made)
+    return bool(made) and 2 * sum(saved[name] for name in made) >= sum(saved.values())
 
 
 # -- from plans
@@ -270,7 +270,7 @@ def _physical_order(definition: IndexDefinition) -> Risk:
 
 def _confidence(choice: Choice, risks: Sequence[Risk]) -> tuple[str, str]:
     codes = {risk.code for risk in risks}
-    grave = sorted(codes & LOW, key=lambda code: (code != "recorded_fields", code))
+    grave = sorted(codes & LOW)
     if grave:
         return "low", next(r.text for r in risks if r.code == grave[0])
     if choice.scenarios > 1 and choice.holds * 2 < choice.scenarios:

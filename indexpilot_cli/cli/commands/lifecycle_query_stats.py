@@ -21,7 +21,7 @@ Partitioning moves no row: the table becomes the first part of a new one of
 its name. Readers and writers wait for that moment only. The daily job of
 lifecycle run due keeps to the settings, but never partitions by itself.
 """
-Keep = Annotated[float | None, option("--keep DAYS", "Delete what is older.", min=0)]
+Keep = Annotated[float | None, option("--keep DAYS", "Delete what is older.", min=0, max=36_500)]
 PartitionBy = Annotated[str | None, option("--partition-by PERIOD", "In parts by day, week or month; none.")]
 Write = Annotated[bool, option("--write", "Carry the steps out.", panel=RUN)]
 

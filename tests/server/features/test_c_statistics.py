@@ -271,8 +271,8 @@ def test_recorded_fields_alone_give_advice_of_low_confidence(server, dsn):
     plan = advice(dsn)
     found = {(r.definition.table.name, r.definition.columns): r for r in plan.recommendations}
     assert {("orders", ("status",)), ("a.b", ("Key",))} <= set(found)
-    assert {r.confidence for r in plan.recommendations} == {"low"}
-    assert all(r.risks[0].code == "recorded_fields" for r in plan.recommendations)
+    why = "it rests on statements made from recorded fields"
+    assert {(r.confidence, r.confidence_why) for r in plan.recommendations} == {("low", why)}
     assert any("recorded fields" in note and "not known" in note for note in plan.notes)
     skipped = {(s.reason, s.detail) for s in plan.skipped}
     assert {("no_field", "public.orders has no field gone"), ("no_table", "not in the database: gone")} <= skipped
