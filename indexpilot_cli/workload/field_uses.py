@@ -13,7 +13,8 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse, StatementKind
 from indexpilot_cli.genome.fields import GenomeField
-from indexpilot_cli.sql.normal import type_name
+from indexpilot_cli.sql.expressions import COLUMN
+from indexpilot_cli.sql.normal import tree_of, type_name
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from indexpilot_cli.workload.reading import Unread, query_in, tables_named
 
@@ -91,9 +92,12 @@ def field_uses(text: str, known: FieldCatalog) -> StatementUses | Unread:
     if unclear:
         return Unread("ambiguous", f"several schemas have {unclear[0]}")
     relations = relation_uses(statement, known.catalog)
-    uses = dict.fromkeys(chain.from_iterable(_of_relation(relation, known.repeated) for relation in relations))
+    looked_up = [_looked_up(relation, known.catalog.table(relation.table)) for relation in relations]
+    of_relations = (_of_relation(r, found, known.repeated) for r, found in zip(relations, looked_up, strict=True))
+    uses = dict.fromkeys(chain.from_iterable(of_relations))
     missing = any(known.catalog.resolve(name, schema) is None for name, schema in named)
-    return StatementUses(tuple(uses), missing or any(map(_is_unsaid, relations)))
+    unsaid = any(None in found for found in looked_up)
+    return StatementUses(tuple(uses), missing or unsaid)
 
 
 def with_parameters(text: str) -> str:
@@ -109,10 +113,30 @@ def with_parameters(text: str) -> str:
     return _PLACEHOLDER.sub(parameter, text)
 
 
-def _of_relation(relation: RelationUse, repeated: frozenset[str]) -> Iterator[FieldUse]:
+def _looked_up(relation: RelationUse, table: Table | None) -> list[tuple[str, str] | None]:
+    """Field and kind of each condition; None for one that no row can tell."""
+    found: list[tuple[str, str] | None] = []
+    for atom in relation.atoms:
+        field, kind = _field(atom, table), _BY_OPERATOR.get(atom.operator) or _KINDS.get(atom.kind)
+        found.append((field, kind) if field and kind else None)
+    return found
+
+
+def _field(atom: Atom, table: Table | None) -> str | None:
+    """The column; also one that is stored as text and only written so (``title::text LIKE``, as Django does)."""
+    tree = tree_of(atom.expression) if atom.expression and table is not None else None
+    if tree is None or table is None or tree.kind != COLUMN:
+        return atom.column
+    column = table.column(tree.value)
+    return column.name if column is not None and column.base_type in ("text", "varchar") else None
+
+
+def _of_relation(
+    relation: RelationUse, looked_up: Sequence[tuple[str, str] | None], repeated: frozenset[str]
+) -> Iterator[FieldUse]:
     name = relation.table
     title = f"{name.schema}.{name.name}" if name.name in repeated else name.name
-    found = [FieldUse(title, atom.column, kind) for atom in relation.atoms if atom.column and (kind := _kind(atom))]
+    found = [FieldUse(title, *pair) for pair in looked_up if pair is not None]
     if relation.limited:
         found += [FieldUse(title, key.column, "order") for key in relation.order_by if key.column]
     yield from found
@@ -122,11 +146,3 @@ def _of_relation(relation: RelationUse, repeated: frozenset[str]) -> Iterator[Fi
         yield FieldUse(title, None, relation.write.value)
     elif not found:
         yield FieldUse(title, None, "read")
-
-
-def _kind(atom: Atom) -> str | None:
-    return _BY_OPERATOR.get(atom.operator) or _KINDS.get(atom.kind)
-
-
-def _is_unsaid(relation: RelationUse) -> bool:
-    return any(atom.column is None or _kind(atom) is None for atom in relation.atoms)

@@ -52,6 +52,7 @@ def uses(text):
         ("SELECT * FROM orders WHERE total BETWEEN 1 AND 2", {("orders", "total", "between")}),
         ("SELECT * FROM customers WHERE email LIKE $1", {("customers", "email", "like")}),
         ("SELECT * FROM customers WHERE email ILIKE '%x%'", {("customers", "email", "ilike")}),
+        ("SELECT * FROM customers WHERE email::text LIKE 'x%'", {("customers", "email", "like")}),
         ("SELECT * FROM customers WHERE at IS NULL", {("customers", "at", "null")}),
         ("SELECT * FROM customers WHERE at IS NOT NULL", {("customers", "at", "not_null")}),
         ("SELECT * FROM orders WHERE doc @> $1", {("orders", "doc", "contains")}),
@@ -94,6 +95,8 @@ def test_what_a_row_can_tell(text, rows):
         ("SELECT * FROM customers WHERE lower(email) = $1", {("customers", None, "read")}),
         ("SELECT * FROM customers WHERE email ~ $1 AND id = 1", {("customers", "id", "equal")}),
         ("SELECT * FROM orders WHERE status <> 'x'", {("orders", None, "read")}),
+        ("SELECT * FROM orders WHERE id::text LIKE '5%'", {("orders", None, "read")}),
+        ("SELECT * FROM customers WHERE upper(email::text) LIKE 'X%'", {("customers", None, "read")}),
         ("SELECT * FROM orders, nowhere WHERE orders.id = nowhere.x", {("orders", "id", "join")}),
     ],
 )
