@@ -84,7 +84,7 @@ def close(number: int) -> int:
 
 
 def work(number: int) -> None:
-    """What a worker is asked: four threads, forty requests, all of them for the account of its number."""
+    """What a worker is asked: four threads, twenty requests, all of them for the account of its number."""
     engine.dispose(close=False)  # the parent's connections are the parent's
     client = TestClient(app, headers={"x-account": str(number)})
 
@@ -96,7 +96,7 @@ def work(number: int) -> None:
         assert client.post(f"/orders/{visitor}/close").json() == 0
 
     with ThreadPoolExecutor(4) as threads:
-        list(threads.map(visit, range(10)))
+        list(threads.map(visit, range(5)))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ if __name__ == "__main__":
         workers.append(os.fork())
         if workers[-1] == 0:
             with ThreadPoolExecutor(4) as threads:
-                list(threads.map(visit, [worker] * 10, range(10)))
+                list(threads.map(visit, [worker] * 5, range(5)))
             asyncio.run(visit_async(worker))
             sys.exit(0)
     assert [os.waitpid(pid, 0)[1] for pid in workers] == [0, 0]
