@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -222,10 +222,13 @@ class Extension:
 
 
 class _ByName:
-    """Places beside the fields: tables and foreign keys of a catalog by the table's name, once they were asked for."""
+    """Places beside the fields: tables and foreign keys of a catalog by the table's name, once they were asked for, and
+    names that tables of several schemas have.
+    """
 
-    __slots__ = ("_by_name", "_keys_by_name")
+    __slots__ = ("_by_name", "_keys_by_name", "_shared")
     _by_name: Mapping[QualifiedName, Table]
+    _shared: frozenset[str]
     _keys_by_name: Mapping[QualifiedName, Sequence[ForeignKey]]
 
 
@@ -308,6 +311,16 @@ class Catalog(_ByName):
             # Asked for each candidate and template: a walk through a thousand tables each time is felt.
             object.__setattr__(self, "_by_name", {table.name: table for table in self.tables})
             return self._by_name.get(name)
+
+    def is_shared(self, name: str) -> bool:
+        """Whether tables of several schemas have the name."""
+        try:
+            return name in self._shared
+        except AttributeError:
+            # Asked for each statement.
+            counts = Counter(table.name.name for table in self.tables)
+            object.__setattr__(self, "_shared", frozenset(n for n, count in counts.items() if count > 1))
+            return name in self._shared
 
     def keys_of(self, name: QualifiedName) -> Sequence[ForeignKey]:
         """The foreign keys of the table, in their order."""

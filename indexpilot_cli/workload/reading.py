@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog, Table
@@ -121,7 +121,7 @@ def _reading(kind: StatementKind, node: Node, literal: str, catalog: Catalog) ->
     # The parser library loses parentheses of a few forms (b BETWEEN 1 AND (c IN (2))) when it writes a tree.
     if isinstance(parse(normal.text), Unparsed):
         return Unread("unparsed", "the parser cannot write this form again")
-    told_apart = (*normal.shape, *_numbered(node))
+    told_apart = (*normal.shape, *_numbered(node), *_placed(node, catalog))
     shape = hashlib.sha256(repr(told_apart).encode()).hexdigest()[:8] if told_apart else ""
     plain = "" if parameterised else literal
     return Reading(printed + shape, kind, normal.text, plain, normal.constants, bool(normal.shape))
@@ -131,6 +131,13 @@ def _numbered(node: Node) -> tuple[str, ...]:
     """Relations whose names hold digits: the fingerprint takes ``orders_17`` and ``orders_18`` for one another."""
     names = (n.text("relname") for n in node.walk() if n.kind == "RangeVar")
     return tuple(name for name in names if any(c.isdigit() for c in name))
+
+
+def _placed(node: Node, catalog: Catalog) -> Iterator[str]:
+    """Relations whose names tables of several schemas have: the fingerprint does not look at schemas."""
+    for named in (n for n in node.walk() if n.kind == "RangeVar" and catalog.is_shared(n.text("relname"))):
+        found = catalog.resolve(named.text("relname"), named.text("schemaname") or None)
+        yield str(found.name) if found is not None else f"{named.text('schemaname')}.{named.text('relname')}"
 
 
 def _relations_unread(node: Node, catalog: Catalog) -> Unread | None:

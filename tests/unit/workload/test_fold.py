@@ -31,6 +31,12 @@ def test_statements_that_differ_in_constants_are_one_template():
     assert found.templates[0].kind is StatementKind.SELECT
 
 
+def test_tables_of_one_name_in_two_schemas_are_two_templates():
+    """The fingerprint of a statement does not look at schemas."""
+    found = folded(*(f"SELECT id FROM {name} WHERE id = 1" for name in ("orders", "public.orders", "archive.orders")))
+    assert {t.relations[0].schema: t.calls for t in found.templates} == {"public": 2, "archive": 1}
+
+
 def test_ids_do_not_depend_on_constants_or_order():
     one = folded("SELECT * FROM orders WHERE id = 1", "SELECT * FROM users").templates
     two = folded("SELECT * FROM users", "SELECT * FROM orders WHERE id = 99").templates
