@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ from indexpilot_cli.advise.siblings import Places, in_each
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import index_name, summary
-from indexpilot_cli.core.estimator import CostEstimator, NotModelled
+from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason, Rejection, SpareIndex
 from indexpilot_cli.core.plan import Plan, Recommendation, Rewrite, Warn, WriteEffect, schema_digest
 from indexpilot_cli.core.siblings import Siblings
@@ -86,8 +86,9 @@ def _recommendations(advice: Advice, catalog: Catalog, siblings: Siblings | None
         names.add(table.name.name)
         names.update(i.name.name for i in table.indexes)
     found: list[Recommendation] = []
+    concerned = _Concerned(advice)
     for choice in sorted(advice.selection.chosen, key=lambda c: -c.benefit):
-        recommendation = _recommendation(choice, advice, catalog, taken)
+        recommendation = _recommendation(choice, concerned.of(choice), catalog, taken)
         if siblings is not None and recommendation.definition in advice.priceable.places:
             places = advice.priceable.places[recommendation.definition]
             found += in_each(recommendation, places, siblings, taken)
@@ -96,6 +97,29 @@ def _recommendations(advice: Advice, catalog: Catalog, siblings: Siblings | None
         found.append(replacing(recommendation, replaced_by(advice.selection, recommendation.definition)))
     # What goes by itself goes last: some of it may count on what is built before.
     return (*found, *dropping(advice.selection))
+
+
+class _Concerned:
+    """The advice as far as it concerns one index: of thousands of templates and plans each looks at its own."""
+
+    def __init__(self, advice: Advice):
+        self._advice = advice
+        self._places = {template.id: place for place, template in enumerate(advice.kept.templates)}
+        self._plans: dict[IndexDefinition, dict[tuple[str, str], PlannedStatement]] = {}
+        for name, plan in advice.selection.plans.items():
+            for definition in plan.hypothetical:
+                self._plans.setdefault(definition, {})[name] = plan
+
+    def of(self, choice: Choice) -> Advice:
+        """With the templates that the choice has an effect on, and the plans that use it."""
+        kept = self._advice.kept
+        places = sorted(self._places[e.template] for e in choice.effects if e.template in self._places)
+        plans = self._plans.get(choice.candidate.definition, {})
+        return replace(
+            self._advice,
+            kept=replace(kept, templates=tuple(kept.templates[place] for place in places)),
+            selection=replace(self._advice.selection, plans=plans),
+        )
 
 
 def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dict[str, set[str]]) -> Recommendation:

@@ -23,7 +23,8 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex, TenantUse
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
-from indexpilot_cli.core.plan import Plan, PlanAction, Warn
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation, Warn
 from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
@@ -338,9 +339,11 @@ _KEY = "production_safeguards.write_performance.max_indexes_per_table"
 
 def crowded_tables(plan: Plan, catalog: Catalog, most: int) -> Iterator[Warn]:
     """A warning for each table of the plan that would have more than ``most`` indexes, with what could go."""
-    for name in dict.fromkeys(r.definition.table for r in plan.advised):
+    by_table: dict[QualifiedName, list[Recommendation]] = {}
+    for recommendation in plan.advised:
+        by_table.setdefault(recommendation.definition.table, []).append(recommendation)
+    for name, own in by_table.items():
         table = catalog.table(name)
-        own = [r for r in plan.advised if r.definition.table == name]
         added = sum(r.action is PlanAction.CREATE for r in own) - sum(r.action is PlanAction.DROP for r in own)
         if table is not None and len(table.indexes) + added > most:
             has = f"{name.short} has {len(table.indexes)} indexes and the plan adds {added}"

@@ -177,7 +177,8 @@ class TwinEstimator(CostEstimator):
         if self._indexes.sizes.get(definition) == size:
             return
         self._indexes.sizes[definition] = size
-        self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
+        if definition in self._indexes.refusals:  # else nobody has asked about it yet
+            self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
         for worker in self._pool.workers:
             if worker.built(definition):
                 worker.resize(definition, size)

@@ -1,11 +1,16 @@
 """How often the selection looks at what it knows, counted: thousands of cases must not be walked for each index."""
 
+from indexpilot_cli.advise.assemble import Advice, Priceable, _Concerned
 from indexpilot_cli.advise.costing import Case, Pool, Pricer
 from indexpilot_cli.advise.masks import DENSE, members
 from indexpilot_cli.advise.select.known import KnownCosts
+from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.advise.select.tree import CaseTree
-from indexpilot_cli.core.workload import Plannable
-from tests.unit.advise.select.model_planner import ModelPlanner, candidate, index, way
+from indexpilot_cli.core.estimator import PlannedStatement
+from indexpilot_cli.core.plan import Bound, TemplateEffect
+from indexpilot_cli.core.workload import FoldedWorkload, Plannable, SourceKind
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
+from tests.unit.advise.select.model_planner import ModelPlanner, candidate, index, template, way
 
 COUNT = 40
 
@@ -71,3 +76,17 @@ def test_a_tree_that_nothing_happened_to_is_not_walked_again():
 def test_members_of_dense_masks():
     mask = sum(1 << n for n in range(0, 4 * DENSE, 3))
     assert list(members(mask)) == list(range(0, 4 * DENSE, 3))
+
+
+def test_an_index_is_assessed_by_its_own_templates_and_plans():
+    mine, other = index("a"), index("b")
+    plans = {
+        (f"q{n}", "as_written"): PlannedStatement(1.0, hypothetical=frozenset({d})) for n, d in enumerate((mine, other))
+    }
+    selection = Selection((), (), Bound(1.0, None, None), 1.0, 1.0, 1.0, "cost", 0.0, 0, (), plans)
+    kept = FoldedWorkload(tuple(template(f"q{n}") for n in range(COUNT)), (), SourceKind.SQL)
+    advice = Advice(kept, kept, Priceable((), {}, ()), WriteModel(), selection, 0.0)
+    effects = (TemplateEffect("q7", 2.0, 1.0, 0.5), TemplateEffect("q0", 2.0, 1.0, 0.5))
+    concerned = _Concerned(advice).of(Choice(candidate(mine), 0, 0.5, 0.5, effects, WriteCost(), 1, 1))
+    assert [t.id for t in concerned.kept.templates] == ["q0", "q7"]
+    assert list(concerned.selection.plans) == [("q0", "as_written")]
