@@ -11,11 +11,13 @@ from itertools import cycle
 import psycopg
 import pytest
 import typer
+from psycopg import sql
 
 from indexpilot_cli.cli.app import build
 from indexpilot_cli.render.units import visible
 from indexpilot_cli.settings.keys import keys
 from tests import hostile
+from tests.cli.changes import CALM
 from tests.cli.walking import LOCAL, World, leaves
 
 # What a command needs beside the attacked place, by the name of the argument or option.
@@ -42,6 +44,27 @@ READERS = (
     ["schema-evolve", "check"],
     ["init", "--db-only", "--yes", "--from-schema"],
     ["discover", "--config"],
+)
+# Names that PostgreSQL takes. None ends like one of our own indexes.
+LEGAL = (
+    'quo"te',
+    "apo'strophe",
+    "semi;colon",
+    "dot.ted",
+    "select",
+    "Mixed Case",
+    "\U0001f4a9",
+    "%s",
+    "{brace}",
+    "back\\slash",
+    "new\nline",
+    "esc\x1b[31m",
+    "bidi\u202eright",
+    "a" * 63,
+    "--comment",
+    "/*x*/",
+    "[bold]x[/bold]",
+    " lead",
 )
 # The same in every command: attacked in three of them.
 EVERYWHERE = 20
@@ -120,7 +143,7 @@ def attacked(world):
         yield Attacked(world, connection)
 
 
-def test_every_place_and_every_text(attacked):
+def test_t10_every_place_and_every_text(attacked):
     found, texts = places(), hostile.payloads()
     assert len(texts) + len(hostile.CONTENTS) >= 200
     for _, place, text in zip(range(max(len(found), len(texts))), cycle(found), cycle(texts), strict=False):
@@ -129,14 +152,14 @@ def test_every_place_and_every_text(attacked):
             attacked.world.run("bypass enable", [])
 
 
-def test_contents_of_files(attacked):
+def test_t10_contents_of_files(attacked):
     home = attacked.world.home
     for number, (text, (command, *options)) in enumerate(zip(hostile.CONTENTS, cycle(READERS), strict=False)):
         (home / f"hostile{number}.txt").write_text(text)
         attacked.harmless((command, options, text), command, [*options, f"hostile{number}.txt"])
 
 
-def test_plans_whose_texts_were_changed(attacked):
+def test_t10_plans_whose_texts_were_changed(attacked):
     home = attacked.world.home
     plan = json.loads((home / "plan.json").read_text())
     for number, text in enumerate(hostile.payloads()[::12]):
@@ -144,7 +167,47 @@ def test_plans_whose_texts_were_changed(attacked):
         attacked.harmless(("apply", number, text), "apply", ["changed.json", "--yes"])
 
 
-def test_settings_from_the_environment(attacked):
+def test_t10_settings_from_the_environment(attacked):
     variables = [key.variable for key in keys().values() if key.kind is str]  # what is no text ends when it is read
     for variable, text in zip(variables, hostile.payloads()[1::3], strict=False):
         attacked.harmless((variable, text), "discover", [], **{variable: text})
+
+
+def _name(text):
+    return sql.Identifier(text).as_string()
+
+
+def test_t10_legal_names_work_from_advice_to_rollback(cli, database, connection, home):
+    for text in LEGAL:
+        connection.execute(f"CREATE TABLE {_name(text)} (id int PRIMARY KEY, {_name(text)} int, tenant_id int)")
+        connection.execute(f"INSERT INTO {_name(text)} SELECT i, i % 2000, i % 9 FROM generate_series(1, 20000) i")
+    connection.execute("ANALYZE")
+    statements = (f"SELECT * FROM {_name(text)} WHERE {_name(text)} = 7;\n" for text in LEGAL)
+    (home / "odd.sql").write_text("".join(statements))
+
+    def ask(*arguments):
+        ran = cli(*arguments, "-d", database, **CALM)
+        assert ran.code == 0, (arguments, ran.err)
+        assert "--json" in arguments or visible(ran.out + ran.err) == ran.out + ran.err, arguments
+        return ran
+
+    def indexed():
+        rows = connection.execute(
+            "SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
+            " WHERE indisvalid AND NOT indisprimary AND relnamespace = 'public'::regnamespace"
+        )
+        return sorted(name for (name,) in rows)
+
+    ask("init", "--yes", "--db-only")
+    ask("discover", "--save")
+    for text in LEGAL[:3]:
+        ask("tenant", "enable", "7", _name(text), text)
+        ask("genome", "set", _name(text), text, "--group=g", "--write")
+    plan = ask("recommend", "--source", "sql", "odd.sql", "--json").json("recommend")["result"]["plan"]
+    ask("apply", plan, "--yes")
+    assert indexed() == sorted(LEGAL)
+    ask("types", "--output", "rows.py")
+    compile((home / "rows.py").read_text(), "rows.py", "exec")
+    ask("lifecycle")
+    ask("rollback", plan, "--yes")
+    assert indexed() == []

@@ -52,7 +52,7 @@ def ours(own_shop):
     return read
 
 
-def test_every_command_says_the_same_on_every_version(ask, ours):
+def test_t12_every_command_says_the_same_on_every_version(ask, ours):
     assert ask("init", "--yes").code == 0
     doctor = ask("doctor", "--json").json("doctor")
     assert [c for c in doctor["result"]["checks"] if c["state"] == "error"] == []

@@ -73,7 +73,7 @@ def application(pg):
             host.close_connection_pool()
 
 
-def test_every_argument_and_every_text(application, tmp_path, monkeypatch):
+def test_t10_every_argument_and_every_text(application, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found, texts = list(places()), hostile.payloads()
     attacks = zip(

@@ -1,0 +1,24 @@
+"""Each feature of the contract with the host has a test that bears its name."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[1]
+LAST = {"a": 10, "b": 9, "c": 11, "e": 9, "h": 7, "i": 6, "j": 4, "l": 7, "m": 3, "n": 4, "t": 10}
+FEATURES = [f"{letter}{number}" for letter, last in LAST.items() for number in range(1, last + 1)]
+
+
+@pytest.fixture(scope="module")
+def named():
+    found = set()
+    for path in TESTS.rglob("test_*.py"):
+        for name in re.findall(r"^def test_((?:[a-z]\d+_)+)", path.read_text(), re.MULTILINE):
+            found.update(name.rstrip("_").split("_"))
+    return found
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_a_test_bears_its_name(named, feature):
+    assert feature in named
