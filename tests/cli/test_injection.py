@@ -32,6 +32,7 @@ BENIGN = {
     "job": "integrity",
     "plan": "P-ffff",
     "file": "s.ipsnap",
+    "name": "a test",
 }
 ALSO = {"lifecycle watch": ["--rounds=1"], "recommend": ["workload.sql"], "analyze": ["workload.sql"]}
 # Commands that read a file of the user's, and how it is given.

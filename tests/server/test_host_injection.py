@@ -31,6 +31,10 @@ BENIGN = {
     "group": "core",
     "mutation_type": "DISCOVER",
     "limit": 5,
+    "name": "a test",
+    "key": "somebody",
+    "variant": "a",
+    "value": 1.0,
     "sql": "SELECT * FROM orders WHERE id = 1",
 }
 # They open or point elsewhere: what is hostile in them is no name for the database that is watched.
