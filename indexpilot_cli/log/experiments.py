@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from indexpilot_cli.log.metadata import SCHEMA, question
 
 RUNNING, STOPPED = "running", "stopped"
 INDEX, HOST = "index", "host"
-_UNDEFINED_COLUMN, _NOT_UNIQUE = "42703", "23505"
+_UNDEFINED_COLUMN = "42703"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +70,25 @@ def add(session: Session, wanted: Experiment, actor: str | None, *, schema: str 
         "state": Jsonb(dict(wanted.state)),
         "actor": actor,
     }
-    try:
-        return replace(wanted, id=int(session.value(question(session, "log/experiment_add", schema), values)))
-    except IndexPilotError as error:
-        if sqlstate(error) != _NOT_UNIQUE:
-            raise _explained(error) from error
-        if find(session, wanted.name, schema=schema) is not None:
-            text = f"there was an experiment {wanted.name!r} already"
-            raise UsageError(text, hint="indexpilot experiment status", code="name_taken") from error
-        text = f"an experiment runs on {wanted.table.short} already"
-        raise RefusedError(text, hint="indexpilot experiment status", code="experiment_running") from error
+    with _of_this_version():
+        # Nothing is inserted beside a row with the name, or one that runs on the table: an error of the server's would
+        # end the transaction, and which of both it is could not be asked any more.
+        made = session.value(question(session, "log/experiment_add", schema), values)
+    if made is not None:
+        return replace(wanted, id=int(made))
+    if find(session, wanted.name, schema=schema) is not None:
+        text = f"there was an experiment {wanted.name!r} already"
+        raise UsageError(text, hint="indexpilot experiment status", code="name_taken")
+    text = f"an experiment runs on {wanted.table.short} already"
+    raise RefusedError(text, hint="indexpilot experiment status", code="experiment_running")
 
 
 def read(session: Session, name: str | None = None, *, schema: str = SCHEMA) -> tuple[Experiment, ...]:
     """All of them, or the one of that name: those that run first, then the newest. Raises PrerequisiteError before an
     upgrade.
     """
-    try:
+    with _of_this_version():
         return tuple(map(_experiment, session.rows(question(session, "log/experiments", schema), {"name": name})))
-    except IndexPilotError as error:
-        raise _explained(error) from error
 
 
 def find(session: Session, name: str, *, schema: str = SCHEMA) -> Experiment | None:
@@ -165,11 +165,15 @@ def outcome_samples(
     return tuple(OutcomeSample(r.variant, r.metric, r.look, r.number, r.mean, r.variance) for r in rows)
 
 
-def _explained(error: IndexPilotError) -> IndexPilotError:
-    if sqlstate(error) != _UNDEFINED_COLUMN:
-        return error
-    text = "IndexPilot's tables are of an earlier version, which knows no experiments"
-    return PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old")
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    try:
+        yield
+    except IndexPilotError as error:
+        if sqlstate(error) != _UNDEFINED_COLUMN:
+            raise
+        text = "IndexPilot's tables are of an earlier version, which knows no experiments"
+        raise PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old") from error
 
 
 def _experiment(row: Row) -> Experiment:

@@ -231,3 +231,14 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, mon
     assert host.stop_experiment("equal")["winner"] == "undecided"
     with pytest.raises(UsageError):
         host.assign_variant("nothing", 1)
+
+
+def test_t9_a_name_and_a_table_have_one_experiment(pooled):
+    table(pooled, "t9_twice", 10)
+    host.create_experiment("once", "t9_twice")
+    with pytest.raises(UsageError, match="there was an experiment 'once' already"):
+        host.create_experiment("once", "t9_other")
+    with pytest.raises(RefusedError, match="an experiment runs on t9_twice already"):
+        host.create_experiment("another", "t9_twice")
+    host.stop_experiment("once")
+    assert host.create_experiment("another", "t9_twice")["status"] == "running"
