@@ -18,6 +18,7 @@ from indexpilot_cli.apply.experiments.status import (
     host_verdicts,
     indexes_of,
     measured_windows,
+    next_command,
     report_of,
     side_of,
     utc,
@@ -158,7 +159,7 @@ def _step(work: ExperimentWork, experiment: Experiment) -> Experiment:
     if phase == STOPPING:
         return _stop(work, experiment, str(experiment.state["keep"]))
     if phase == MEASURED:
-        work.what.append(f"{experiment.name}: measured, indexpilot experiment stop {experiment.name} ends it")
+        work.what.append(f"{experiment.name}: measured, {next_command('stop', experiment.name)} ends it")
         return experiment
     return _window_over(work, experiment)
 
@@ -237,7 +238,7 @@ def _stop(work: ExperimentWork, experiment: Experiment, keep: str) -> Experiment
     state = {"phase": STOPPING, "window": experiment.state["window"], "keep": kept}
     moved = swap(work, work.move(experiment, state, winner=experiment.winner), to, away)
     if moved is None:
-        work.what.append(f"{experiment.name}: not ended yet; indexpilot experiment stop {experiment.name} tries again")
+        work.what.append(f"{experiment.name}: not ended yet; {next_command('stop', experiment.name)} tries again")
         return experiments.require(work.session, experiment.name, schema=work.schema)
     work.what.append(f"{experiment.name}: ended, {_left(str(kept))}")
     return work.move(moved, dict(moved.state), status=STOPPED, winner=experiment.winner or "undecided")
@@ -297,5 +298,5 @@ def _outcome(work: ExperimentWork, command: str, *, idle: bool = False) -> Outco
         status = "findings"  # of a dry run
     code = worst.exit_code if worst is not None else 0
     warnings = tuple(w for o in work.outcomes for w in o.warnings)
-    after = tuple(f"indexpilot experiment status {e.name}" for e in work.touched[:1])
+    after = tuple(next_command("status", e.name) for e in work.touched[:1])
     return Outcome(command, result, status, code, work.server, warnings, after)

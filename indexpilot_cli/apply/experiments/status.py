@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -42,6 +43,11 @@ def status(request: ExperimentStatusRequest, progress: Progress) -> Outcome[Expe
             told = tuple(report_of(session, one, schema) for one in found)
         note.details(experiments=len(told))
     return Outcome("experiments", ExperimentsResult(told), server=server, warnings=note.warnings)
+
+
+def next_command(what: str, name: str) -> str:
+    """The command line that does it to the experiment."""
+    return f"indexpilot experiment {what} {shlex.quote(name)}"
 
 
 def side_of(window: int) -> str:
