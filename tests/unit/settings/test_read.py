@@ -79,7 +79,7 @@ def test_every_key_is_read_by_code(path):
 
 
 @pytest.mark.parametrize(
-    "path", ["features.cert.enabled", "connection.pool_min", "operational.reporting.enabled", "advisor.weight"]
+    "path", ["features.cert.enabled", "connection.pool_min", "operational.reporting.enabled", "advisor.patience"]
 )
 def test_a_key_that_nothing_reads_is_found(path):
     assert not is_read(path)
