@@ -249,6 +249,12 @@ def _opened() -> ConnectionPool[_Connection]:
     return pool
 
 
+def open_after_fork() -> None:
+    """Open the pool of a forked child, when its parent had one and it has none yet. Raises as opening does."""
+    if _state.to_open:
+        _opened_after_fork()
+
+
 def _opened_after_fork() -> ConnectionPool[_Connection] | None:
     with _state.reopening:
         if _state.to_open:

@@ -40,23 +40,12 @@ def recording_cursor(notes: StatementNotes, base: type[Any] = psycopg.Cursor) ->
 
     class RecordingCursor(base):  # type: ignore[misc]
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                result = super().execute(query, params, **options)
-            except BaseException:
-                notes.failed()
-                raise
-            _note(notes, self, query, time.perf_counter() - began, not raw and params is not None)
-            return result
+            with _Noted(notes, self, query, not raw and params is not None):
+                return super().execute(query, params, **options)
 
         def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-            began = time.perf_counter()
-            try:
+            with _Noted(notes, self, query, not raw):
                 super().executemany(query, params_seq, **options)
-            except BaseException:
-                notes.failed()
-                raise
-            _note(notes, self, query, time.perf_counter() - began, not raw)
 
     return RecordingCursor
 
@@ -67,34 +56,37 @@ def recording_async_cursor(notes: StatementNotes, base: type[Any] = psycopg.Asyn
 
     class AsyncRecordingCursor(base):  # type: ignore[misc]
         async def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
-            began = time.perf_counter()
-            try:
-                result = await super().execute(query, params, **options)
-            except BaseException:
-                notes.failed()
-                raise
-            _note(notes, self, query, time.perf_counter() - began, not raw and params is not None)
-            return result
+            with _Noted(notes, self, query, not raw and params is not None):
+                return await super().execute(query, params, **options)
 
         async def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-            began = time.perf_counter()
-            try:
+            with _Noted(notes, self, query, not raw):
                 await super().executemany(query, params_seq, **options)
-            except BaseException:
-                notes.failed()
-                raise
-            _note(notes, self, query, time.perf_counter() - began, not raw)
 
     return AsyncRecordingCursor
 
 
-def _note(notes: StatementNotes, cursor: Any, query: Any, seconds: float, placeholders: bool) -> None:
-    connection = cursor.connection
-    # In a pipeline execute returns before the server has begun.
-    if is_streamed(cursor) or connection.pgconn.pipeline_status != PipelineStatus.OFF:
-        notes.unmeasured()
-        return
-    notes.note(query if isinstance(query, str) else _text(query, connection), seconds, placeholders=placeholders)
+class _Noted:
+    """Around one statement."""
+
+    __slots__ = ("_began", "_cursor", "_notes", "_placeholders", "_query")
+
+    def __init__(self, notes: StatementNotes, cursor: Any, query: Any, placeholders: bool) -> None:
+        self._notes, self._cursor, self._query, self._placeholders = notes, cursor, query, placeholders
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter()
+
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        seconds, connection, query = time.perf_counter() - self._began, self._cursor.connection, self._query
+        if error is not None:
+            self._notes.failed()
+        # In a pipeline execute returns before the server has begun.
+        elif is_streamed(self._cursor) or connection.pgconn.pipeline_status != PipelineStatus.OFF:
+            self._notes.unmeasured()
+        else:
+            text = query if isinstance(query, str) else _text(query, connection)
+            self._notes.note(text, seconds, placeholders=self._placeholders)
 
 
 def _text(query: Any, connection: Any) -> object:

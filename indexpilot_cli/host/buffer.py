@@ -53,14 +53,15 @@ class StatBuffer(Generic[R]):
 
     Those that are being written are among them.
 
-    A thread of its own writes, and gives how many rows it wrote and how many it refused. A call waits for nothing but
-    the lock, which nobody holds while the server is asked: a slow or dead server costs rows, which are counted.
+    A thread of its own writes, and gives how many rows it wrote and how many it refused; ``on_start`` is called by who
+    begins it, then ``prepare`` in it. A call waits for nothing but the lock, which nobody holds while the server is
+    asked: a slow or dead server costs rows, which are counted.
 
     With ``wait`` it costs time instead: a call that finds the buffer full waits up to so many seconds for room, also
     while writes fail and are tried again. The row is still dropped, and counted, when that was in vain or the buffer is
-    closed meanwhile. After a wait in vain no call waits
-    until a write succeeds: a server that is gone for good costs each thread one wait. A thread that runs an event loop
-    never waits: its other tasks would stand still, among them perhaps those that make room.
+    closed meanwhile. After a wait in vain no call waits until a write succeeds: a server that is gone for good costs
+    each thread one wait. A thread that runs an event loop never waits: its other tasks would stand still, among them
+    perhaps those that make room.
     """
 
     def __init__(
@@ -73,9 +74,10 @@ class StatBuffer(Generic[R]):
         wait: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
         on_start: Callable[[], None] = lambda: None,
+        prepare: Callable[[], None] = lambda: None,
     ):
         self.wait = wait
-        self._write, self._on_start = write, on_start
+        self._write, self._on_start, self._prepare = write, on_start, prepare
         self._batch, self._interval, self._bound, self._clock = batch, interval, bound, clock
         # Reentrant: a signal handler or a finaliser of the host may log a query while its thread is in here.
         self._change = threading.Condition(threading.RLock())
@@ -183,6 +185,8 @@ class StatBuffer(Generic[R]):
 
     def _run(self) -> None:
         try:
+            with suppress(IndexPilotError):  # the first write will tell it
+                self._prepare()
             while self._await_rows():
                 self._write_next()
         finally:

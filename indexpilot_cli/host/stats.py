@@ -16,6 +16,7 @@ from typing import Any
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.pool import open_after_fork
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.genome import table as genome
@@ -222,14 +223,19 @@ def _write_at_end_of_worker() -> None:
             util.Finalize(None, _at_exit, exitpriority=0)
 
 
-_buffer: StatBuffer[PendingStats | PendingStatement] = StatBuffer(_write, on_start=_write_at_end_of_worker)
+def _new_buffer(wait: float = 0.0) -> StatBuffer[PendingStats | PendingStatement]:
+    # The pool is opened when the thread begins: from Python 3.12 on an ending process cannot start a pool's threads.
+    return StatBuffer(_write, wait=wait, on_start=_write_at_end_of_worker, prepare=open_after_fork)
+
+
+_buffer = _new_buffer()
 
 
 def _after_fork() -> None:
     """The child has no writing thread; its rows begin anew, the parent keeps its own."""
     global _buffer
     # Nor can the old one be used: another thread of the parent may have held its lock at the fork.
-    _buffer = StatBuffer(_write, wait=_buffer.wait, on_start=_write_at_end_of_worker)
+    _buffer = _new_buffer(_buffer.wait)
 
 
 def _at_exit() -> None:
