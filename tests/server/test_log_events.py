@@ -30,7 +30,15 @@ SILENT = {
         *("get_host_database_adapter", "AdapterStats", "AuditAdapter", "ErrorTracker", "MonitoringAdapter"),
         *("CallbackAudit", "JsonLinesAudit", "LoggingAudit", "RollbarErrors", "SentryErrors"),
         *("DatadogMetrics", "PrometheusMetrics", "StatsdMetrics"),
-        *("configure_interceptor", "get_interceptor_metrics"),
+        *(
+            "configure_interceptor",
+            "get_interceptor_metrics",
+            "install_interceptor",
+            "intercepted",
+            "intercepted_query",
+        ),
+        *("should_create_index", "is_in_maintenance_window", "should_wait_for_maintenance_window", "note_outcome"),
+        *("BuildRun", "ExplainUsage", "FieldSelectivity", "IndexRun", "SmartIndex"),
         *("QueryBlockedError", "QueryVerdict", "SafetyLevel", "SafetyReason"),
         *("record_django", "record_sqlalchemy", "recording_cursor", "recording_async_cursor", "current_tenant"),
         *("tenant_context", "get_recorded_statements", "RecordedStatements"),
@@ -40,11 +48,16 @@ SILENT = {
         *("log_query_stat", "flush_query_stats", "validate_field_name", "validate_table_name", "get_query_stats"),
         *("get_field_usage_stats", "get_table_size_info", "get_genome_fields", "get_tenant_fields"),
         *("intercept_query", "analyze_query_plan_fast", "flush_interceptor_log"),  # a row where it refuses (test_l)
+        *("get_field_selectivity", "get_sample_query_for_field", "get_explain_usage_stats"),
+        "log_explain_coverage_warning",
         *("get_recent_mutations", "get_mutation_summary", "get_health", "get_lifecycle_status"),
         *("assign_variant", "record_outcome", "get_experiment_status"),
     ),
     "its log goes with it": ("drop_metadata_tables",),
     "it is told when it fails, at the next connection": ("init_connection_pool",),
+    "they need recorded statements, and leave rows of theirs (features/test_d)": (
+        *("analyze_and_create_indexes", "create_smart_index"),
+    ),
     "it blocks, and each job leaves its own (test_lifecycle_schedules)": ("run_lifecycle_scheduler",),
 }
 CRM = {"tables": [{"name": "t", "fields": [{"name": "a", "type": "int"}]}]}
@@ -76,6 +89,12 @@ CALLS = {
     "perform_weekly_lifecycle": ((), "LIFECYCLE_RUN"),
     "perform_monthly_lifecycle": ((), "LIFECYCLE_RUN"),
     "perform_per_tenant_lifecycle": ((7,), "LIFECYCLE_RUN"),
+    "get_system_status": ((), "DISCOVER"),
+    "disable_system": (("a test",), "SYSTEM_DISABLE"),
+    "enable_system": ((), "SYSTEM_ENABLE"),
+    "estimate_build_cost": (("orders", "status"), "EXPLAIN"),
+    "estimate_query_cost_without_index": (("orders", "status"), "EXPLAIN"),
+    "learn_query_risk": ((), "ANALYZE_WORKLOAD"),
     "create_experiment": (("two", "orders"), "SYSTEM_CONFIG_CHANGE"),
     "stop_experiment": (("two",), "SYSTEM_CONFIG_CHANGE"),
 }
