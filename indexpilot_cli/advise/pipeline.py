@@ -33,7 +33,7 @@ from indexpilot_cli.methods.existing import covers, redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
-from indexpilot_cli.settings.sections import ConstraintOptimizerSettings
+from indexpilot_cli.settings.features import ConstraintOptimizerSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential

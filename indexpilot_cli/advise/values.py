@@ -10,7 +10,8 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation, Rewrite
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.settings.sections import BypassSettings, FeatureSettings, SafeguardSettings, Settings
+from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from functools import lru_cache
 from itertools import accumulate, chain
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.sections import SettingRule, Settings
+from indexpilot_cli.settings.rules import SettingRule
+from indexpilot_cli.settings.sections import Settings
 
 PREFIX = "INDEXPILOT_"
 _OWN_FIELDS = ("origins", "files", "warnings")

@@ -20,13 +20,12 @@ from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve.change import execute as evolve_execute
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.log import metadata
+from indexpilot_cli.settings.features import ConstraintOptimizerSettings, FeatureSettings
 from indexpilot_cli.settings.sections import (
     BypassFeatures,
     BypassModules,
     BypassSettings,
-    ConstraintOptimizerSettings,
     EmergencyBypass,
-    FeatureSettings,
     FeatureSwitch,
     StartupBypass,
     SystemBypass,

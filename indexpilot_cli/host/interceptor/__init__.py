@@ -32,8 +32,8 @@ from indexpilot_cli.host.interceptor.statement_text import Values
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
 from indexpilot_cli.log import mutations
 from indexpilot_cli.log.bookkeeping import DONE, is_writable
+from indexpilot_cli.settings.features import InterceptorSettings
 from indexpilot_cli.settings.keys import convert, keys
-from indexpilot_cli.settings.sections import InterceptorSettings
 
 __all__ = [
     "QueryBlockedError",
@@ -193,7 +193,7 @@ def _load() -> RiskKnowledge:
 
 
 @dataclass
-class _State:
+class _InterceptorState:
     """The process's interceptor, made at the first use, and its journal, which outlives configurations."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -227,13 +227,13 @@ class _State:
             self.current.forget()
 
 
-_state = _State()
+_state = _InterceptorState()
 
 
 def _after_fork() -> None:
     """A child begins anew: locks may have been held at the fork, and the parent's rows are the parent's."""
     global _state
-    before, _state = _state, _State()
+    before, _state = _state, _InterceptorState()
     if before.current is not None:
         _state.begin(before.current.settings)
         _state.chosen = before.chosen

@@ -30,7 +30,7 @@ from indexpilot_cli.host.interceptor.statement_text import (
 )
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyLevel
 from indexpilot_cli.host.place import TtlCache
-from indexpilot_cli.settings.sections import InterceptorSettings
+from indexpilot_cli.settings.features import InterceptorSettings
 
 _LATENCIES = 1_000
 _LONG_TEXT = 16_384  # characters; a longer text is read anew each time, so that a thousand of them fill no memory

@@ -12,7 +12,7 @@ from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.db.plans import Node, walk
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.interceptor.verdict import SafetyLevel, SafetyReason
-from indexpilot_cli.settings.sections import InterceptorSettings
+from indexpilot_cli.settings.features import InterceptorSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from indexpilot_cli.host.interceptor.statement_text import Values, kind_of_value
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict
 
 F = TypeVar("F", bound=Callable[..., Any])
-Session = Mapping[str, str]
+GivenSettings = Mapping[str, str]
 _CANCELLED = "57014"
 _STARTED = "indexpilot_started"
 _VERDICT = "indexpilot_verdict"
@@ -33,7 +33,7 @@ class InterceptedQuery:
     is given.
     """
 
-    def __init__(self, sql: Any, params: Values | None, tenant_id: int | str | None, session: Session | None):
+    def __init__(self, sql: Any, params: Values | None, tenant_id: int | str | None, session: GivenSettings | None):
         self._ask = functools.partial(intercept_query, sql, params, tenant_id=tenant_id, session=session)
         self._verdict: QueryVerdict | None = None
         self._started = 0.0
@@ -63,7 +63,7 @@ def intercepted_query(
     params: Values | None = None,
     *,
     tenant_id: int | str | None = None,
-    session: Session | None = None,
+    session: GivenSettings | None = None,
 ) -> InterceptedQuery:
     """A block around one statement; its arguments are those of ``intercept_query``."""
     return InterceptedQuery(sql, params, tenant_id, session)
@@ -110,7 +110,7 @@ def install_interceptor(
     engine: Any,
     *,
     tenant: Callable[[Any], int | str | None] | None = None,
-    session: Callable[[Any], Session | None] | None = None,
+    session: Callable[[Any], GivenSettings | None] | None = None,
 ) -> Callable[[], None]:
     """Judge every statement of a SQLAlchemy engine (an asyncio one, too); what is given back takes it off again.
 

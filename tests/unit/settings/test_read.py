@@ -12,11 +12,13 @@ import indexpilot_cli
 from indexpilot_cli.guards.bypass import _FEATURES as BYPASS_FEATURES
 from indexpilot_cli.lifecycle.schedules.timetable import Job, components
 from indexpilot_cli.settings.conninfo import _FIELDS as CONNECTION_FIELDS
+from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.settings.keys import keys
 from indexpilot_cli.settings.sections import MaintenanceComponents, Settings
 
 ROOT = Path(indexpilot_cli.__file__).parent
-DECLARED = {ROOT / "settings" / "sections.py", ROOT / "settings" / "load.py"}
+DECLARED = {ROOT / "settings" / name for name in ("sections.py", "features.py", "load.py")}
+MODULES = {Settings.__module__, FeatureSettings.__module__}
 # Read by a list of names: those of settings/conninfo.py and guards/bypass.py, and the parts of the scheduled jobs.
 BY_NAME = {
     *(f"connection.{name}" for name in CONNECTION_FIELDS),
@@ -38,7 +40,7 @@ def readers():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Attribute):
                 chains.add(f".{chain(node)}")
-            elif isinstance(node, ast.ImportFrom) and node.module == Settings.__module__:
+            elif isinstance(node, ast.ImportFrom) and node.module in MODULES:
                 classes |= {alias.name for alias in node.names}
         found.append((chains, classes))
     return found

@@ -9,7 +9,7 @@ from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, OutcomeBook, RiskKnowledge, SlowTemplate
 from indexpilot_cli.host.interceptor.plan_risk import PlanFacts, judge, rules_of, with_learned
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyLevel, SafetyReason
-from indexpilot_cli.settings.sections import InterceptorSettings
+from indexpilot_cli.settings.features import InterceptorSettings
 
 
 def outcomes(number=400, templates=40, bad=lambda cost: 8 if cost > 2000 else 0):

@@ -15,7 +15,7 @@ from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey
 from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, RiskKnowledge
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
-from indexpilot_cli.settings.sections import InterceptorSettings
+from indexpilot_cli.settings.features import InterceptorSettings
 
 
 class Clock:

@@ -10,7 +10,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.interceptor.plan_risk import PlanFacts, TableRows, facts_of, judge, rules_of
 from indexpilot_cli.host.interceptor.verdict import SafetyLevel
-from indexpilot_cli.settings.sections import InterceptorSettings
+from indexpilot_cli.settings.features import InterceptorSettings
 
 ORDERS, ITEMS = QualifiedName("public", "orders"), QualifiedName("sales", "items")
 NUMBER = st.floats(0, 1e15)
