@@ -38,6 +38,9 @@ GIVEN = (
     (r"\{request\.source\}", "log"),
     (r"\{[^{}]*tenant\}", "7"),
     (r"\{[^{}]*state[^{}]*\}", "unused"),
+    (r"\{what\}", "stop"),
+    (r"\{keep\}\{parts\}", " --keep 30 --partition-by day"),
+    (r"--to-version N", "--to-version 1"),
     (r"\{[^{}]*\}", "R-7f3a1c09"),
 )
 
@@ -63,6 +66,7 @@ def texts(tree):
 
 def named(text):
     """The commands in a text, each up to where the sentence goes on."""
+    text = text.replace("\\\n", " ")  # a line that goes on
     for match in NAMED.finditer(text):
         if NOT_TYPED.match(text, match.start()) or text[: match.start()].endswith("Result of "):
             continue
