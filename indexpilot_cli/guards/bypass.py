@@ -173,7 +173,9 @@ def _origin(origins: Mapping[str, str], path: str) -> str:
 def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
     """The switches; none before ``init``, None where they cannot be read."""
     try:
-        return switches.read(session, schema=schema) if metadata.is_ready(session, schema) else ()
+        # A savepoint: after a refusal (42501) a host's transaction would refuse what follows (25P02).
+        with session.transaction():
+            return switches.read(session, schema=schema) if metadata.is_ready(session, schema) else ()
     except UnreachableError:
         raise
     except IndexPilotError:

@@ -7,6 +7,7 @@ import threading
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from indexpilot_cli import host
 from tests.waiting import eventually
@@ -117,6 +118,30 @@ def test_c5_a_row_the_server_refuses_is_left_out_alone(ready):
     log(48)
     eventually(lambda: counted(ready) == 98)
     assert host.get_query_log_stats().rejected - before == 2
+
+
+@pytest.fixture
+def poor(ready, database):
+    """A role that may only connect, with the pool in its name."""
+    ready.execute("CREATE ROLE stats_of_poor LOGIN; GRANT USAGE ON SCHEMA indexpilot TO stats_of_poor")
+    host.init_connection_pool(make_conninfo(database, options="-c role=stats_of_poor"), 1, 2)
+    yield "stats_of_poor"
+    ready.execute("DROP OWNED BY stats_of_poor; DROP ROLE stats_of_poor")
+
+
+def test_a_role_without_rights_is_told_which(ready, poor):
+    log(1)
+    assert not host.flush_query_stats()
+    error = host.get_query_log_stats().last_error
+    assert error == "the role lacks a privilege: permission denied for table genome_catalog"
+    told = host.discover_and_bootstrap_schema()
+    assert not told["success"] and "permission denied for table schema_version" in told["error"]
+    # What README asks for beside init --grant is enough to record.
+    ready.execute(
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA indexpilot TO {poor}; GRANT INSERT ON indexpilot.query_stats TO {poor};"
+        f"GRANT USAGE ON indexpilot.query_stats_id_seq TO {poor}"
+    )
+    assert host.flush_query_stats() and counted(ready) == 1
 
 
 def test_c4_a_locked_table_costs_rows_that_are_counted(ready, database):

@@ -13,7 +13,8 @@ def recording_cursor(tenant: Tenant = None, base: type[Any] | None = None) -> ty
 
     For a pool: ``ConnectionPool(dsn, kwargs={"cursor_factory": recording_cursor()})``. ``base`` is the class that the
     application would use (``ClientCursor``, ``RawCursor``); ``tenant`` as in ``record_sqlalchemy``. A call of
-    ``executemany`` is one row; what a pipeline runs or a cursor on the server gives is counted, and not recorded.
+    ``executemany`` is one row; what a pipeline runs is counted, and not recorded. Named cursors, which psycopg makes by
+    another factory, ``stream`` and ``copy`` are not seen.
     """
     notes = StatementRecorder(tenant)
     return recording.recording_cursor(notes) if base is None else recording.recording_cursor(notes, base)
