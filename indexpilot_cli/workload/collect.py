@@ -33,17 +33,19 @@ def collect(source: Source, request: WorkloadRequest) -> tuple[Workload, ...]:
     can be read. Raises UsageError for files that cannot be read and for a request that no source can answer.
     """
     found: list[Workload] = []
+    recorded: tuple[Workload, ...] = ()
     if request.queries:
         statements = tuple(ObservedStatement(text, origin="--query") for text in request.queries)
         found.append(Workload(SourceKind.SQL, statements))
     if request.source is SourceKind.QUERY_STATS:
-        found.insert(0, _recorded(source, request))
+        recorded = (_recorded(source, request),)
         found += () if request.files or request.queries else _also_observed(source)
     if request.files:
         found += [_read_file(name, request, source) for name in request.files]
     elif not request.queries and request.source is not SourceKind.QUERY_STATS:
         found.append(_observed(source, request))
-    return tuple(map(without_utilities, found))
+    # Recorded rows hold no text of a statement: what is skipped of them is told in words of ours.
+    return (*recorded, *map(without_utilities, found))
 
 
 def without_utilities(workload: Workload) -> Workload:

@@ -274,8 +274,11 @@ def test_recorded_fields_alone_give_advice_of_low_confidence(server, dsn):
     why = "it rests on statements made from recorded fields"
     assert {(r.confidence, r.confidence_why) for r in plan.recommendations} == {("low", why)}
     assert any("recorded fields" in note and "not known" in note for note in plan.notes)
-    skipped = {(s.reason, s.detail) for s in plan.skipped}
-    assert {("no_field", "public.orders has no field gone"), ("no_table", "not in the database: gone")} <= skipped
+    skipped = {(s.reason, s.text, s.detail) for s in plan.skipped}
+    assert {
+        ("no_field", "READ orders.gone", "public.orders has no field gone"),
+        ("no_table", "READ gone.id", "not in the database: gone"),
+    } <= skipped
 
 
 def test_recorded_rows_of_real_statements_only_weigh(server, dsn, tmp_path):

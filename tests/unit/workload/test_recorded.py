@@ -48,6 +48,9 @@ def made(*rows):
         ("archive.orders", "id", ">", "SELECT * FROM archive.orders WHERE id >= $1"),
         ("orders", "Select", "like", 'SELECT * FROM public.orders WHERE "Select" LIKE $1'),
         ("orders", "status", "IN", "SELECT * FROM public.orders WHERE status IN ($1, $2)"),
+        ("orders", "status", "!=", "SELECT * FROM public.orders WHERE status <> $1"),
+        ("orders", "status", "startswith", "SELECT * FROM public.orders WHERE status LIKE $1"),
+        ("orders", "status", "regex", "SELECT * FROM public.orders WHERE status ~ $1"),
         ("orders", "status", "is_null", "SELECT * FROM public.orders WHERE status IS NULL"),
         ("orders", "status", "order_by", "SELECT * FROM public.orders ORDER BY status LIMIT 100"),
         ("orders", "status", "insert", "INSERT INTO public.orders (status) VALUES ($1)"),
@@ -75,6 +78,7 @@ def test_a_recorded_field_as_a_statement(table, field, kind, text):
         ("twice", "x", "read", "no_table", "several schemas have a table twice, and none is on the search path"),
         ("orders", "gone", "read", "no_field", "public.orders has no field gone"),
         ("orders", None, "update", "not_modelled", "which field of public.orders was written is not known"),
+        ("orders", None, "merge", "not_modelled", "which field of public.orders was written is not known"),
     ],
 )
 def test_what_is_no_statement_is_told(table, field, kind, reason, why):
