@@ -10,6 +10,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from indexpilot_cli import host
+from indexpilot_cli.host import stats
 from tests.waiting import eventually
 
 COUNT = "SELECT count(*) FROM indexpilot.query_stats"
@@ -48,7 +49,9 @@ def test_c2_the_hundredth_row_writes_all(ready):
     eventually(lambda: counted(ready) == 100)
 
 
-def test_c2_five_seconds_write_what_waits(ready):
+def test_c2_five_seconds_write_what_waits(ready, monkeypatch):
+    assert stats._buffer._interval == 5.0
+    monkeypatch.setattr(stats._buffer, "_interval", 0.05)  # the timer is the same one; five seconds would be waited for
     log(3)
     eventually(lambda: counted(ready) == 3)
 

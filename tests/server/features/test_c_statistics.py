@@ -286,10 +286,12 @@ def test_recorded_rows_of_real_statements_only_weigh(server, dsn, tmp_path):
     assert host.flush_query_stats()
     statements = tmp_path / "real.sql"
     statements.write_text("SELECT id FROM orders WHERE status = 's7' AND customer = 5;")
-    plan = advice(dsn, str(statements))
-    assert plan.templates == 1 and [s.reason for s in plan.skipped] == ["covered"]
-    (chosen,) = plan.recommendations
-    assert chosen.confidence != "low" and set(chosen.definition.columns) <= {"status", "customer"}
+    with open_source(Connection(dsn), None, Silent()) as source:
+        asked = WorkloadRequest(source=SourceKind.QUERY_STATS, files=(str(statements),))
+        folded = fold_workload(source, asked, TableFilter(), Silent())
+    (template,) = folded.templates
+    assert not template.assumed and (template.calls, template.total_ms) == (90, 3600)
+    assert [(s.reason, s.calls) for s in folded.skipped] == [("covered", 90)]
 
 
 def test_percentiles_by_hand(server):
