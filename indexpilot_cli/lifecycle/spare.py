@@ -27,9 +27,8 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleFinding,
     LifecycleRequest,
     LifecycleState,
-    must_stay,
 )
-from indexpilot_cli.methods.existing import redundant_indexes
+from indexpilot_cli.methods.existing import must_stay, redundant_indexes
 from indexpilot_cli.snapshot.source import Source
 
 

@@ -11,7 +11,7 @@ from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.core.catalog import Catalog, Index, Table
+from indexpilot_cli.core.catalog import Catalog, Index
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
@@ -220,23 +220,6 @@ def parts_by_whole(catalog: Catalog) -> Mapping[QualifiedName, tuple[Index, ...]
         if index.parent is not None:
             found[index.parent] = (*found.get(index.parent, ()), index)
     return MappingProxyType(found)
-
-
-def must_stay(index: Index, table: Table) -> str | None:
-    """Why an index is never offered, as a clause, whatever its use; None when it may go."""
-    if index.primary or index.constraint in ("p", "u"):
-        return "it is a key"
-    if index.constraint is not None:
-        return "a constraint is made of it"
-    if index.referenced:
-        return "a foreign key finds the rows it refers to by it"
-    if index.definition.unique:
-        return "it keeps values unique"
-    if index.replica_identity:
-        return "replication identifies rows by it"
-    if index.parent is not None:
-        return f"it is part of {index.parent.short}"
-    return None if table.kind != "f" else "its table is foreign"
 
 
 @dataclass(frozen=True, slots=True)

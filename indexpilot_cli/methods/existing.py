@@ -39,6 +39,23 @@ def same_structure(left: IndexDefinition, right: IndexDefinition) -> bool:
     )
 
 
+def must_stay(index: Index, table: Table) -> str | None:
+    """Why an index is never offered, as a clause, whatever its use; None when it may go."""
+    if index.primary or index.constraint in ("p", "u"):
+        return "it is a key"
+    if index.constraint is not None:
+        return "a constraint is made of it"
+    if index.referenced:
+        return "a foreign key finds the rows it refers to by it"
+    if index.definition.unique:
+        return "it keeps values unique"
+    if index.replica_identity:
+        return "replication identifies rows by it"
+    if index.parent is not None:
+        return f"it is part of {index.parent.short}"
+    return None if table.kind != "f" else "its table is foreign"
+
+
 def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
     """Indexes whose work another one of the same table does, largest first.
 

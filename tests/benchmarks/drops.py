@@ -21,7 +21,7 @@ from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.lifecycle.values import must_stay
+from indexpilot_cli.methods.existing import must_stay
 from indexpilot_cli.planner.twin.fidelity import quantile, relative_error
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.snapshot.capture import capture

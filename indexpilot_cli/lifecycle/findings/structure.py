@@ -16,8 +16,8 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleFinding,
     LifecycleSeverity,
     LifecycleState,
-    must_stay,
 )
+from indexpilot_cli.methods.existing import must_stay
 
 
 def redundant_findings(needless: Iterable[RedundantIndex], facts: LifecycleFacts) -> Iterator[LifecycleFinding]:

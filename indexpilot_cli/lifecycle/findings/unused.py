@@ -16,8 +16,8 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleFacts,
     LifecycleFinding,
     LifecycleState,
-    must_stay,
 )
+from indexpilot_cli.methods.existing import must_stay
 
 # One that was read at any time needs a longer silence than the shortest one asked for: a job that runs once a week.
 ONCE_USED = timedelta(days=7)

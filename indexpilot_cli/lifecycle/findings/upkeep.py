@@ -16,8 +16,8 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleFinding,
     LifecycleSeverity,
     LifecycleState,
-    must_stay,
 )
+from indexpilot_cli.methods.existing import must_stay
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.writes import SUMMARIZING_HOT_FROM, hot_share
 from indexpilot_cli.sql.normal import columns
