@@ -43,6 +43,7 @@ from indexpilot_cli.apply.experiments.variants import (
 )
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.statistics import windows_between
+from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
@@ -51,7 +52,7 @@ from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log import experiments, intents
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.experiments import HOST, INDEX, RUNNING, STOPPED, Experiment
-from indexpilot_cli.methods.existing import same_structure
+from indexpilot_cli.methods.existing import must_stay, same_structure
 from indexpilot_cli.snapshot.source import Source, open_metadata, open_source
 
 BUILDING, STOPPING = "building", "stopping"
@@ -122,7 +123,9 @@ def _planned(work: ExperimentWork, request: ExperimentStart) -> Experiment:
         a, b = (read_variant(texts, source, work.schema) for texts in (request.a, request.b))
         table = check_variants(a, b)
         before = there(source.catalog, (*a, *missing_from(b, a)))
-        _check_droppable(source, a, b)
+        own = source.catalog.table(table)
+        assert own is not None  # read_create_index() refuses a table that is not there
+        _check_droppable(source.catalog, own, a, b)
         settings = {
             "before": to_json(before),
             "window_seconds": request.window_seconds,
@@ -136,12 +139,14 @@ def _planned(work: ExperimentWork, request: ExperimentStart) -> Experiment:
     )
 
 
-def _check_droppable(source: Source, a: Indexes, b: Indexes) -> None:
-    """Raises RefusedError where a variant would be without an index that a constraint needs."""
-    goes = (*missing_from(there(source.catalog, a), b), *missing_from(there(source.catalog, b), a))
-    for index in source.catalog.indexes():
-        if index.constraint is not None and any(same_structure(index.definition, d) for d in goes):
-            text = f"{index.name.short} backs a constraint: no variant can be without it"
+def _check_droppable(catalog: Catalog, table: Table, a: Indexes, b: Indexes) -> None:
+    """Raises RefusedError where a variant would be without an index that keeps rows right, not only queries fast."""
+    goes = (*missing_from(there(catalog, a), b), *missing_from(there(catalog, b), a))
+    for index in table.indexes:
+        # The server drops a unique index without a word, and what was written meanwhile may never fit one again.
+        why = must_stay(index, table)
+        if why is not None and any(same_structure(index.definition, d) for d in goes):
+            text = f"no variant can be without {index.name.short}: {why}"
             raise RefusedError(text, hint="name it in both variants", code="depended_on")
 
 

@@ -242,3 +242,16 @@ def test_t9_a_name_and_a_table_have_one_experiment(pooled):
         host.create_experiment("another", "t9_twice")
     host.stop_experiment("once")
     assert host.create_experiment("another", "t9_twice")["status"] == "running"
+
+
+def test_t9_what_keeps_rows_right_is_in_both_variants(shop):
+    table(shop, "t9_unique", 10)
+    sql(shop, "CREATE UNIQUE INDEX one_each ON public.t9_unique (customer_id)")
+    plain, unique = "CREATE INDEX ON t9_unique (customer_id)", "CREATE UNIQUE INDEX ON t9_unique (customer_id)"
+    for a, b in (((plain,), (unique,)), ((unique,), ()), ((unique,), (plain,))):
+        with pytest.raises(RefusedError, match="without one_each: it keeps values unique"):
+            begin(shop, "unique", a, b)
+    assert indexes(shop, "t9_unique") == {"one_each"}
+    begun = begin(shop, "unique", (unique,), (unique, plain))
+    assert (begun.exit_code, indexes(shop, "t9_unique")) == (0, {"one_each"})
+    end(shop, "unique")
