@@ -35,6 +35,7 @@ from indexpilot_cli.apply.experiments.values import (
 from indexpilot_cli.apply.experiments.variants import (
     Indexes,
     check_variants,
+    impossible,
     in_place,
     missing_from,
     predict,
@@ -46,6 +47,7 @@ from indexpilot_cli.apply.verify.statistics import windows_between
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.statements import StatementsSnapshot, crash_between, take_snapshot
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
@@ -176,7 +178,7 @@ def _proceed(work: ExperimentWork, experiment: Experiment) -> Experiment:
     other = "b" if side == "a" else "a"
     moved = swap(work, experiment, indexes_of(experiment, side), indexes_of(experiment, other))
     if moved is None:
-        work.what.append(f"{experiment.name}: variant {side} is not in place; indexpilot experiment step tries again")
+        work.what.append(f"{experiment.name}: variant {side} is not in place; the next step tries again")
         return experiments.require(work.session, experiment.name, schema=work.schema)
     baseline = take_snapshot(work.session)
     work.what.append(f"{experiment.name}: variant {side} is in place, window {number + 1} begins")
@@ -235,7 +237,7 @@ def _counted(work: ExperimentWork, experiment: Experiment, measured: MeasuredWin
 def _stop(work: ExperimentWork, experiment: Experiment, keep: str) -> Experiment:
     kept = experiment.winner if keep == WINNER and experiment.winner in ("a", "b") else keep
     kept = BEFORE if kept == WINNER else kept
-    to = indexes_of(experiment, str(kept))
+    to, never = _possible(work, indexes_of(experiment, str(kept)))
     away = missing_from((*indexes_of(experiment, "a"), *indexes_of(experiment, "b")), to)
     if work.apply.dry_run:
         swap(work, experiment, to, away)
@@ -245,8 +247,16 @@ def _stop(work: ExperimentWork, experiment: Experiment, keep: str) -> Experiment
     if moved is None:
         work.what.append(f"{experiment.name}: not ended yet; {next_command('stop', experiment.name)} tries again")
         return experiments.require(work.session, experiment.name, schema=work.schema)
-    work.what.append(f"{experiment.name}: ended, {_left(str(kept))}")
+    work.what.append("; ".join((f"{experiment.name}: ended, {_left(str(kept))}", *never)))
     return work.move(moved, dict(moved.state), status=STOPPED, winner=experiment.winner or "undecided")
+
+
+def _possible(work: ExperimentWork, wanted: Indexes) -> tuple[Indexes, tuple[str, ...]]:
+    """Those that can still be built, so that an experiment ends whatever happened to its table; why not the others."""
+    with open_source(work.apply.connection, None, work.progress) as source:
+        never = {d: why for d in wanted if (why := impossible(source.catalog, d)) is not None}
+    told = tuple(f"not {summary(definition)}, {why}" for definition, why in never.items())
+    return tuple(d for d in wanted if d not in never), told
 
 
 def _left(kept: str) -> str:

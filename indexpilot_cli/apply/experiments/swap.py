@@ -10,12 +10,14 @@ from typing import Any
 from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.experiments.status import (
     indexes_of,
+    next_command,
 )
 from indexpilot_cli.apply.experiments.values import (
     BEFORE,
 )
 from indexpilot_cli.apply.experiments.variants import (
     Indexes,
+    impossible,
     in_place,
     missing_from,
     swap_plan,
@@ -70,8 +72,14 @@ class ExperimentWork:
 
 def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexes) -> Experiment | None:
     """The experiment once all of ``to`` is there and nothing else of ``away``; None where it is not (or a dry run)."""
+    with open_source(work.apply.connection, None, work.progress) as source:
+        never = next((why for d in to if (why := impossible(source.catalog, d)) is not None), None)
+        gone = missing_from(to, there(source.catalog, to))
+    if never is not None:
+        work.what.append(f"{experiment.name}: {never}; {next_command('stop', experiment.name)} ends it")
+        return None
     if not work.apply.dry_run:
-        _bring_back(work, experiment, to)
+        _bring_back(work, experiment, gone)
     with open_source(work.apply.connection, None, work.progress) as source:
         why = f"experiment {experiment.name}"
         plan = swap_plan(source, to, away, why, database_identity(work.session), datetime.now(UTC))
@@ -88,10 +96,8 @@ def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexe
         return experiment if in_place(source.catalog, to, away) else None
 
 
-def _bring_back(work: ExperimentWork, experiment: Experiment, to: Indexes) -> None:
-    """Indexes that were there before us and that a swap dropped come back as they were."""
-    with open_source(work.apply.connection, None, work.progress) as source:
-        gone = missing_from(to, there(source.catalog, to))
+def _bring_back(work: ExperimentWork, experiment: Experiment, gone: Indexes) -> None:
+    """Of these, indexes that were there before us and that a swap dropped come back as they were."""
     before = indexes_of(experiment, BEFORE)
     wanted = [d for d in gone if any(same_structure(d, b) for b in before)]
     latest = intents.latest(work.session, schema=work.schema) if wanted else ()

@@ -18,7 +18,7 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.index import IndexDefinition, Reason
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation, schema_digest, unpriced_plan
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import plans
@@ -72,6 +72,16 @@ def there(catalog: Catalog, wanted: Iterable[IndexDefinition]) -> Indexes:
     return tuple(d for d in wanted if existing(catalog, d) is not None)
 
 
+def impossible(catalog: Catalog, definition: IndexDefinition) -> str | None:
+    """Why the index cannot be built any more, as a clause; what its expressions need only the server knows."""
+    table = catalog.table(definition.table)
+    if table is None:
+        return f"table {definition.table.short} is gone"
+    columns = (*definition.columns, *definition.include)
+    gone = next((name for name in columns if table.column(name) is None), None)
+    return None if gone is None else f"column {quote_identifier(gone)} of {definition.table.short} is gone"
+
+
 def in_place(catalog: Catalog, to: Indexes, away: Indexes) -> bool:
     """Whether all of the one variant is there and nothing that only the other one has."""
     return len(there(catalog, to)) == len(to) and not there(catalog, missing_from(away, to))
@@ -114,7 +124,7 @@ def _builds(catalog: Catalog, to: Indexes, why: str) -> Iterator[Recommendation]
         name = index_name(definition, taken)
         taken.add(name)
         table = catalog.table(definition.table)
-        assert table is not None  # read_create_index() refuses a table that is not there
+        assert table is not None  # impossible() was asked
         built = estimate(definition, table, catalog)
         yield _recommendation(
             definition,

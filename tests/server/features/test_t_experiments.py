@@ -255,3 +255,18 @@ def test_t9_what_keeps_rows_right_is_in_both_variants(shop):
     begun = begin(shop, "unique", (unique,), (unique, plain))
     assert (begun.exit_code, indexes(shop, "t9_unique")) == (0, {"one_each"})
     end(shop, "unique")
+    assert indexes(shop, "t9_unique") == {"one_each"}
+
+
+def test_t9_an_experiment_ends_whatever_happened_to_its_table(shop):
+    for name in ("t9_gone", "t9_narrow"):
+        table(shop, name, 10)
+        begin(shop, name, (f"CREATE INDEX ON {name} (status)",), (f"CREATE INDEX ON {name} (customer_id)",))
+    sql(shop, "DROP TABLE public.t9_gone; ALTER TABLE public.t9_narrow DROP COLUMN customer_id")
+    told = go_on(shop).result.what  # neither keeps the other from being looked at
+    assert any("t9_gone: table t9_gone is gone" in text for text in told), told
+    assert any("t9_narrow: column customer_id of t9_narrow is gone" in text for text in told), told
+    ended = end(shop, "t9_gone", "a")
+    assert (ended.exit_code, shown(shop, "t9_gone").status) == (0, "stopped")
+    assert "not t9_gone (status), table t9_gone is gone" in ended.result.what[-1]
+    assert (end(shop, "t9_narrow").exit_code, indexes(shop, "t9_narrow")) == (0, set())
