@@ -18,6 +18,7 @@ from indexpilot_cli.log.metadata import SCHEMA, question
 RUNNING, STOPPED = "running", "stopped"
 INDEX, HOST = "index", "host"
 _UNDEFINED_COLUMN = "42703"
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,18 @@ class OutcomeSample:
     variance: float
 
 
+def check_name(name: str) -> None:
+    """Raises UsageError for a name that nobody could read; a key of the server's ends at 2,704 bytes as well."""
+    if not name.strip() or len(name) > _LONGEST_NAME:
+        text = f"an experiment's name has 1 to {_LONGEST_NAME} letters, not {len(name.strip()):,}"
+        raise UsageError(text, hint="indexpilot experiment start --help", code="bad_name")
+
+
 def add(session: Session, wanted: Experiment, actor: str | None, *, schema: str = SCHEMA) -> Experiment:
-    """The experiment with its id. Raises UsageError for a name that was used, RefusedError where the table has one
-    already, PrerequisiteError before an upgrade.
+    """The experiment with its id. Raises UsageError for a name that was used or is none, RefusedError where the table
+    has one already, PrerequisiteError before an upgrade.
     """
+    check_name(wanted.name)
     values = {
         "name": wanted.name,
         "schema_name": wanted.table.schema,

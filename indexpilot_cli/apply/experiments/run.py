@@ -118,8 +118,9 @@ _WAITING = "is not over"
 
 
 def _planned(work: ExperimentWork, request: ExperimentStart) -> Experiment:
-    if not request.name.strip() or request.rounds < 1 or request.window_seconds < 0:
-        raise UsageError("an experiment has a name and at least one round", hint="indexpilot experiment start --help")
+    experiments.check_name(request.name)
+    if request.rounds < 1 or request.window_seconds < 0:
+        raise UsageError("an experiment has at least one round", hint="indexpilot experiment start --help")
     take_snapshot(work.session)  # without counters there will be nothing to measure
     with open_source(work.apply.connection, None, work.progress) as source:
         a, b = (read_variant(texts, source, work.schema) for texts in (request.a, request.b))

@@ -108,7 +108,7 @@ def change_view(result: ExperimentResult, *, verbose: bool = False) -> Document:
 
 def _row(one: ExperimentReport) -> tuple[str, ...]:
     return (
-        one.name,
+        one_line(one.name),
         one.status,
         one.table.short,
         f"{one.windows} of {one.planned}" if one.planned else "",

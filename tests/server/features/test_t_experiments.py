@@ -240,6 +240,9 @@ def test_t9_a_name_and_a_table_have_one_experiment(pooled):
         host.create_experiment("once", "t9_other")
     with pytest.raises(RefusedError, match="an experiment runs on t9_twice already"):
         host.create_experiment("another", "t9_twice")
+    for name in (" ", "x" * 201):
+        with pytest.raises(UsageError, match="an experiment's name has 1 to 200 letters"):
+            host.create_experiment(name, "t9_other")
     host.stop_experiment("once")
     assert host.create_experiment("another", "t9_twice")["status"] == "running"
 
