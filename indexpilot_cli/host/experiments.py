@@ -41,8 +41,8 @@ def create_experiment(
     """Begin an experiment of the host's; gives it as ``get_experiment_status`` does.
 
     ``variant_a`` and ``variant_b`` say what each is, as text or anything JSON can hold; ``split`` is the share of keys
-    that get b (0-1). The outcomes of ``metric`` decide. Raises UsageError for a name that was used before or a share
-    that is none, RefusedError where an experiment runs on the table already.
+    that get b (0-1). The outcomes of ``metric`` decide. Raises UsageError for a name that was used before, a share
+    that is none or a variant JSON cannot hold, RefusedError where an experiment runs on the table already.
     """
     checked = place.checked_name(name, "experiment")
     if not (isinstance(split, int | float) and 0 <= split <= 1):
@@ -53,7 +53,7 @@ def create_experiment(
         checked,
         QualifiedName(schema_name or "public", str(table)),
         HOST,
-        {"a": to_json(variant_a), "b": to_json(variant_b)},
+        {"a": _described(variant_a), "b": _described(variant_b)},
         float(split),
         settings,
     )
@@ -68,12 +68,19 @@ def create_experiment(
     return found
 
 
+def _described(variant: Any) -> Any:
+    try:
+        return to_json(variant)
+    except TypeError as error:
+        raise UsageError(f"a variant is described by what JSON can hold: {error}", code="invalid_value") from error
+
+
 def assign_variant(name: str, key: object) -> str:
     """``"a"`` or ``"b"`` for the key (a user, a tenant, a session): the same key always gets the same.
 
     Nothing is stored for it. Once the experiment has ended, everybody gets the winner, or a where there is none. The
     experiment is read once a minute, and what was read last stays while the database cannot be reached. Raises
-    UsageError for an unknown one.
+    UsageError for an unknown one, UnreachableError before anything was read.
     """
     found = _known.get(place.checked_name(name, "experiment"), lambda: _read(name))
     if found.status != RUNNING:
@@ -95,12 +102,26 @@ def record_outcome(name: str, variant: str, value: float | Iterable[float], *, m
     """
     if variant not in VARIANTS:
         raise UsageError(f"a variant is a or b, not {variant!r}", code="invalid_value")
-    values = [float(v) for v in (value if isinstance(value, Iterable) else (value,))]
-    if not all(map(math.isfinite, values)):
-        raise UsageError("an outcome is a finite number", code="invalid_value")
+    values = _numbers(value)
     checked, of_metric = place.checked_name(name, "experiment"), place.checked_name(metric, "metric")
     with place.session() as session:
         return experiments.add_outcomes(session, checked, variant, of_metric, values, schema=place.metadata_schema())
+
+
+def _numbers(value: object) -> list[float]:
+    """The outcomes. A text is one value, not its letters, and no number."""
+    many = value if isinstance(value, Iterable) and not isinstance(value, str | bytes) else (value,)
+    values = [_number(v) for v in many]
+    if not all(map(math.isfinite, values)):
+        raise UsageError("an outcome is a finite number", code="invalid_value")
+    return values
+
+
+def _number(value: Any) -> float:
+    try:
+        return math.nan if isinstance(value, str | bytes) else float(value)
+    except (TypeError, ValueError, OverflowError):  # what is no number, or larger than a float can be
+        return math.nan
 
 
 def get_experiment_status(name: str | None = None) -> list[Result]:

@@ -225,9 +225,13 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, mon
     made = host.create_experiment("equal", "t9_host")
     play("equal")
     assert host.get_experiment_status("equal")[0]["verdict"]["answer"] == "undecided"
-    for wrong in ({"variant": "c", "value": 1.0}, {"variant": "a", "value": float("nan")}):
-        with pytest.raises(UsageError):
-            host.record_outcome("equal", **wrong)
+    for wrong in (float("nan"), "12", b"1", None, [1.0, "2"], 10**400, object()):
+        with pytest.raises(UsageError, match="finite number"):
+            host.record_outcome("equal", "a", wrong)
+    with pytest.raises(UsageError, match="a or b"):
+        host.record_outcome("equal", "c", 1.0)
+    with pytest.raises(UsageError, match="JSON"):
+        host.create_experiment("no JSON", "t9_other", object())
     assert host.stop_experiment("equal")["winner"] == "undecided"
     with pytest.raises(UsageError):
         host.assign_variant("nothing", 1)
