@@ -43,6 +43,11 @@ class ExperimentVerdict:
         """Whether one is better."""
         return self.answer in (ExperimentAnswer.A, ExperimentAnswer.B)
 
+    def told(self, winner: str | None = None) -> str:
+        """The answer (``winner`` where that was settled otherwise) and the clause behind it."""
+        word = (winner or self.answer.value).replace("_", " ")
+        return self.text if self.text.startswith(word) else f"{word}: {self.text}"
+
 
 @dataclass(frozen=True, slots=True)
 class MeasuredWindow:

@@ -231,7 +231,7 @@ def _counted(work: ExperimentWork, experiment: Experiment, measured: MeasuredWin
     work.what.append(f"{experiment.name}: window {over} is over, {calls:,.0f} reads with {measured.variant}")
     if not ended:
         return _proceed(work, moved)
-    work.what.append(f"{experiment.name}: {verdict.answer.value.replace('_', ' ')}, {verdict.text}")
+    work.what.append(f"{experiment.name}: {verdict.told()}")
     return moved
 
 
@@ -294,6 +294,10 @@ def _working(
         note.details(what=list(work.what))
 
 
+def _waits_for_stop(experiment: Experiment) -> bool:
+    return experiment.status == RUNNING and experiment.state.get("phase") == MEASURED
+
+
 def _outcome(work: ExperimentWork, command: str, *, idle: bool = False) -> Outcome[ExperimentResult]:
     told = tuple(report_of(work.session, e, work.schema) for e in work.touched)
     last = work.outcomes[-1] if work.outcomes else None
@@ -314,5 +318,5 @@ def _outcome(work: ExperimentWork, command: str, *, idle: bool = False) -> Outco
         status = "findings"  # of a dry run
     code = worst.exit_code if worst is not None else 0
     warnings = tuple(w for o in work.outcomes for w in o.warnings)
-    after = tuple(next_command("status", e.name) for e in work.touched[:1])
+    after = tuple(next_command("stop" if _waits_for_stop(e) else "status", e.name) for e in work.touched[:1])
     return Outcome(command, result, status, code, work.server, warnings, after)

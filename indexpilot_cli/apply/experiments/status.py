@@ -24,7 +24,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.log import experiments
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.log.experiments import HOST, Experiment
+from indexpilot_cli.log.experiments import HOST, RUNNING, Experiment
 from indexpilot_cli.snapshot.source import open_metadata
 
 WINDOW, MEASURED = "window", "measured"
@@ -87,13 +87,21 @@ def _of_indexes(session: Session, experiment: Experiment, schema: str) -> Experi
         experiment.created_at,
         judge_windows(windows, rounds),
         experiment.winner,
-        side_of(int(state["window"])) if running else None,
+        _in_place(experiment),
         len(windows),
         2 * rounds,
         began + timedelta(seconds=settings["window_seconds"]) if began is not None else None,
         experiment.ended_at,
         str(settings.get("predicted", "")),
     )
+
+
+def _in_place(experiment: Experiment) -> str | None:
+    """The variant that is there: that of the window, after the last one still that one's."""
+    phase, number = experiment.state.get("phase"), int(experiment.state["window"])
+    if experiment.status != RUNNING or phase not in (WINDOW, MEASURED):
+        return None
+    return side_of(number if phase == WINDOW else number - 1)
 
 
 def _of_host(session: Session, experiment: Experiment, schema: str) -> ExperimentReport:

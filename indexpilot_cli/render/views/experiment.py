@@ -60,7 +60,7 @@ class ExperimentDocument(DocumentShape):
     created_at: datetime | None
     ended_at: datetime | None
     winner: Annotated[str | None, "a, b, undecided, not_enough_evidence; null before an answer"]
-    in_place: Annotated[str | None, "the variant whose window runs"]
+    in_place: Annotated[str | None, "the variant that was put there and stays until the next step"]
     windows: Annotated[Count, "measured"]
     planned: Annotated[Count, "at most"]
     ends_at: datetime | None
@@ -113,13 +113,8 @@ def _row(one: ExperimentReport) -> tuple[str, ...]:
         one.table.short,
         f"{one.windows} of {one.planned}" if one.planned else "",
         one.in_place or DASH,
-        one_line(_answer(one)),
+        one_line(one.verdict.told(one.winner)),
     )
-
-
-def _answer(one: ExperimentReport) -> str:
-    word = (one.winner or one.verdict.answer.value).replace("_", " ")
-    return one.verdict.text if one.verdict.text.startswith(word) else f"{word}: {one.verdict.text}"
 
 
 def _whole(one: ExperimentReport) -> Iterator[Block]:
@@ -130,7 +125,7 @@ def _whole(one: ExperimentReport) -> Iterator[Block]:
         rows.append(("Predicted", f"b against a: {one.predicted}"))
     if one.split is not None:
         rows.append(("Split", f"{one.split:.0%} of the keys get b"))
-    rows += [(f"Metric {name}", f"{v.answer.value.replace('_', ' ')}: {v.text}") for name, v in one.metrics.items()]
+    rows += [(f"Metric {name}", v.told()) for name, v in one.metrics.items()]
     rows += [("Window", f"ends at {stamp(one.ends_at)} at the earliest")] if one.ends_at else []
     rows += [("Note", note) for note in one.verdict.notes]
     yield Facts(tuple((label, one_line(text)) for label, text in rows))

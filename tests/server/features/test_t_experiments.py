@@ -101,9 +101,9 @@ def test_t9_the_better_variant_is_found_by_windows_and_stays(shop):
     assert (outcomes(swapped), len(indexes(shop, "T9 Better"))) == (["done"], 1), swapped
     assert (shown(shop, "better").in_place, shown(shop, "better").windows) == ("b", 1)
     work(shop, "T9 Better")
-    go_on(shop)
+    assert go_on(shop).next == ("indexpilot experiment stop better",)
     found = shown(shop, "better")
-    assert (found.status, found.winner, found.windows) == ("running", "b", 2), found
+    assert (found.status, found.winner, found.windows, found.in_place) == ("running", "b", 2, "b"), found
     assert found.verdict.templates[0].p < 0.01
     assert [w for w in go_on(shop).result.what if "measured" in w]
     ended = end(shop, "better")
@@ -128,7 +128,8 @@ def test_t9_what_was_there_before_comes_back_as_it_was(shop):
     assert indexes(shop, "t9_before") == {"mine"}
     go_on(shop, "before")
     assert indexes(shop, "t9_before") == {"t9_before_status_ip_idx"}
-    go_on(shop, "before")
+    told = go_on(shop, "before").result.what[-1]
+    assert told.startswith("before: not enough evidence yet: ")
     assert shown(shop, "before").winner == "not_enough_evidence"
     end(shop, "before")
     assert indexes(shop, "t9_before") == {"mine"}
