@@ -48,6 +48,7 @@ BRANCHED = 6000  # options in all the programs with whole indexes: TPC-H's last 
 LITTLE = 1000  # where the gap is no larger than PROVED: "no other choice is better" is said from there
 PROVED = 0.005
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
+PROOF_CALLS, PROOF_LEAST = 4, 1000  # calls of the proof: times those of the search before it, and at least
 PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
@@ -251,22 +252,21 @@ class Search:
         return solution.mask
 
     def prove(self) -> None:
-        """Price what the lower bound relies on, until it meets the best selection or no longer grows.
+        """Price what the lower bound relies on: the relaxed program, which is cheap to solve, then whole indexes."""
+        calls = self.pricer.calls + max(PROOF_CALLS * self.pricer.calls, PROOF_LEAST)
+        if not self._proved(self.relax, RELAXED * self.limits.proof_rounds, calls):
+            self._proved(self.whole, self.limits.proof_rounds, calls)
 
-        First what the relaxed program relies on, which is cheap to solve; then what whole indexes do.
-        """
-        if not self._proved(self.relax, RELAXED * self.limits.proof_rounds):
-            self._proved(self.whole, self.limits.proof_rounds)
-
-    def _proved(self, bound: Callable[[], list[Mask]], rounds: int) -> bool:
-        """Whether the bound met the best selection before it stopped growing or the rounds ended."""
+    def _proved(self, bound: Callable[[], list[Mask]], rounds: int, calls: int) -> bool:
+        """Whether the bound met the best selection before it stopped growing, or the rounds or the calls ended."""
         history: list[float] = []
         for number in range(rounds):
             masks = bound()
             if self.lower is not None and self.value - self.lower <= CLOSE * self.value:
                 return True
             history.append(self.lower or 0.0)
-            if not masks or (len(history) > PATIENCE and history[-1] - history[-1 - PATIENCE] < self.value / 500):
+            stuck = len(history) > PATIENCE and history[-1] - history[-1 - PATIENCE] < self.value / 500
+            if not masks or stuck or self.pricer.calls >= calls:
                 return False
             for mask in masks:
                 self._follow(mask)

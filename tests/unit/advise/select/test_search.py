@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advise.select import Limits, advise
+from indexpilot_cli.advise.select import Limits, advise, search
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import (
     ModelPlanner,
@@ -63,6 +63,19 @@ def test_bound_never_exceeds_the_optimum_even_without_proof_rounds(seed):
     found, _ = choose(pool, ways, calls, sizes, budget_bytes=budget, proof_rounds=seed % 3)
     best = brute_force_within(pool, ways, calls, sizes, budget)
     assert found.bound.lower <= best * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_proof_ends_with_its_calls_and_its_bound_is_true(seed, monkeypatch):
+    pool, ways, sizes, calls = random_instance(seed, indexes=10, statements=8)
+    budget = sum(sizes.values()) // 3
+    whole, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
+    monkeypatch.setattr(search, "PROOF_CALLS", 0)
+    monkeypatch.setattr(search, "PROOF_LEAST", 0)
+    cut, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
+    assert cut.calls < whole.calls
+    assert cut.bound.lower <= whole.cost_after * (1 + 1e-6)
+    assert cut.cost_after >= whole.cost_after * (1 - 1e-6)
 
 
 def two_good_indexes():
