@@ -30,12 +30,13 @@ _READERS: dict[str, Callable[[str], Node]] = {
     ".py": from_python,
 }
 _NOT_FOR_INDEXES = frozenset({"json", "xml", "bytea"})
+_NO_FILE = "bad_schema_file"
 
 
 class SchemaFileError(UsageError):
     """A schema file with mistakes; ``problems`` holds every one of them."""
 
-    default_code = "bad_schema_file"
+    default_code = _NO_FILE
 
     def __init__(self, shown: str, problems: tuple[SchemaProblem, ...]):
         self.problems = problems
@@ -69,6 +70,8 @@ def validate_schema(source: Path | str | Mapping[str, Any]) -> tuple[SchemaProbl
 
 def check(source: Path | str | Mapping[str, Any]) -> Checked:
     """The schema together with its mistakes. Raises UsageError only when the file cannot be read."""
+    if not isinstance(source, Mapping | str | Path):
+        raise UsageError(f"not a schema file: {type(source).__name__}", hint="give a path or a mapping", code=_NO_FILE)
     try:
         tree = from_object(source) if isinstance(source, Mapping) else _read(Path(source))
     except Malformed as error:
@@ -103,7 +106,7 @@ def _read(path: Path) -> Node:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise UsageError(
-            f"{path.name}: not a schema file", hint=f"give it the suffix {', '.join(_READERS)}", code="bad_schema_file"
+            f"{path.name}: not a schema file", hint=f"give it the suffix {', '.join(_READERS)}", code=_NO_FILE
         )
     data = files.read_bytes(path, files.SCHEMA)
     try:

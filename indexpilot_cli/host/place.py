@@ -20,10 +20,11 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db import pool
 from indexpilot_cli.db.conninfo import secrets_of
+from indexpilot_cli.db.errors import StatementError, sqlstate
 from indexpilot_cli.db.host_pool import HostPool
 from indexpilot_cli.db.pool import MAXIMUM, MINIMUM, pool_conninfo, pool_session
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.guards.bypass import EMERGENCY, SETUP, SYSTEM, require_on
 from indexpilot_cli.log.bookkeeping import LogPlace, Note, booked
 from indexpilot_cli.log.metadata import SCHEMA, checked_schema
@@ -58,10 +59,23 @@ def metadata_schema() -> str:
 
 @contextmanager
 def session(*, statement_timeout_ms: int = 60_000, lock_timeout_ms: int = 5_000) -> Iterator[Session]:
-    """A session of the host's pool in one transaction."""
-    # Without limits a thread of the host would hang behind any ALTER TABLE; so it gets 55P03 or 57014 and goes on.
-    with pool_session(statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms) as opened:
-        yield opened
+    """A session of the host's pool in one transaction. Raises PrerequisiteError for a table of ours that is not there.
+
+    Nobody looks for it before: that would be a question more of every call.
+    """
+    try:
+        # Without limits a thread of the host would hang behind any ALTER TABLE; so it gets 55P03 or 57014 and goes on.
+        with pool_session(statement_timeout_ms=statement_timeout_ms, lock_timeout_ms=lock_timeout_ms) as opened:
+            yield opened
+    except StatementError as error:
+        if sqlstate(error) != "42P01" or f"{metadata_schema()}." not in (error.detail or ""):
+            raise
+        raise PrerequisiteError(
+            "a table of IndexPilot's is not in this database",
+            detail=error.detail,
+            hint="indexpilot init, with --upgrade where an older version made them",
+            code="not_initialised",
+        ) from error
 
 
 def init_connection_pool(

@@ -139,11 +139,12 @@ def test_t5_result_keys(database, connection):
             host.detect_and_sync_schema_changes(),
             host.init_schema_from_config({"tables": [{"name": "t"}]}),
             host.init_schema_from_config("no such file.yaml"),
+            host.init_schema_from_config(None),  # as of an environment variable that is not set
         ]
     finally:
         host.close_connection_pool()
     results.append(host.discover_and_bootstrap_schema())  # without a pool
     assert all(result.keys() >= {"success", "tables_count", "fields_count", "error"} for result in results)
     counts = [(r["success"], r["tables_count"], r["fields_count"]) for r in results]
-    assert counts == [(True, 1, 1), (True, 1, 2), (True, 1, 1), (True, 1, 2)] + [(False, 0, 0)] * 3
+    assert counts == [(True, 1, 1), (True, 1, 2), (True, 1, 1), (True, 1, 2)] + [(False, 0, 0)] * 4
     assert [r["error"] for r in results[:4]] == [None] * 4 and all(r["error"] for r in results[4:])

@@ -284,6 +284,11 @@ def test_without_a_pool_or_tables(database):
         with pytest.raises(PrerequisiteError) as missing:
             host.log_audit_event("DISCOVER")
         assert missing.value.hint == "indexpilot init"
+        asked = (host.get_genome_fields, host.get_query_stats, host.get_field_usage_stats, host.get_recent_mutations)
+        for ask in (*asked, lambda: host.get_tenant_fields(1), lambda: host.validate_table_name("orders")):
+            with pytest.raises(PrerequisiteError) as missing:
+                ask()
+            assert missing.value.code == "not_initialised" and "indexpilot init" in missing.value.hint
     finally:
         host.close_connection_pool()
 
