@@ -307,6 +307,9 @@ class Plan:
         return sum(r.size_bytes for r in self.recommendations if advised.id in (r.id, r.same_as))
 
 
+EXPERIMENT = "experiment"  # what stands for the estimator in the plans by which an experiment swaps its variants
+
+
 def unpriced_plan(content: Iterable[str], created_at: datetime, server: Server | None, estimator: str) -> Plan:
     """A plan that no workload was priced for, still empty; its id follows from the time and from what it will hold."""
     digest = hashlib.sha256("\n".join((created_at.isoformat(), *content)).encode()).hexdigest()

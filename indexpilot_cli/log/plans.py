@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.index import Rejection
-from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.plan import EXPERIMENT, Plan, Recommendation
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
@@ -40,15 +40,16 @@ def store(session: Session, plan: Plan, *, keep: int = 200, schema: str = SCHEMA
 def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:
     """The plan of that id or unambiguous beginning of one; UsageError with the nearest ids when there is none."""
     whole = resolve(plan_id, plan_ids(session, schema=schema), "plan")
-    row = session.one(question(session, "log/plan_load", schema), {"id": whole, "limit": 1})
+    row = session.one(question(session, "log/plan_load", schema), {"id": whole, "own": EXPERIMENT, "limit": 1})
     if row is None:
         raise UsageError(f"no plan {whole}", code="unknown_id")
     return _plan(row)
 
 
 def latest(session: Session, count: int = 1, *, schema: str = SCHEMA) -> tuple[Plan, ...]:
-    """The newest plans, newest first."""
-    rows = session.rows(question(session, "log/plan_load", schema), {"id": None, "limit": count})
+    """The newest plans, newest first; without those of experiments, which only the experiment may carry out."""
+    values = {"id": None, "own": EXPERIMENT, "limit": count}
+    rows = session.rows(question(session, "log/plan_load", schema), values)
     return tuple(_plan(row) for row in rows)
 
 

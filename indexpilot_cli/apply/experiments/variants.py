@@ -19,7 +19,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.ddl import index_name, summary
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation, schema_digest, unpriced_plan
+from indexpilot_cli.core.plan import EXPERIMENT, Plan, PlanAction, Recommendation, schema_digest, unpriced_plan
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log import plans
 from indexpilot_cli.methods.existing import same_structure
@@ -110,7 +110,7 @@ def swap_plan(source: Source, to: Indexes, away: Indexes, why: str, database: st
     needed = tuple(_builds(catalog, to, why))
     found = (*needed, *_drops(catalog, missing_from(away, to), why, tuple(r.id for r in needed)))
     plan = replace(
-        unpriced_plan((why, *(f"{r.id} {r.ddl}" for r in found)), now, source.server, "experiment"),
+        unpriced_plan((why, *(f"{r.id} {r.ddl}" for r in found)), now, source.server, EXPERIMENT),
         recommendations=found,
         size_bytes=sum(r.size_bytes for r in needed),
         database=database,

@@ -17,6 +17,7 @@ from indexpilot_cli.apply.experiments.values import (
     ExperimentStop,
 )
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 from indexpilot_cli.host import experiments
 from indexpilot_cli.log import intents
@@ -144,11 +145,14 @@ def test_t9_refused_or_stopped_half_way_leaves_what_can_be_ended(shop):
     one = ("CREATE INDEX ON t9_refused (customer_id)",)
     with pytest.raises(UsageError, match="same indexes"):
         begin(shop, "refused", one, one)
+    advice = applying.keep_plan(shop, applying.definition("note", table=QualifiedName("public", "t9_refused")))
     declined = start(
         ExperimentStart("refused", one, (), asked(shop, confirmed=False), 0.0, 1), Silent(), lambda _planned: False
     )
     assert (declined.status, declined.exit_code, indexes(shop, "t9_refused")) == ("refused", 6, set())
     assert sql(shop, "SELECT count(*) FROM indexpilot.ab_experiments WHERE name = 'refused'") == [(0,)]
+    # Whoever says only `apply` means advice, not what an experiment was about to build.
+    assert applying.run_apply(shop, dry_run=True).result.plan == advice.id
     begin(shop, "refused", one, ())
     held = go_on(shop, "refused", budget_bytes=None, dry_run=True)
     assert (held.exit_code, len(indexes(shop, "t9_refused"))) == (0, 1)
