@@ -28,6 +28,7 @@ from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import Event, OperationKind
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute import events
@@ -35,7 +36,7 @@ from indexpilot_cli.execute.build import STANDING
 from indexpilot_cli.log import experiments, intents, plans
 from indexpilot_cli.log.experiments import Experiment
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import Source, open_source
 
 Confirm = Callable[[ApplyResult], bool]
 
@@ -74,15 +75,15 @@ def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexe
     """The experiment once all of ``to`` is there and nothing else of ``away``; None where it is not (or a dry run)."""
     with open_source(work.apply.connection, None, work.progress) as source:
         never = next((why for d in to if (why := impossible(source.catalog, d)) is not None), None)
-        gone = missing_from(to, there(source.catalog, to))
-    if never is not None:
+        lost = _lost(experiment, missing_from(to, there(source.catalog, to)))
+        plan = _planned(work, source, experiment, to, away) if never is None else None
+    if plan is None:
         work.what.append(f"{experiment.name}: {never}; {next_command('stop', experiment.name)} ends it")
         return None
-    if not work.apply.dry_run:
-        _bring_back(work, experiment, gone)
-    with open_source(work.apply.connection, None, work.progress) as source:
-        why = f"experiment {experiment.name}"
-        plan = swap_plan(source, to, away, why, database_identity(work.session), datetime.now(UTC))
+    if lost and not work.apply.dry_run:
+        _bring_back(work, experiment, lost)
+        with open_source(work.apply.connection, None, work.progress) as source:
+            plan = _planned(work, source, experiment, to, away)
     if not plan.recommendations:
         return experiment
     if not work.apply.dry_run:
@@ -96,12 +97,21 @@ def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexe
         return experiment if in_place(source.catalog, to, away) else None
 
 
-def _bring_back(work: ExperimentWork, experiment: Experiment, gone: Indexes) -> None:
-    """Of these, indexes that were there before us and that a swap dropped come back as they were."""
+def _planned(work: ExperimentWork, source: Source, experiment: Experiment, to: Indexes, away: Indexes) -> Plan:
+    why = f"experiment {experiment.name}"
+    return swap_plan(source, to, away, why, database_identity(work.session), datetime.now(UTC))
+
+
+def _lost(experiment: Experiment, missing: Indexes) -> Indexes:
+    """Those of the missing ones that were there before us."""
     before = indexes_of(experiment, BEFORE)
-    wanted = [d for d in gone if any(same_structure(d, b) for b in before)]
-    latest = intents.latest(work.session, schema=work.schema) if wanted else ()
-    drops = {d: _dropped(latest, experiment, d.table) for d in wanted}
+    return tuple(d for d in missing if any(same_structure(d, b) for b in before))
+
+
+def _bring_back(work: ExperimentWork, experiment: Experiment, lost: Indexes) -> None:
+    """Indexes that were there before us and that a swap dropped come back as they were."""
+    latest = intents.latest(work.session, schema=work.schema)
+    drops = {d: _dropped(latest, experiment, d.table) for d in lost}
     numbers = tuple(
         f"M-{event.id}"
         for definition, found in drops.items()

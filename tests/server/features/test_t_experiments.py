@@ -45,7 +45,7 @@ def sql(dsn, text):
         return cursor.fetchall() if cursor.description else []
 
 
-def table(dsn, name, rows=20_000):
+def table(dsn, name, rows=10):
     sql(dsn, f'CREATE TABLE public."{name}" (id int PRIMARY KEY, customer_id int NOT NULL, status text, note text)')
     made = f"SELECT i, i % 997, 's' || i % 3, md5(i::text) FROM generate_series(1, {rows}) i"
     sql(dsn, f'INSERT INTO public."{name}" {made}')
@@ -87,7 +87,7 @@ def shown(dsn, name):
 
 
 def test_t9_the_better_variant_is_found_by_windows_and_stays(shop):
-    table(shop, "T9 Better")
+    table(shop, "T9 Better", 5_000)
     useful = 'CREATE INDEX ON "T9 Better" (customer_id)'
     dry = begin(shop, "better", (), (useful,), dry_run=True)
     assert (outcomes(dry), indexes(shop, "T9 Better")) == ([], set())
@@ -165,7 +165,7 @@ def test_t9_refused_or_stopped_half_way_leaves_what_can_be_ended(shop):
 
 
 def test_t9_killed_in_the_swap_and_finished_by_the_next_step(shop, monkeypatch):
-    table(shop, "t9_killed", 2_000)
+    table(shop, "t9_killed")
     sql(shop, "CREATE INDEX kept ON public.t9_killed (customer_id) WITH (fillfactor = 70)")
     begin(shop, "killed", ("CREATE INDEX ON t9_killed (customer_id)",), ("CREATE INDEX ON t9_killed (status)",))
     append, writes = intents.append, iter(range(4))  # the build's three rows, and what the drop is meant to do
@@ -208,7 +208,7 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, mon
     def gone():
         raise UnreachableError("nobody answers")
 
-    table(pooled, "t9_host", 10)
+    table(pooled, "t9_host")
     made = host.create_experiment("checkout", "t9_host", {"query": "old"}, {"query": "new"}, split=0.4)
     assert (made["status"], made["verdict"]["answer"]) == ("running", "not_enough_evidence")
     kept = play("checkout", faster=0.6)
@@ -243,7 +243,7 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, mon
 
 
 def test_t9_a_name_and_a_table_have_one_experiment(pooled):
-    table(pooled, "t9_twice", 10)
+    table(pooled, "t9_twice")
     host.create_experiment("once", "t9_twice")
     with pytest.raises(UsageError, match="there was an experiment 'once' already"):
         host.create_experiment("once", "t9_other")
@@ -257,7 +257,7 @@ def test_t9_a_name_and_a_table_have_one_experiment(pooled):
 
 
 def test_t9_what_keeps_rows_right_is_in_both_variants(shop):
-    table(shop, "t9_unique", 10)
+    table(shop, "t9_unique")
     sql(shop, "CREATE UNIQUE INDEX one_each ON public.t9_unique (customer_id)")
     plain, unique = "CREATE INDEX ON t9_unique (customer_id)", "CREATE UNIQUE INDEX ON t9_unique (customer_id)"
     for a, b in (((plain,), (unique,)), ((unique,), ()), ((unique,), (plain,))):
@@ -272,7 +272,7 @@ def test_t9_what_keeps_rows_right_is_in_both_variants(shop):
 
 def test_t9_an_experiment_ends_whatever_happened_to_its_table(shop):
     for name in ("t9_gone", "t9_narrow"):
-        table(shop, name, 10)
+        table(shop, name)
         begin(shop, name, (f"CREATE INDEX ON {name} (status)",), (f"CREATE INDEX ON {name} (customer_id)",))
     sql(shop, "DROP TABLE public.t9_gone; ALTER TABLE public.t9_narrow DROP COLUMN customer_id")
     told = go_on(shop).result.what  # neither keeps the other from being looked at

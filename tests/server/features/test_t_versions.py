@@ -102,7 +102,7 @@ def watching(dsn, of, *names):
 
     def watch():
         with psycopg.connect(dsn, autocommit=True) as connection:
-            while not over.wait(0.002):
+            while not over.wait(0.005):  # a build takes longer: three transactions and two passes over the rows
                 found = dict(row[:2] for row in connection.execute(STATES, (str(of),)).fetchall())
                 if not any(found.get(name) for name in names):
                     gaps.append(found)
@@ -116,10 +116,10 @@ def watching(dsn, of, *names):
         thread.join()
 
 
-@pytest.mark.parametrize("schema, name", [("public", "t8"), ("T8 Sales", 'Or"ders')])
-def test_t8_back_to_a_version_without_a_gap(shop, schema, name):
-    sql(shop, f"CREATE SCHEMA IF NOT EXISTS {QualifiedName(schema, 'x')}".removesuffix(".x"))
-    of = filled(shop, name, schema)
+def test_t8_back_to_a_version_without_a_gap(shop):
+    schema = "T8 Sales"
+    sql(shop, 'CREATE SCHEMA "T8 Sales"')
+    of = filled(shop, 'Or"ders', schema)
     old, new = two_versions(shop, of)
     before = sql(shop, STATES, (str(of),))
     assert versions(shop, of) == [(2, new, True), (1, old, False)]
@@ -138,7 +138,7 @@ def test_t8_back_to_a_version_without_a_gap(shop, schema, name):
     assert gaps == []
     assert indexes(shop, of) == {old: True}
     assert versions(shop, of)[:3] == [(5, old, True), (4, new, False), (3, old, False)]
-    idle = run_rollback(shop, old if schema == "public" else target, to_version=3)
+    idle = run_rollback(shop, target, to_version=3)
     assert (idle.exit_code, outcomes(idle), idle.result.skipped) == (0, ["already_done"], "nothing_to_undo")
 
 
