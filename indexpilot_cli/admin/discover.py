@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Activity, Index, RedundantIndex, Table
+from indexpilot_cli.core.catalog import Activity, Index, Table
 from indexpilot_cli.core.command import (
     Connection,
     Outcome,
@@ -16,6 +16,7 @@ from indexpilot_cli.core.command import (
     TableFilter,
     next_line,
 )
+from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn

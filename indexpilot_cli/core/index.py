@@ -197,3 +197,24 @@ class TenantUse:
 
     tenants: tuple[int | str, ...]
     of: int
+
+
+@dataclass(frozen=True, slots=True)
+class RedundantIndex:
+    """An index that ``by`` makes needless: it is the same (``exact``), or ``by`` serves all that it serves.
+
+    ``by_keys`` is the covering index's structure as a person reads it; ``scans`` of the needless one (None: unknown).
+    """
+
+    table: QualifiedName
+    name: QualifiedName
+    by: QualifiedName
+    by_keys: str
+    exact: bool
+    bytes: int = 0
+    scans: int | None = None
+
+    @property
+    def text(self) -> str:
+        """A clause that follows the index's name."""
+        return f"the same as {self.by.short}" if self.exact else f"{self.by.short} {self.by_keys} serves all it serves"

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from indexpilot_cli.core.catalog import Catalog, RedundantIndex, Server
-from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
+from indexpilot_cli.core.catalog import Catalog, Server
+from indexpilot_cli.core.index import IndexDefinition, Reason, RedundantIndex, Rejection
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Skipped
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
-from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
+from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.ddl import index_body
-from indexpilot_cli.core.index import BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey
+from indexpilot_cli.core.index import BTREE, GIN, GIST, HASH, SPGIST, IndexDefinition, IndexKey, RedundantIndex
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.sql.expressions import CALL, CAST, read_expression
 from indexpilot_cli.sql.normal import normal

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from indexpilot_cli.core.catalog import RedundantIndex
 from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import SkippedReport

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Index, RedundantIndex, Table
+from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.ddl import drop_index, index_body, index_marks, rebuilt
-from indexpilot_cli.core.index import BTREE, IndexKey, Reason
+from indexpilot_cli.core.index import BTREE, IndexKey, Reason, RedundantIndex
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.lifecycle.values import (
     LifecycleAction,
