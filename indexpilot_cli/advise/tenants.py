@@ -142,8 +142,8 @@ def _has_values(observed: ObservedStatement) -> bool:
 def _is_of(observed: ObservedStatement, choice: TenantChoice) -> bool:
     """Whether the statement compares a tenant column with one of the tenants."""
     # Most are somebody else's: the text tells that soonest.
-    texts = (observed.text, *filter(None, observed.parameters))
-    if not any(tenant in text for tenant in choice.tenants for text in texts):
+    texts = "\0".join((observed.text, *filter(None, observed.parameters)))
+    if not any(tenant in texts for tenant in choice.tenants):
         return False
     statement = parse(observed.text)
     if not isinstance(statement, Statement):

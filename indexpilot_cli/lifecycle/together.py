@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.command import Progress
@@ -80,7 +81,7 @@ def _table(
 ) -> list[tuple[ColumnPair, Misjudged | str | None]]:
     if changed_share(table) > STALE_SHARE:
         return [(pair, "its statistics are old: ANALYZE first") for pair in pairs]
-    columns = sorted({name for pair in pairs for name in pair.columns})
+    columns = sorted(set(chain.from_iterable(pair.columns for pair in pairs)))
     try:
         sample = _sample(session, table, columns)
     except IndexPilotError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Annotated
 
 from indexpilot_cli.core.codec import DocumentShape
@@ -76,6 +77,7 @@ def _line(step: StatisticsStep) -> str:
 
 
 def _sql(result: StatisticsResult) -> Iterator[Block]:
-    texts = [text for step in result.steps if step.action is StatisticsAction.CONVERT for text in step.sql]
+    conversions = (step.sql for step in result.steps if step.action is StatisticsAction.CONVERT)
+    texts = list(chain.from_iterable(conversions))
     if texts and not result.written:
         yield Code("".join(f"{text};\n" for text in texts), "sql")
