@@ -32,6 +32,7 @@ from indexpilot_cli.workload.query_stats import QueryStat
 _WRITE_MS = 5_000
 _LOCK_MS = 1_000
 _PATIENCE = 5.0  # seconds an ending process waits for its last rows
+_LONGEST_HOURS = 876_000.0  # a hundred years: intervals of the server end, and none has recorded longer
 _registries: TtlCache[str, TenantRegistry | None] = TtlCache(60.0, 4)
 place.on_schema_change(_registries.clear)
 
@@ -97,17 +98,30 @@ def get_query_log_stats() -> BufferStats:
 def get_query_stats(
     hours: float | None = 24, table_name: str | None = None, field_name: str | None = None
 ) -> list[dict[str, Any]]:
-    """count, avg_ms, p95_ms and p99_ms per tenant, table, field and type over the last hours (None: all time)."""
+    """count, avg_ms, p95_ms and p99_ms per tenant, table, field and type over the last hours (None: all time).
+
+    Raises ValueError for hours that are negative or no number.
+    """
+    within = _hours(hours)
     with place.session() as session:
-        groups = query_stats.figures(session, hours, table_name, field_name, schema=place.metadata_schema())
+        groups = query_stats.figures(session, within, table_name, field_name, schema=place.metadata_schema())
     return [asdict(group) for group in groups]
 
 
 def get_field_usage_stats(hours: float | None = 24) -> list[dict[str, Any]]:
-    """total_queries, tenant_count, avg_ms and total_ms per field, most used first."""
+    """total_queries, tenant_count, avg_ms, total_ms per field, most used first; ``hours`` as in ``get_query_stats``."""
+    within = _hours(hours)
     with place.session() as session:
-        found = query_stats.usage(session, hours, schema=place.metadata_schema())
+        found = query_stats.usage(session, within, schema=place.metadata_schema())
     return [asdict(usage) for usage in found]
+
+
+def _hours(hours: float | None) -> float | None:
+    if hours is None or hours > _LONGEST_HOURS:
+        return None
+    if not hours >= 0:
+        raise ValueError(f"hours must be zero or more, not {hours}")
+    return hours
 
 
 def get_table_size_info(table_name: str) -> dict[str, Any] | None:

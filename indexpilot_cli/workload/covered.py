@@ -14,6 +14,10 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, Skipped, Stage, StatementKind
 
 COVERED = "covered"
+UNKNOWN = (
+    "statements are made from recorded fields: which fields are asked for together, with which values and in which "
+    "order is not known; a range is taken as open, an order as that of the first 100 rows, another kind as a lookup"
+)
 
 
 @dataclass(frozen=True, slots=True)

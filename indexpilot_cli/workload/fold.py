@@ -28,7 +28,7 @@ from indexpilot_cli.sql.parser import Node, Unparsed, bind, parse, parse_express
 from indexpilot_cli.sql.utility import kept
 from indexpilot_cli.workload.aside import Fault, attempted
 from indexpilot_cli.workload.collect import merged
-from indexpilot_cli.workload.covered import COVERED, counted_once
+from indexpilot_cli.workload.covered import COVERED, UNKNOWN, counted_once
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 from indexpilot_cli.workload.predicates.row_security import secured
 from indexpilot_cli.workload.reading import Reader, Reading, Unread
@@ -109,7 +109,7 @@ def fold(
     reader = Reader(catalog)
     whole = _with_policies(merged(workloads), catalog)
     groups, skipped = _grouped(whole, reader)
-    notes = (*whole.notes, *_bounded(groups.values()))
+    bounded = _bounded(groups.values())  # before the templates: it gives cancelled statements their time
     found, failed = _templates(groups, catalog, reader)
     found, covered = counted_once(found)
     templates = _named(found)
@@ -117,6 +117,8 @@ def fold(
     templates.sort(key=weight, reverse=True)
     kept, small = _enough(templates, min_calls, min_ms, limit)
     skipped += [*failed, *covered, *small]
+    made = (UNKNOWN,) if any(t.assumed for t in kept) else ()
+    notes = (*whole.notes, *made, *bounded)
     times = [t.total_ms for t in templates if t.total_ms is not None]
     return FoldedWorkload(
         templates=tuple(kept),

@@ -49,10 +49,6 @@ _WITH_FIELD = {
 _EQUAL = "SELECT * FROM {t} WHERE {f} = $1"
 _WITHOUT_FIELD = {"insert": "INSERT INTO {t} DEFAULT VALUES", "delete": "DELETE FROM {t} WHERE {row}"}
 _ALL = "SELECT * FROM {t}"
-UNKNOWN = (
-    "statements are made from recorded fields: which fields are asked for together, with which values and in which "
-    "order is not known; a range is taken as open, an order as that of the first 100 rows, another kind as a lookup"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,6 @@ def from_query_stats(
         tuple(skipped),
         min((row.oldest for row in listed if row.oldest is not None), default=None),
         max((row.newest for row in listed if row.newest is not None), default=None),
-        (UNKNOWN,) if statements else (),
     )
 
 

@@ -294,6 +294,15 @@ def test_recorded_rows_of_real_statements_only_weigh(server, dsn, tmp_path):
     assert [(s.reason, s.calls) for s in folded.skipped] == [("covered", 90)]
 
 
+@pytest.mark.parametrize("ask", [host.get_query_stats, host.get_field_usage_stats])
+def test_hours_of_any_length(ask, server):
+    record(server, 3, "400 days")
+    assert ask(0) == ask(24) == [] and len(ask(1e12)) == len(ask(float("inf"))) == len(ask(None)) == 1
+    for hours in (-1, float("nan")):
+        with pytest.raises(ValueError):
+            ask(hours)
+
+
 def test_percentiles_by_hand(server):
     record(server, 1000)
     (group,) = host.get_query_stats(1, "orders", "status")

@@ -8,8 +8,9 @@ from indexpilot_cli.core.catalog import Catalog, Column, Index, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.workload.covered import UNKNOWN
 from indexpilot_cli.workload.fold import fold
-from indexpilot_cli.workload.recorded import UNKNOWN, RecordedQueries, from_query_stats
+from indexpilot_cli.workload.recorded import RecordedQueries, from_query_stats
 
 
 def table(schema, name, *columns, key=()):
@@ -67,7 +68,7 @@ def made(*rows):
 def test_a_recorded_field_as_a_statement(table, field, kind, text):
     found = made((table, field, kind, 7, 20.0))
     assert [(s.text, s.calls, s.total_ms, s.assumed) for s in found.statements] == [(text, 7, 20.0, True)]
-    assert (found.skipped, found.notes) == ((), (UNKNOWN,))
+    assert found.skipped == () and fold([found], CATALOG).notes == (UNKNOWN,)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_a_recorded_field_as_a_statement(table, field, kind, text):
 def test_what_is_no_statement_is_told(table, field, kind, reason, why):
     found = made((table, field, kind, 7, 20.0))
     assert [(s.reason, s.detail, s.calls, s.total_ms) for s in found.skipped] == [(reason, why, 7, 20.0)]
-    assert found.statements == () and found.notes == ()
+    assert found.statements == () and fold([found], CATALOG).notes == ()
 
 
 def test_a_schema_that_another_stands_for():
