@@ -20,6 +20,7 @@ from indexpilot_cli.host import place
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.log import experiments, metadata
 from indexpilot_cli.log.experiments import HOST, RUNNING, STOPPED, Experiment
+from indexpilot_cli.log.redact import scrub
 
 Result = dict[str, Any]
 VARIANTS = ("a", "b")
@@ -40,9 +41,10 @@ def create_experiment(
 ) -> Result:
     """Begin an experiment of the host's; gives it as ``get_experiment_status`` does.
 
-    ``variant_a`` and ``variant_b`` say what each is, as text or anything JSON can hold; ``split`` is the share of keys
-    that get b (0-1). The outcomes of ``metric`` decide. Raises UsageError for a name that was used before, a share
-    that is none or a variant JSON cannot hold, RefusedError where an experiment runs on the table already.
+    ``variant_a`` and ``variant_b`` say what each is, as text or anything JSON can hold (of other things their text);
+    what looks like a secret is masked. ``split`` is the share of keys that get b (0-1). The outcomes of ``metric``
+    decide. Raises UsageError for a name that was used before or a share that is none, RefusedError where an experiment
+    runs on the table already.
     """
     checked = place.checked_name(name, "experiment")
     if not (isinstance(split, int | float) and 0 <= split <= 1):
@@ -53,7 +55,7 @@ def create_experiment(
         checked,
         QualifiedName(schema_name or "public", str(table)),
         HOST,
-        {"a": _described(variant_a), "b": _described(variant_b)},
+        {"a": scrub(variant_a), "b": scrub(variant_b)},
         float(split),
         settings,
     )
@@ -66,13 +68,6 @@ def create_experiment(
     _known.clear()
     (found,) = get_experiment_status(checked)
     return found
-
-
-def _described(variant: Any) -> Any:
-    try:
-        return to_json(variant)
-    except TypeError as error:
-        raise UsageError(f"a variant is described by what JSON can hold: {error}", code="invalid_value") from error
 
 
 def assign_variant(name: str, key: object) -> str:

@@ -235,8 +235,12 @@ def test_t9_a_host_assigns_and_records_and_the_known_effect_is_found(pooled, mon
             host.record_outcome("equal", "a", wrong)
     with pytest.raises(UsageError, match="a or b"):
         host.record_outcome("equal", "c", 1.0)
-    with pytest.raises(UsageError, match="JSON"):
-        host.create_experiment("no JSON", "t9_other", object())
+    odd = host.create_experiment(
+        "odd", "t9_other", "nul\0 and \ud800", {"dsn": "postgresql://me:hunter2@db/shop", "n": {2}}
+    )
+    assert odd["variants"]["a"] == ["nul and ?"]
+    assert "hunter2" not in str(odd)
+    host.stop_experiment("odd")
     assert host.stop_experiment("equal")["winner"] == "undecided"
     with pytest.raises(UsageError):
         host.assign_variant("nothing", 1)
