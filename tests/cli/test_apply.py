@@ -168,6 +168,8 @@ def test_what_cannot_be_answered_is_refused_before_any_server_is_asked(cli, no_s
         (("apply", "--yes", "--lock-timeout", "soon"), "--lock-timeout"),
         (("apply", "--yes", "--max", "0"), "--max"),
         (("rollback", "--yes"), "say what to take back"),
+        (("rollback", "--yes", "--to-version", "1"), "--to-version goes with one index"),
+        (("rollback", "--yes", "--to-version", "1", "--last"), "--to-version goes with one index"),
         (("rollback", "M-1", "--last", "--yes"), "not two of them"),
         (("doctor", "--live", "--ready"), "stand alone"),
         (("doctor", "--ready", "--snapshot", "x"), "need the server"),

@@ -207,12 +207,12 @@ def rollback(
 ) -> int:
     """Take back what we built, or rebuild what we dropped; never an index that is not ours."""
     session.load(opt.build_flags(lock_timeout))
+    if to_version is not None and len(targets or ()) != 1:
+        raise UsageError("--to-version goes with one index, M-… or R-…", hint="indexpilot history --versions")
     if not (targets or last or since):
         raise UsageError("say what to take back: M-…, P-…, --last or --since", hint="indexpilot history")
     if sum((bool(targets), last, bool(since))) > 1:
         raise UsageError("give ids, --last or --since, not two of them", hint="indexpilot rollback --help")
-    if to_version is not None and len(targets or ()) != 1:
-        raise UsageError("--to-version goes with one index, M-… or R-…", hint="indexpilot history --versions")
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.rollback import run
     from indexpilot_cli.apply.values import RollbackRequest
