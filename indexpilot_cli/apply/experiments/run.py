@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from indexpilot_cli.apply.experiments.judge import MeasuredWindow, judge_windows
@@ -42,7 +43,7 @@ from indexpilot_cli.apply.experiments.variants import (
     read_variant,
     there,
 )
-from indexpilot_cli.apply.values import ApplyRequest
+from indexpilot_cli.apply.values import ApplyRequest, MutationReport
 from indexpilot_cli.apply.verify.statistics import windows_between
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.codec import to_json
@@ -74,7 +75,7 @@ def start(request: ExperimentStart, progress: Progress, confirm: Confirm) -> Out
             return _outcome(work, "experiment_start")
         begun = experiments.add(work.session, wanted, request.apply.record.actor or None, schema=work.schema)
         going = _proceed(work, begun)
-        changed = any(m.outcome == "done" for o in work.outcomes for m in o.result.mutations)
+        changed = any(m.outcome == "done" for m in _mutations(work))
         if going.state.get("phase") == BUILDING and not changed:
             experiments.forget(work.session, going, schema=work.schema)
             work.what[-1] = f"{going.name}: not begun, variant a could not be put in place"
@@ -298,18 +299,22 @@ def _waits_for_stop(experiment: Experiment) -> bool:
     return experiment.status == RUNNING and experiment.state.get("phase") == MEASURED
 
 
+def _mutations(work: ExperimentWork) -> Iterator[MutationReport]:
+    return chain.from_iterable(o.result.mutations for o in work.outcomes)
+
+
 def _outcome(work: ExperimentWork, command: str, *, idle: bool = False) -> Outcome[ExperimentResult]:
     told = tuple(report_of(work.session, e, work.schema) for e in work.touched)
     last = work.outcomes[-1] if work.outcomes else None
     worst = max(work.outcomes, key=lambda o: o.exit_code, default=None)
     result = ExperimentResult(
         last.result.plan if last is not None else None,
-        tuple(v for o in work.outcomes for v in o.result.verdicts),
-        tuple(m for o in work.outcomes for m in o.result.mutations),
+        tuple(chain.from_iterable(o.result.verdicts for o in work.outcomes)),
+        tuple(_mutations(work)),
         work.apply.dry_run,
         worst.result.skipped if worst is not None and worst.exit_code else None,
         last.result.next_opening if last is not None else None,
-        tuple(m for o in work.outcomes for m in o.result.reconciled),
+        tuple(chain.from_iterable(o.result.reconciled for o in work.outcomes)),
         experiments=told,
         what=tuple(work.what),
     )
@@ -317,6 +322,6 @@ def _outcome(work: ExperimentWork, command: str, *, idle: bool = False) -> Outco
     if status == "ok" and any(m.outcome == "planned" for m in result.mutations):
         status = "findings"  # of a dry run
     code = worst.exit_code if worst is not None else 0
-    warnings = tuple(w for o in work.outcomes for w in o.warnings)
+    warnings = tuple(chain.from_iterable(o.warnings for o in work.outcomes))
     after = tuple(next_command("stop" if _waits_for_stop(e) else "status", e.name) for e in work.touched[:1])
     return Outcome(command, result, status, code, work.server, warnings, after)

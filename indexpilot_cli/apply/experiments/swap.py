@@ -111,18 +111,17 @@ def _lost(experiment: Experiment, missing: Indexes) -> Indexes:
 def _bring_back(work: ExperimentWork, experiment: Experiment, lost: Indexes) -> None:
     """Indexes that were there before us and that a swap dropped come back as they were."""
     latest = intents.latest(work.session, schema=work.schema)
-    drops = {d: _dropped(latest, experiment, d.table) for d in lost}
-    numbers = tuple(
-        f"M-{event.id}"
-        for definition, found in drops.items()
-        for event in found
-        if (structure := events.structure(event)) is not None and same_structure(structure, definition)
-    )
+    numbers: list[str] = []
+    for definition in lost:
+        for event in _dropped(latest, experiment, definition.table):
+            structure = events.structure(event)
+            if structure is not None and same_structure(structure, definition):
+                numbers.append(f"M-{event.id}")
     if numbers:
         asked = work.apply
         request = RollbackRequest(
             connection=asked.connection,
-            targets=numbers,
+            targets=tuple(numbers),
             confirmed=asked.confirmed or work.answered,
             lock_timeout=asked.lock_timeout,
             retries=asked.retries,

@@ -103,7 +103,10 @@ def watching(dsn, of, *names):
     def watch():
         with psycopg.connect(dsn, autocommit=True) as connection:
             while not over.wait(0.005):  # a build takes longer: three transactions and two passes over the rows
-                found = dict(row[:2] for row in connection.execute(STATES, (str(of),)).fetchall())
+                try:
+                    found = dict(row[:2] for row in connection.execute(STATES, (str(of),)).fetchall())
+                except psycopg.errors.InternalError:  # pg_get_indexdef() of an index that went while we looked
+                    continue
                 if not any(found.get(name) for name in names):
                     gaps.append(found)
 
