@@ -23,8 +23,10 @@ settings.load_profile("suite")
 
 
 def pytest_xdist_auto_num_workers():
-    """One worker where all would share a server: databases have fixed names, and roles belong to the whole server."""
-    return 1 if os.environ.get("INDEXPILOT_TEST_DSN") else None
+    """One worker more than cores, for each waits a third of its time for a server or a process; one where all would
+    share a server: databases have fixed names, and roles belong to the whole server.
+    """
+    return 1 if os.environ.get("INDEXPILOT_TEST_DSN") else len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.fixture(autouse=True)

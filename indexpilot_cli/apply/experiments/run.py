@@ -43,13 +43,13 @@ from indexpilot_cli.apply.experiments.variants import (
     read_variant,
     there,
 )
-from indexpilot_cli.apply.values import ApplyRequest, MutationReport
+from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.statistics import windows_between
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.mutation import MutationReport, MutationType
 from indexpilot_cli.db.statements import StatementsSnapshot, crash_between, take_snapshot
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.log import experiments, intents
