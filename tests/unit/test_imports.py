@@ -47,6 +47,7 @@ THIRD_PARTY = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("render", "cli/terminal"),
+    "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
     "prometheus_client": ("render/prometheus", "host/adapters/metrics"),
     "statsd": ("host/adapters/metrics",),
