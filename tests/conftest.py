@@ -2,6 +2,7 @@
 
 import os
 import signal
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,6 +15,23 @@ _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")
 # Shells start background jobs with these ignored; a test that sends one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Servers stand in memory where there is room for those of all processes: databases are made and dropped by the
+# thousand, and ext4 walks past every inode that was freed lately to make a new file (recently_deleted(), ialloc.c).
+MEMORY, ROOM = "/dev/shm", 8 * 1024**3
+
+
+def has_room(place):
+    """Whether files of the servers fit there, and programs may be run from there."""
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize >= ROOM and not found.f_flag & os.ST_NOEXEC
+
+
+if "TMPDIR" not in os.environ and has_room(MEMORY):
+    os.environ["TMPDIR"] = tempfile.tempdir = MEMORY
 
 # A busy machine makes examples slow, which is no fault of theirs; and who runs the suite twice gets one answer.
 # ``--hypothesis-profile=explore`` looks for new examples.

@@ -84,7 +84,7 @@ def has_contrib(found: Binaries) -> bool:
 @contextmanager
 def reachable_directory():
     """A new directory that the server's account can enter; pytest closes its own to others again and again."""
-    with tempfile.TemporaryDirectory(prefix="indexpilot-test-", dir="/tmp") as name:
+    with tempfile.TemporaryDirectory(prefix="indexpilot-test-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
 

@@ -36,7 +36,9 @@ class Ran:
 
 def environment(home, **extra):
     """Nothing of the developer's shell but the path."""
-    kept = {k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "INDEXPILOT_PG_BINARIES", "PYTHONPATH")}
+    kept = {
+        k: v for k, v in os.environ.items() if k in ("PATH", "LANG", "TMPDIR", "INDEXPILOT_PG_BINARIES", "PYTHONPATH")
+    }
     return {**kept, "HOME": str(home), "TERM": "xterm-256color", "PGCONNECT_TIMEOUT": "60", **extra}
 
 
