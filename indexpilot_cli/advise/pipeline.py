@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.candidates.tenants import skew
+from indexpilot_cli.advise.consult import consultation
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.limits import Limits
@@ -17,14 +18,16 @@ from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
 from indexpilot_cli.advise.tenants import columns_of, for_tenants, within_tenants
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
+from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.command import Progress, TableFilter
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
-from indexpilot_cli.core.index import Candidate, Proposal, Rejection, SpareIndex, TenantUse
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection, SpareIndex, TenantUse
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation, Warn
+from indexpilot_cli.core.samples import NoSamples
 from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
@@ -34,6 +37,7 @@ from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel
 from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.settings.features import ConstraintOptimizerSettings
+from indexpilot_cli.settings.sections import WritePerformanceSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
@@ -103,17 +107,20 @@ def advise_on(
     begun = time.monotonic()
     request, uncounted = for_tenants(source, request)
     catalog = _open_to_advice(source.catalog, request.filter)
+    sizes = Sizes(catalog)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
-    kept = folded
+    algorithms = consultation(source, Study(catalog, folded.templates, request.features, NoSamples(), estimator, sizes))
+    kept = folded = algorithms.weighed(folded)
     if len(folded.templates) > LARGE_WORKLOAD:
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
-    sizes = Sizes(catalog)
     columns = columns_of(kept.templates, catalog, asked=bool(request.tenants))
     asked = CandidateOptions(tenants=TenantUse(request.tenants, 0) if request.tenants else None, tenant_columns=columns)
     proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
-    priceable = _priceable(without_taken_back(proposed.result, source), sizes, estimator, progress)
+    proposal = algorithms.proposed(proposed.result, kept.templates)
+    priceable = _priceable(without_taken_back(proposal, source), sizes, estimator, progress)
+    estimator = algorithms.repriced(priceable.candidates)
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
@@ -124,7 +131,7 @@ def advise_on(
     limits = within_tenants(limits_of(request), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
-        return _select(replace(kept, templates=templates), priceable, model, estimator, request, progress, limits)
+        return _select(templates, priceable, model, estimator, request, progress, limits, algorithms.held)
 
     priced = together(Stage.PRICE, kept.templates, chosen)
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
@@ -132,11 +139,8 @@ def advise_on(
     checked = _cross_checked(source, kept, selection, estimator, request, progress)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
-    plan = _explained(source, advice, catalog, estimator)
-    guard = request.safeguards.write_performance
-    crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
-    notes = (*plan.notes, *skew(columns, catalog))
-    return replace(plan, warnings=(*plan.warnings, *crowded, *uncounted), notes=notes)
+    plan = algorithms.told(_explained(source, advice, catalog, estimator, request.safeguards.write_performance))
+    return replace(plan, warnings=(*plan.warnings, *uncounted), notes=(*plan.notes, *skew(columns, catalog)))
 
 
 def _cross_checked(
@@ -153,14 +157,18 @@ def _cross_checked(
     return cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
 
 
-def _explained(source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator) -> Plan:
+def _explained(
+    source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator, guard: WritePerformanceSettings
+) -> Plan:
     """The plan of what was chosen, with what else the statements and the indexes that stay could do with."""
     selection, templates = advice.selection, advice.kept.templates
     rewrites = priced_rewrites(templates, selection.definitions, catalog, estimator)
     limits = limit_prices(templates, selection.definitions, catalog, estimator) if selection.chosen else {}
     plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits))
     gone = {d.spare.name for d in selection.dropped}
-    return replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
+    plan = replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
+    crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()
+    return replace(plan, warnings=(*plan.warnings, *crowded))
 
 
 def _without_faulty(
@@ -225,13 +233,14 @@ def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkl
 
 
 def _select(
-    kept: FoldedWorkload,
+    templates: tuple[QueryTemplate, ...],
     priceable: Priceable,
     model: WriteModel,
     estimator: CostEstimator,
     request: RecommendRequest,
     progress: Progress,
     limits: Limits,
+    held: Callable[[Selection], Mapping[IndexDefinition, Rejection]],
 ) -> Selection:
     from indexpilot_cli.advise.safe import RiskLevel, without_dangers
     from indexpilot_cli.advise.select.advise import advise
@@ -247,7 +256,7 @@ def _select(
         left = None if limits.seconds is None else max(0.1, limits.seconds - (time.monotonic() - begun))
         within = replace(limits, seconds=left)
         return advise(
-            kept.templates,
+            templates,
             candidates,
             estimator,
             within,
@@ -260,7 +269,7 @@ def _select(
 
     least = request.features.constraint_optimizer
     percent = least.min_improvement_pct if least.enabled else 0.0
-    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), percent)
+    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), percent, held)
 
 
 def limits_of(request: RecommendRequest) -> Limits:

@@ -7,7 +7,7 @@ took 1.9 and 1.7 of the processor time, with row estimates that were right.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
@@ -58,14 +58,15 @@ def without_dangers(
     choose: Callable[[tuple[Candidate, ...]], Selection],
     level: RiskLevel,
     least_percent: float = 0.0,
+    held: Callable[[Selection], Mapping[IndexDefinition, Rejection]] = lambda _: {},
 ) -> Selection:
     """The selection among candidates none of which endangers more than the level allows, or makes the statements that
-    use it cheaper by less than ``least_percent``; the others are rejected.
+    use it cheaper by less than ``least_percent``, or is ``held``; the others are rejected.
     """
     selection, left_out = choose(candidates), dict[IndexDefinition, Rejection]()
     rounds = _ROUNDS if level is not RiskLevel.HIGH else 0
     for turn in count():
-        found = _too_little(selection, least_percent)
+        found = {**held(selection), **_too_little(selection, least_percent)}
         if turn < rounds:
             found |= _too_dangerous(selection, level, every=turn == rounds - 1)
         if not found:

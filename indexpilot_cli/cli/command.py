@@ -171,12 +171,15 @@ def recommend_request(
     *,
     cross_check: bool,
     tenants: Sequence[str] | None = None,
+    without: Sequence[str] | None = None,
 ) -> RecommendRequest:
     """The request of ``recommend``; limits and features come from the settings, where flags have gone already."""
     from indexpilot_cli.advise.values import RecommendRequest
+    from indexpilot_cli.algorithms import registry
 
     return dataclasses.replace(
         RecommendRequest.by(session.settings),
+        features=registry.without(session.settings.features, without or ()),
         connection=session.connection(),
         snapshot=snapshot,
         workload=statements,

@@ -148,6 +148,41 @@ class ExtendedStatistics:
         return same and set(wanted.kinds) <= set(self.kinds)
 
 
+class Effect(StrEnum):
+    """What a finding does to the choice."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    REPRICED = "repriced"
+    HELD = "held"
+    RETYPED = "retyped"
+    REPORT_ONLY = "report_only"
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmFinding:
+    """One thing that an algorithm saw. ``object`` is what it is about, as a person reads it.
+
+    ``decision`` says what was done about it, ``confidence`` an interval or a class, ``cannot_tell`` what the evidence
+    leaves open. ``statements`` and ``pages`` are what looking cost the server. ``definition`` is the index that it
+    changes something for; ``statistics`` are to be made and ``analyze`` is a table to analyze because of it.
+    """
+
+    algorithm: str
+    kind: str
+    object: str
+    effect: Effect
+    decision: str
+    evidence: tuple[Reason, ...]
+    confidence: str = ""
+    cannot_tell: str = ""
+    statements: int = 0
+    pages: int = 0
+    definition: IndexDefinition | None = None
+    statistics: ExtendedStatistics | None = None
+    analyze: QualifiedName | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedVacuum:
     """A table to vacuum and analyze; ``freeze``: old rows are frozen, as its ids run out."""
@@ -235,7 +270,8 @@ class Plan:
     ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
     whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
     versions. ``redundant`` are existing indexes that another existing one makes needless; ``statistics`` are to be
-    made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze when everything else is done.
+    made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze when everything else is done. ``findings`` are
+    what the published algorithms saw and changed.
     """
 
     id: str
@@ -269,6 +305,7 @@ class Plan:
     analyze: tuple[QualifiedName, ...] = ()
     vacuum: tuple[PlannedVacuum, ...] = ()
     statistics: tuple[ExtendedStatistics, ...] = ()
+    findings: tuple[AlgorithmFinding, ...] = ()
 
     @property
     def upkeep(self) -> bool:

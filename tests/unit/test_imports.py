@@ -8,7 +8,7 @@ import indexpilot_cli
 
 ROOT = Path(indexpilot_cli.__file__).parent
 # Each package may import those before it, never those behind it. A snapshot stands before the workload, which is
-# read from it.
+# read from it; algorithms stand before the advice that asks them.
 ORDER = (
     "errors",
     "core",
@@ -23,8 +23,8 @@ ORDER = (
     "planner",
     "guards",
     "execute",
-    "advise",
     "algorithms",
+    "advise",
     "apply",
     "lifecycle",
     "evolve",
@@ -37,7 +37,10 @@ ORDER = (
     "__main__",
 )
 # Packages and parts of packages that decide without looking: they never import what talks to a server.
-PURE = ("core", "settings", "sql", "methods", "advise/candidates", "advise/cost", "advise/select", "lifecycle/findings")
+PURE = (
+    *("core", "settings", "sql", "methods", "algorithms"),
+    *("advise/candidates", "advise/cost", "advise/select", "lifecycle/findings"),
+)
 SERVERS = ("db", "log", "planner", "snapshot")
 THIRD_PARTY = {
     "psycopg": ("db",),

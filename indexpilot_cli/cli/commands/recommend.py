@@ -37,6 +37,7 @@ Drops = Annotated[
 MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
 Tenants = Annotated[list[str] | None, option("--tenant ID", "Advise for this tenant's share alone (repeatable).")]
 TenantBudget = Annotated[str | None, option("--tenant-budget SIZE", "Storage for indexes of one tenant's own: 50MB.")]
+Without = Annotated[list[str] | None, option("--without ALGORITHM", "Leave this algorithm out (repeatable).")]
 ShowRejected = Annotated[bool, option("--show-rejected", "List what was rejected and why.")]
 
 
@@ -108,6 +109,7 @@ def recommend(
     standby: opt.Standbys = None,
     tenant: Tenants = None,
     tenant_budget: TenantBudget = None,
+    without: Without = None,
     show_rejected: ShowRejected = False,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
@@ -122,7 +124,9 @@ def recommend(
 
     statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
-    request = recommend_request(session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant)
+    request = recommend_request(
+        session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant, without=without
+    )
     spare = spare_request(session, request, standby)
     outcome = session.call(partial(run, spare_of=spare), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))

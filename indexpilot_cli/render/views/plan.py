@@ -11,6 +11,8 @@ from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
+    AlgorithmFinding,
+    Effect,
     ExtendedStatistics,
     PlanAction,
     PlannedVacuum,
@@ -26,6 +28,16 @@ from indexpilot_cli.render.units import RedundantDocument, cost, one_line
 
 def _keys(item: Recommendation) -> list[str]:
     return [key_text(key) for key in item.definition.keys]
+
+
+def _index_of(item: AlgorithmFinding) -> str | None:
+    return item.definition.id if item.definition is not None else None
+
+
+def finding_line(item: AlgorithmFinding) -> str:
+    """A finding in one line: what, the evidence, and what was done about it."""
+    evidence = "; ".join(reason.text for reason in item.evidence)
+    return one_line(f"{item.algorithm}: {item.object}: {evidence}: {item.decision} ({item.effect.value})")
 
 
 def rewrite_line(item: Rewrite) -> str:
@@ -120,6 +132,22 @@ class SkippedDocument(DocumentShape):
     text: str
 
 
+class FindingDocument(DocumentShape):
+    """What a published algorithm saw, and what it changed."""
+
+    algorithm: str
+    kind: str
+    object: str
+    effect: Effect
+    decision: str
+    evidence: tuple[Reason, ...]
+    confidence: Annotated[str, "an interval or a class"]
+    cannot_tell: str
+    statements: Annotated[Count, "sent to look at it"]
+    pages: Annotated[Count, "read to look at it"]
+    recommendation: Annotated[str | None, "id of the index that it is about", From(_index_of)]
+
+
 class BoundDocument(DocumentShape):
     """How far from the best the selection can be, with these candidates and planner costs."""
 
@@ -171,4 +199,5 @@ class PlanDocument(DocumentShape):
     analyze: Annotated[tuple[QualifiedName, ...], "tables to analyze when everything else is done"]
     vacuum: Annotated[tuple[PlannedVacuum, ...], "tables to VACUUM (ANALYZE), before those to analyze"]
     statistics: Annotated[tuple[ExtendedStatistics, ...], "extended statistics to make before that"]
+    findings: Annotated[tuple[FindingDocument, ...], "of the published algorithms"]
     notes: tuple[str, ...]

@@ -8,14 +8,14 @@ from functools import partial
 
 from indexpilot_cli.core.ddl import index_body, summary
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.plan import Plan, PlanAction, Recommendation
+from indexpilot_cli.core.plan import Effect, Plan, PlanAction, Recommendation
 from indexpilot_cli.core.siblings import moved
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, redundant_facts, saving, visible
-from indexpilot_cli.render.views.plan import PlanDocument, rewrite_line
+from indexpilot_cli.render.views.plan import PlanDocument, finding_line, rewrite_line
 
 RULE = code_scanning.SarifRule(
     "missing-index",
@@ -126,6 +126,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
     blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += _upkeep(result)
+    blocks += _findings(result, verbose)
     blocks += redundant_facts(result.redundant, verbose=verbose)
     blocks += notes(result.notes)
     return Document(
@@ -191,6 +192,12 @@ def _upkeep(plan: Plan) -> list[Block]:
         ("Analyze", ", ".join(table.short for table in plan.analyze)),
     )
     return [facts(row) for row in rows if row[1]]
+
+
+def _findings(plan: Plan, verbose: bool) -> list[Block]:
+    """What the algorithms changed; with --verbose also what they only report."""
+    shown = [f for f in plan.findings if verbose or f.effect is not Effect.REPORT_ONLY]
+    return [Facts(tuple(("Algorithm", finding_line(f)) for f in shown))] if shown else []
 
 
 def _why(detail: str, by: str | None) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import indexpilot_cli
+from indexpilot_cli.algorithms.registry import ALGORITHMS
 from indexpilot_cli.guards.bypass import _FEATURES as BYPASS_FEATURES
 from indexpilot_cli.lifecycle.schedules.timetable import Job, components
 from indexpilot_cli.settings.conninfo import _FIELDS as CONNECTION_FIELDS
@@ -17,11 +18,13 @@ from indexpilot_cli.settings.keys import keys
 from indexpilot_cli.settings.sections import MaintenanceComponents, Settings
 
 ROOT = Path(indexpilot_cli.__file__).parent
-DECLARED = {ROOT / "settings" / name for name in ("sections.py", "features.py", "load.py")}
-MODULES = {Settings.__module__, FeatureSettings.__module__}
-# Read by a list of names: those of settings/conninfo.py and guards/bypass.py, and the parts of the scheduled jobs.
+DECLARED = {ROOT / "settings" / name for name in ("sections.py", "features.py", "algorithms.py", "load.py")}
+MODULES = {Settings.__module__, FeatureSettings.__module__, "indexpilot_cli.settings.algorithms"}
+# Read by a list of names: those of settings/conninfo.py and guards/bypass.py, the algorithms' switches, and the parts
+# of the scheduled jobs.
 BY_NAME = {
     *(f"connection.{name}" for name in CONNECTION_FIELDS),
+    *(f"features.{algorithm.name}.enabled" for algorithm in ALGORITHMS),
     *(f"bypass.features.{name}.enabled" for name in BYPASS_FEATURES),
     *(f"bypass.features.{name}.reason" for name in BYPASS_FEATURES),
     *(

@@ -1,0 +1,127 @@
+"""The published algorithms asked in the course of a run: each sees what those before it made, none can end the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from indexpilot_cli.advise.select.problem import Selection
+from indexpilot_cli.algorithms.base import Algorithm, ChosenIndex, Found, PresentChoice, Study
+from indexpilot_cli.algorithms.registry import enabled
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Warn
+from indexpilot_cli.core.samples import NoSamples, Samples
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
+from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.workload.aside import Fault, attempted
+
+T = TypeVar("T")
+
+
+class Consultation:
+    """The algorithms of one run, and what they have found so far."""
+
+    def __init__(self, algorithms: Sequence[Algorithm], study: Study):
+        self._algorithms = tuple(algorithms)
+        self._study = study
+        self._findings: dict[AlgorithmFinding, None] = {}
+        self._warnings: dict[str, Warn] = {}
+
+    def weighed(self, folded: FoldedWorkload) -> FoldedWorkload:
+        """The workload with the weights and scenarios that the algorithms give its templates."""
+        for algorithm in self._algorithms:
+            self._study = replace(self._study, templates=folded.templates)
+            templates = self._ask(algorithm, Stage.PARAMETERS, algorithm.weigh, self._study)
+            folded = folded if templates is None else replace(folded, templates=templates)
+        self._study = replace(self._study, templates=folded.templates)
+        return folded
+
+    def proposed(self, proposal: Proposal, templates: Sequence[QueryTemplate]) -> Proposal:
+        """The candidates for these templates, as the algorithms leave them."""
+        self._study = replace(self._study, templates=tuple(templates))
+        for algorithm in self._algorithms:
+            found = self._ask(algorithm, Stage.PROPOSE, algorithm.propose, self._study, proposal)
+            proposal = proposal if found is None else found
+        return proposal
+
+    def repriced(self, candidates: Sequence[Candidate]) -> CostEstimator:
+        """The planner to ask about them."""
+        for algorithm in self._algorithms:
+            found = self._ask(algorithm, Stage.PRICE, algorithm.reprice, self._study, candidates)
+            if found is not None:
+                self._study = replace(self._study, estimator=found)
+        return self._study.estimator
+
+    def held(self, selection: Selection) -> Mapping[IndexDefinition, Rejection]:
+        """Chosen indexes that an algorithm would not build yet."""
+        chosen = tuple(ChosenIndex(c.candidate, c.benefit, c.effects) for c in selection.chosen)
+        choice = PresentChoice(chosen, selection.plans)
+        found: dict[IndexDefinition, Rejection] = {}
+        for algorithm in self._algorithms if chosen else ():
+            held = self._ask(algorithm, Stage.PRICE, algorithm.judge, self._study, choice) or {}
+            found |= {
+                c.candidate.definition: _hold(c, why) for c in chosen if (why := held.get(c.candidate.definition))
+            }
+        return found
+
+    def told(self, plan: Plan) -> Plan:
+        """The plan with the findings, what they ask to be done, and the algorithms that failed."""
+        findings = tuple(self._findings)
+        if not findings and not self._warnings:
+            return plan
+        statistics = dict.fromkeys(f.statistics for f in findings if f.statistics is not None)
+        tables: dict[QualifiedName, None] = dict.fromkeys(f.analyze for f in findings if f.analyze is not None)
+        return replace(
+            plan,
+            findings=findings,
+            statistics=(*plan.statistics, *statistics),
+            analyze=tuple(dict.fromkeys((*plan.analyze, *tables, *(s.table for s in statistics)))),
+            warnings=(*plan.warnings, *self._warnings.values()),
+        )
+
+    def _ask(self, algorithm: Algorithm, stage: Stage, hook: Callable[..., Found[T]], *given: object) -> T | None:
+        """What the hook makes of it, None when it failed: then the run goes on without this algorithm's word."""
+        found = attempted(stage, lambda: hook(*given))
+        if isinstance(found, Fault):
+            text = f"{algorithm.name} is left out: a fault of indexpilot ({found}); please report it"
+            self._warnings.setdefault(algorithm.name, Warn("algorithm_failed", algorithm.name, text))
+            return None
+        self._findings |= dict.fromkeys(found.findings)
+        return found.value
+
+
+def _hold(chosen: ChosenIndex, why: str) -> Rejection:
+    candidate = chosen.candidate
+    return Rejection(
+        summary(candidate.definition),
+        "hold",
+        why,
+        candidate.definition,
+        templates=candidate.templates,
+        benefit=chosen.benefit,
+    )
+
+
+def consultation(source: Source, study: Study) -> Consultation:
+    """With the algorithms that are on, and what of the source's rows they may read."""
+    return Consultation(enabled(study.features), replace(study, samples=_samples(source, study.templates)))
+
+
+def _samples(source: Source, templates: Sequence[QueryTemplate]) -> Samples:
+    """Rows of the columns that the templates speak of, where there is a server to read them from."""
+    if source.session is None:
+        return NoSamples()
+    from indexpilot_cli.db.samples import PageSamples
+
+    columns: dict[QualifiedName, set[str]] = {}
+    for template in templates:
+        for use in template.uses:
+            columns.setdefault(use.table, set()).update(use.columns)
+    for table in source.catalog.tables:
+        for index in table.indexes if table.name in columns else ():
+            columns[table.name].update(index.definition.columns)
+    return PageSamples(source.session, source.catalog, columns)

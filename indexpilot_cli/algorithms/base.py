@@ -1,0 +1,84 @@
+"""What every published algorithm is to the advisor: a name, a source, and a word at four points of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+
+from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
+from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal
+from indexpilot_cli.core.plan import AlgorithmFinding, TemplateEffect
+from indexpilot_cli.core.samples import Samples
+from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.methods.size import Sizes
+from indexpilot_cli.settings.features import FeatureSettings
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """What an algorithm may look at: the workload, the catalog with its statistics, a planner, and page samples."""
+
+    catalog: Catalog
+    templates: tuple[QueryTemplate, ...]
+    features: FeatureSettings
+    samples: Samples
+    estimator: CostEstimator
+    sizes: Sizes
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenIndex:
+    """An index of the present choice. ``benefit`` is the share of the workload's cost that is lost without it."""
+
+    candidate: Candidate
+    benefit: float
+    effects: tuple[TemplateEffect, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PresentChoice:
+    """What the optimiser chose, with the plans that use it by template and scenario label."""
+
+    indexes: tuple[ChosenIndex, ...]
+    plans: Mapping[tuple[str, str], PlannedStatement]
+
+
+@dataclass(frozen=True, slots=True)
+class Found(Generic[T]):
+    """What an algorithm makes of a stage's value, and why."""
+
+    value: T
+    findings: tuple[AlgorithmFinding, ...] = ()
+
+
+class Algorithm:
+    """One published idea. ``name`` is its key in ``features``, ``source`` the paper.
+
+    A hook that an algorithm has no use for leaves things as they are. Hooks see what the algorithms before it made.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    source: ClassVar[str]
+
+    def weigh(self, study: Study) -> Found[tuple[QueryTemplate, ...]]:
+        """The templates with other weights or more scenarios, before candidates are made."""
+        return Found(study.templates)
+
+    def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:  # noqa: ARG002
+        """The proposal with candidates added, or turned into rejections with a reason."""
+        return Found(proposal)
+
+    def reprice(self, study: Study, candidates: Sequence[Candidate]) -> Found[CostEstimator]:  # noqa: ARG002
+        """The planner to ask in place of the study's."""
+        return Found(study.estimator)
+
+    def judge(self, study: Study, choice: PresentChoice) -> Found[Mapping[IndexDefinition, str]]:  # noqa: ARG002
+        """Chosen indexes that are not to be built yet, each with what would settle it. They are left out and the choice
+        is made again, so it is asked until it has nothing to say.
+        """
+        return Found({})

@@ -1,0 +1,35 @@
+"""The algorithms in the order in which they are asked."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from indexpilot_cli.algorithms.base import Algorithm
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.settings.features import FeatureSettings
+
+ALGORITHMS: tuple[Algorithm, ...] = ()
+
+
+def is_enabled(algorithm: Algorithm, features: FeatureSettings) -> bool:
+    """Whether ``features.<name>.enabled`` is on."""
+    return bool(getattr(features, algorithm.name).enabled)
+
+
+def enabled(features: FeatureSettings) -> tuple[Algorithm, ...]:
+    """Those that are asked."""
+    return tuple(a for a in ALGORITHMS if is_enabled(a, features))
+
+
+def without(features: FeatureSettings, names: Sequence[str]) -> FeatureSettings:
+    """The settings with these algorithms off. Raises UsageError with the nearest name for one that is none."""
+    known = [a.name for a in ALGORITHMS]
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(known)}"
+            raise UsageError(f'no algorithm "{name}"', hint=hint, code="unknown_algorithm")
+        features = replace(features, **{name: replace(getattr(features, name), enabled=False)})
+    return features
