@@ -1,0 +1,195 @@
+"""What each algorithm decides, and whether that was right: both plans are really built and measured.
+
+    python -m tests.benchmarks.algorithms.cases [NAME ...] [--rounds 3]
+
+NAME is an algorithm, all of them by default. A case is a database and a workload; the plan with the algorithm and the
+one without are built in turns, and the workload's statements are measured by the processor time of the server's own
+process (the least of the rounds; what they write is rolled back). Better is 5 % less time, or a tenth less index
+storage in the same time. Numbers hold within one run only.
+"""
+
+import argparse
+import contextlib
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import psycopg
+
+from indexpilot_cli.advise.pipeline import make_plan
+from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.algorithms import registry
+from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.fold import fold
+from tests.benchmarks.generated import Call
+from tests.benchmarks.selection import table
+from tests.benchmarks.thresholds import Database, Measured
+from tests.servers import binaries
+
+INDEX_BYTES = "select coalesce(sum(pg_relation_size(indexrelid)), 0)::int8 from pg_stat_user_indexes"
+FASTER = 0.95
+SMALLER = 0.9
+
+
+@dataclass(frozen=True)
+class Case:
+    """A designed case: ``setup`` makes the tables (their statistics too), ``workload`` are (statement, calls).
+
+    ``others`` are algorithms that are on beside the one in question, ``changed`` are other fields of the request.
+    """
+
+    name: str
+    algorithm: str
+    setup: str
+    workload: Sequence[tuple[str, float]]
+    others: Sequence[str] = ()
+    changed: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a case: both plans, measured; ``word`` is better, worse, even or no decision."""
+
+    case: Case
+    on: Measured
+    off: Measured
+    word: str
+
+
+def cases_of(names):
+    """The cases that the experiments of these algorithms bring."""
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        if not names or path.stem in names:
+            module = importlib.import_module(f"{__package__}.{path.stem}")
+            yield from getattr(module, "CASES", ())
+
+
+def features(case, *, on):
+    """Every algorithm off but those of the case."""
+    request = RecommendRequest()
+    wanted = {*case.others, case.algorithm} if on else set(case.others)
+    off = registry.without(request.features, [a.name for a in registry.ALGORITHMS if a.name not in wanted])
+    switched = {name: replace(getattr(off, name), enabled=True) for name in wanted}
+    return replace(off, **switched)
+
+
+def planned(dsn, case, *, on):
+    """The plan for the case's workload."""
+    connection = Connection(dsn)
+    request = replace(
+        RecommendRequest(connection, planner=PlannerRequest("twin")), features=features(case, on=on), **case.changed
+    )
+    observed = tuple(ObservedStatement(text, calls, calls) for text, calls in case.workload)
+    with open_source(connection, None, Silent()) as source:
+        folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
+        return make_plan(source, folded, request, Silent())
+
+
+def content(plan):
+    """What a plan would do."""
+    return {*(r.ddl for r in plan.recommendations), *(s.ddl for s in plan.statistics), *map(str, plan.analyze)}
+
+
+@contextlib.contextmanager
+def built(dsn, plan):
+    """The database as the plan leaves it, for the length of the block; index bytes added.
+
+    Statistics stay as they are but where the plan makes them, or an index has an expression: then apply analyzes too.
+    """
+    made = [s.ddl for s in plan.statistics]
+    made += [r.ddl.replace("CONCURRENTLY ", "") for r in plan.recommendations]
+    computed = {r.definition.table for r in plan.recommendations if any(k.expression for k in r.definition.keys)}
+    made += [f"ANALYZE {name}" for name in {*plan.analyze, *computed}]
+    undone = [r.undo.replace("CONCURRENTLY ", "") for r in plan.recommendations]
+    undone += [s.undo for s in plan.statistics]
+    with psycopg.connect(dsn, autocommit=True) as server:
+        before = server.execute(INDEX_BYTES).fetchone()[0]
+        for statement in made:
+            server.execute(statement)
+        added = server.execute(INDEX_BYTES).fetchone()[0] - before
+        yield added
+        for statement in undone:
+            server.execute(statement)
+
+
+def measured(dsn, case, plan, rounds):
+    """The workload's statements under the plan."""
+    calls = tuple(Call(text[:40], text, number, False) for text, number in case.workload)
+    with built(dsn, plan) as size:
+        return Database(dsn, calls, rounds).measure(case.name, built=size, plan=plan)
+
+
+def spent(case, found):
+    """Milliseconds of the whole workload."""
+    return sum(ms * calls for ms, (_, calls) in zip(found.times, case.workload, strict=True))
+
+
+def verdict(dsn, case, rounds):
+    """Both plans of a case, and which was the better one."""
+    plans = [planned(dsn, case, on=on) for on in (True, False)]
+    if content(plans[0]) == content(plans[1]):
+        same = Measured(case.name, (), (), plan=plans[0])
+        return Verdict(case, same, same, "no decision")
+    # Twice in turns, the least of both: the one that comes first would pay for a cold cache.
+    first = [measured(dsn, case, plan, rounds) for plan in plans]
+    again = [measured(dsn, case, plan, rounds) for plan in plans]
+    on, off = (replace(a, times=tuple(map(min, a.times, b.times))) for a, b in zip(first, again, strict=True))
+    return Verdict(case, on, off, word(spent(case, on), spent(case, off), on.built, off.built))
+
+
+def word(on_ms, off_ms, on_bytes, off_bytes):
+    """Better, worse or even; a change of time counts before one of storage."""
+    if on_ms < FASTER * off_ms or (on_ms <= off_ms / FASTER and on_bytes < SMALLER * off_bytes):
+        return "better"
+    if off_ms < FASTER * on_ms or (off_ms <= on_ms / FASTER and off_bytes < SMALLER * on_bytes):
+        return "worse"
+    return "even"
+
+
+def row(found):
+    """A line of the table."""
+    head = (found.case.algorithm, found.case.name, found.word)
+    if found.word == "no decision":
+        return (*head, *[""] * 4)
+    on, off = (f"{spent(found.case, m):.2f}" for m in (found.on, found.off))
+    return (*head, on, off, f"{found.on.built / 1e6:.2f}", f"{found.off.built / 1e6:.2f}")
+
+
+@contextlib.contextmanager
+def case_database(server, number, case):
+    """A database of the case's own."""
+    name = f"case_{number}"
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+    dsn = server.dsn(name)
+    with psycopg.connect(dsn, autocommit=True) as made:
+        made.execute(case.setup)
+    try:
+        yield dsn
+    finally:
+        with psycopg.connect(server.dsn("postgres"), autocommit=True) as admin:
+            admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    rows = []
+    with LocalServer(binaries(), new_home(), {"fsync": "off", "autovacuum": "off"}) as server:
+        for number, case in enumerate(cases_of(chosen.names)):
+            with case_database(server, number, case) as dsn:
+                rows.append(row(verdict(dsn, case, chosen.rounds)))
+                print(*rows[-1], sep=" | ", flush=True)
+    heading = ("algorithm", "case", "verdict", "ms on", "ms off", "MB on", "MB off")
+    print(*table([heading, *rows]), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
