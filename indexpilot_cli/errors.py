@@ -31,6 +31,11 @@ class IndexPilotError(Exception):
         self.hint = hint
         self.code = code or self.default_code
 
+    @property
+    def text(self) -> str:
+        """What happened, with the server's own words."""
+        return f"{self.message}: {self.detail}" if self.detail else self.message
+
 
 class UsageError(IndexPilotError):
     """The command line, the configuration or an input file is wrong."""

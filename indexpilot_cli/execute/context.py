@@ -75,7 +75,7 @@ class RunContext:
                 raise
             raise OutcomeUnknownError(
                 "the change is done but could not be recorded",
-                detail=f"{error.message}" + (f": {error.detail}" if error.detail else ""),
+                detail=error.text,
                 hint="indexpilot doctor --reconcile",
                 code="not_recorded",
             ) from error

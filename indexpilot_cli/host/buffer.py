@@ -228,7 +228,7 @@ class StatBuffer(Generic[R]):
                 telemetry.failure(failed, command="host log_query_stat")
             if not isinstance(failed, IndexPilotError):
                 raise
-            error = f"{failed.message}: {failed.detail}" if failed.detail else failed.message
+            error = failed.text
         finally:
             telemetry.timing("query_stats.flush", self._clock() - began, outcome="failed" if error else "done")
             self._account(rows, counts, error)

@@ -152,7 +152,7 @@ def skipped() -> str | None:
         with session() as looking:
             require_on(_place.settings.bypass, "initialization", SETUP, looking, metadata_schema())
     except RefusedError as off:
-        return off.message + (f": {off.detail}" if off.detail else "")
+        return off.text
     return None
 
 

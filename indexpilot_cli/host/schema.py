@@ -215,8 +215,7 @@ def _told(function: str, work: Callable[[], Result], kind: MutationType = Mutati
             note.elsewhere = bool(result.get("applied"))
             note.details(**{name: value for name, value in result.items() if value and name != "changes"})
     except IndexPilotError as error:
-        text = f"{error.message}: {error.detail}" if error.detail else error.message
-        return {"success": False, "tables_count": 0, "fields_count": 0, "error": text}
+        return {"success": False, "tables_count": 0, "fields_count": 0, "error": error.text}
     finally:
         place.schema_changed()
     return {"success": True, "error": None} | result

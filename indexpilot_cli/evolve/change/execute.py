@@ -205,7 +205,7 @@ def _perform(ctx: RunContext, request: ChangeRequest, doing: ColumnChangeRun, sh
     if error is None:
         return result
     stands = bool(doing.standing) or any(r.outcome == "done" for r in doing.reports)
-    return replace(result, outcome="partial" if stands else "failed", error=error_text(error), error_code=error.code)
+    return replace(result, outcome="partial" if stands else "failed", error=error.text, error_code=error.code)
 
 
 def _steps(run: StepRun, doing: ColumnChangeRun) -> IndexPilotError | None:
@@ -335,11 +335,6 @@ def _warnings(result: ChangeResult) -> tuple[Warn, ...]:
         for r in result.steps
         if r.outcome == "failed" and result.outcome == "done"
     )
-
-
-def error_text(error: IndexPilotError) -> str:
-    """What happened, with the server's own words."""
-    return error.message + (f": {error.detail}" if error.detail else "")
 
 
 def _again(request: ChangeRequest) -> str:

@@ -22,7 +22,7 @@ from indexpilot_cli.evolve.alter_table import SETTING, by_rules
 from indexpilot_cli.evolve.change import log, run_steps, waits
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import Findings, read_expression
-from indexpilot_cli.evolve.change.execute import error_text, permit
+from indexpilot_cli.evolve.change.execute import permit
 from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
@@ -303,7 +303,7 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
                 _result(taking, "failed"),
                 id=number,
                 steps=(report,),
-                error=error_text(error),
+                error=error.text,
                 error_code=error.code,
                 notes=_NO_VALUE if sqlstate(error) == "23502" and taking.change.kind is ColumnChangeKind.DROP else (),
             )

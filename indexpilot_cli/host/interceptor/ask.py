@@ -141,6 +141,5 @@ def _failure(error: IndexPilotError) -> PlanFailedError:
     # A statement that was cancelled (57014) or waited for a lock (55P03) met a server that lives.
     state = sqlstate(error)
     slow = state in ("57014", "55P03")
-    words = f"{error.message}: {error.detail}" if error.detail else error.message
     down = isinstance(error, UnreachableError) and not slow
-    return PlanFailedError(words, server_down=down, slow=slow)
+    return PlanFailedError(error.text, server_down=down, slow=slow)
