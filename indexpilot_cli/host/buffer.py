@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.host.place import in_background
 from indexpilot_cli.workload.query_stats import QueryStat
 
 BATCH = 100
@@ -167,14 +168,9 @@ class StatBuffer(Generic[R]):
 
     def _start(self) -> None:
         if self._thread is None and not self._closed:
-            # A daemon, because a server that does not answer must not keep the host's process from ending.
-            thread = threading.Thread(target=self._run, name="indexpilot-stats", daemon=True)
-            # RuntimeError: no more threads can be had, or (3.12) the interpreter is ending. The next call tries again,
-            # and ``flush`` does without.
-            with suppress(RuntimeError):
-                self._on_start()
-                thread.start()
-                self._thread = thread
+            self._on_start()
+            # Where no thread can be had the next call tries again, and ``flush`` does without.
+            self._thread = in_background(self._run, "indexpilot-stats")
 
     def _due(self) -> bool:
         # After a failure only the interval (or a flush) counts: a full batch would otherwise ask a server that is down
