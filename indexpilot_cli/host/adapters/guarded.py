@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from indexpilot_cli.core.telemetry import Tags
+from indexpilot_cli.host.place import in_background
 from indexpilot_cli.log.redact import scrub_text
 
 BOUND = 10_000
@@ -96,15 +97,19 @@ class GuardedAdapter:
             return AdapterStats(**self._numbers, waiting=waiting, last_error=self._last_error)
 
     def flush(self, seconds: float = 10.0) -> bool:
-        """Wait until all is delivered; False when that took longer."""
+        """Wait until all is delivered; False when that took longer, or when no thread can be had that delivers."""
         with self._change:
-            return self._change.wait_for(lambda: not self._calls and not self._busy, seconds)
+            self._change.wait_for(lambda: self._is_done() or self._thread is None, seconds)
+            return self._is_done()
 
     def close(self) -> None:
         """Deliver what waits, and nothing more; comes back at once."""
         with self._change:
             self._closed = True
             self._change.notify_all()
+
+    def _is_done(self) -> bool:
+        return not self._calls and not self._busy
 
     def _send(self, method: str, *arguments: Any) -> None:
         # What an adapter makes happen itself (an audit that asks our log, for one) would go round for ever.
@@ -116,8 +121,7 @@ class GuardedAdapter:
                 return
             self._calls.append((method, arguments))
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="indexpilot-adapter", daemon=True)
-                self._thread.start()
+                self._thread = in_background(self._run, "indexpilot-adapter")
             self._change.notify_all()
 
     def _run(self) -> None:

@@ -110,6 +110,20 @@ def test_a_slow_adapter_holds_nobody_up_and_what_does_not_fit_is_counted():
     assert guarded.flush() and guarded.stats().delivered == 11
 
 
+def test_where_no_thread_can_be_had_calls_wait_for_one_and_nobody_is_hurt(monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    told = Recorder()
+    guarded = GuardedMonitoring(told)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        guarded.count("x", 1, {})
+        assert not guarded.flush(60) and guarded.stats().waiting == 1
+    guarded.count("x", 2, {})
+    assert guarded.flush() and [value for _, _, value, _ in told.calls] == [1, 2]
+
+
 def test_what_an_adapter_makes_happen_is_not_told_to_it_again():
     seen = []
 
