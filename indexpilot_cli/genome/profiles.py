@@ -49,11 +49,19 @@ class FieldSettings:
         return found
 
 
+def tenant_number(tenant_id: object) -> int | None:
+    """The id as a plain number, None for what no tenant's can be: our tables have four bytes for it."""
+    if isinstance(tenant_id, bool) or not isinstance(tenant_id, int) or not -(2**31) <= tenant_id < 2**31:
+        return None
+    return int(tenant_id)
+
+
 def checked_tenant(tenant_id: object) -> int:
     """The id, when a tenant can have it. Raises UsageError otherwise."""
-    if isinstance(tenant_id, bool) or not isinstance(tenant_id, int) or not -(2**31) <= tenant_id < 2**31:
+    number = tenant_number(tenant_id)
+    if number is None:
         raise UsageError(f"not a tenant id: {str(tenant_id)[:40]!r}", hint="a whole number of four bytes")
-    return tenant_id
+    return number
 
 
 def verified_tenant(session: Session, tenant_id: int, *, known: bool = False) -> bool | None:

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.genome.profiles import tenant_number
 from indexpilot_cli.host.place import in_background
 from indexpilot_cli.workload.query_stats import QueryStat
 
@@ -20,7 +21,6 @@ BATCH = 100
 INTERVAL = 5.0
 BOUND = 10_000
 _AT_ONCE = 1_000  # rows of one write: what is held falls in steps while a full buffer is written
-_INT4 = range(-(2**31), 2**31)
 
 R = TypeVar("R")
 
@@ -271,19 +271,15 @@ def checked(
 
     Its values are of the plain types: what a subclass (an Enum, a scalar of numpy) would be written as is not known.
     """
-    if tenant_id is not None:
-        if not isinstance(tenant_id, int) or isinstance(tenant_id, bool):
-            return None
-        # Plain before it is looked up: a range compares another type with each of its four billion numbers.
-        tenant_id = int(tenant_id)
-        if tenant_id not in _INT4:
-            return None
+    tenant = None if tenant_id is None else tenant_number(tenant_id)
+    if tenant is None and tenant_id is not None:
+        return None
     milliseconds = _milliseconds(duration_ms)
     table, kind = _writable(table_name), _writable(query_type)
     field = None if field_name is None else _writable(field_name)
     if milliseconds is None or table is None or kind is None or (field is None and field_name is not None):
         return None
-    return QueryStat(tenant_id, table, field, kind, milliseconds, at)
+    return QueryStat(tenant, table, field, kind, milliseconds, at)
 
 
 def _milliseconds(value: object) -> float | None:

@@ -16,6 +16,7 @@ from typing import Any
 from indexpilot_cli import __version__
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.genome.profiles import tenant_number
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
 from indexpilot_cli.host.interceptor.journal import RefusalJournal, Refusals
@@ -49,7 +50,6 @@ __all__ = [
     "note_outcome",
 ]
 _SECTION = "features.interceptor."
-_INT4 = range(-(2**31), 2**31)
 _AT_EXIT = 2.0  # seconds that the host's end may wait for the last rows of the log
 
 
@@ -179,7 +179,7 @@ def _write(rows: Sequence[Refusals]) -> None:
 
 def _mutation(row: Refusals) -> Mutation:
     tenant = row.key.tenant_id
-    plain = tenant if isinstance(tenant, int) and tenant in _INT4 else None
+    plain = tenant_number(tenant)
     named = {} if tenant is None or plain is not None else {"tenant": str(tenant)}
     times = {"first_at": row.first_at, "last_at": row.last_at}
     actor = "host application"

@@ -1,17 +1,20 @@
 """The circuit breaker, token buckets, the journal of refusals, and the error."""
 
+import enum
 import pickle
 import threading
+from datetime import UTC, datetime
 
 import pytest
 
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
+from indexpilot_cli.host import interceptor as interception
 from indexpilot_cli.host.interceptor import engine
 from indexpilot_cli.host.interceptor import journal as journal_file
 from indexpilot_cli.host.interceptor.ask import AskedPlan, CircuitBreaker, PlanFailedError
 from indexpilot_cli.host.interceptor.engine import Interceptor, asked_query
-from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey
+from indexpilot_cli.host.interceptor.journal import RefusalJournal, RefusalKey, Refusals
 from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, RiskKnowledge
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
@@ -119,6 +122,19 @@ def test_eight_threads_lose_no_refusal():
         thread.join()
     assert book.flush()
     assert sum(count for _, count in written) == 4000
+
+
+class Tenant(enum.IntEnum):
+    ACME = 7
+
+
+@pytest.mark.parametrize(
+    ("tenant", "number", "word"), [(Tenant.ACME, 7, None), (True, None, "True"), ("acme", None, "acme")]
+)
+def test_a_tenant_is_a_plain_number_in_the_log_or_a_word_in_its_details(tenant, number, word):
+    now = datetime.now(UTC)
+    row = interception._mutation(Refusals(RefusalKey(MutationType.QUERY_BLOCKED, "t1", tenant), {}, 1, now, now))
+    assert (row.tenant_id, type(row.tenant_id), row.details.get("tenant")) == (number, type(number), word)
 
 
 def asking(monkeypatch, answer, **settings):
