@@ -199,11 +199,12 @@ def walk(plan: Node) -> Iterator[Node]:
 
 def relations(plan: Node) -> frozenset[QualifiedName]:
     """The tables a plan printed with VERBOSE touches."""
-    return frozenset(
-        QualifiedName(node.get("Schema") or "?", node["Relation Name"])
-        for node in walk(plan)
-        if "Relation Name" in node
-    )
+    return frozenset(relation_of(node) for node in walk(plan) if "Relation Name" in node)
+
+
+def relation_of(node: Node) -> QualifiedName:
+    """The table that a node of such a plan reads."""
+    return QualifiedName(node.get("Schema") or "?", node["Relation Name"])
 
 
 def read_plan(plan: Node, names: PlanNames, *, keep_tree: bool = False) -> PlannedStatement:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.plans import Node
+from indexpilot_cli.db.plans import Node, relations
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.host import place
-from indexpilot_cli.host.interceptor.plan_risk import TableRows, scanned_tables
+from indexpilot_cli.host.interceptor.plan_risk import TableRows
 from indexpilot_cli.host.interceptor.statement_text import parameter_name
 
 SessionSettings = tuple[tuple[str, str], ...]
@@ -117,7 +117,7 @@ def _asked(sql: str, values: Sequence[Any], settings: SessionSettings, timeout: 
         session.rows("host/settings", {"names": [n for n, _ in chosen], "values": [v for _, v in chosen]})
         given = {parameter_name(number): _sendable(value) for number, value in enumerate(values)}
         plan = session.explain(f"EXPLAIN (FORMAT JSON, VERBOSE) {sql}", given or None)
-        return AskedPlan(plan, _sizes(session, scanned_tables(plan)))
+        return AskedPlan(plan, _sizes(session, relations(plan)))
 
 
 def _sendable(value: Any) -> Any:
@@ -127,7 +127,7 @@ def _sendable(value: Any) -> Any:
     return value
 
 
-def _sizes(session: Session, tables: Sequence[QualifiedName]) -> Mapping[QualifiedName, TableRows]:
+def _sizes(session: Session, tables: Collection[QualifiedName]) -> Mapping[QualifiedName, TableRows]:
     if not tables:
         return {}
     rows = session.rows("host/relations", {"schemas": [t.schema for t in tables], "tables": [t.name for t in tables]})

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 from indexpilot_cli.core.names import QualifiedName, split_table
-from indexpilot_cli.db.plans import Node, walk
+from indexpilot_cli.db.plans import Node, relation_of, relations
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.interceptor.verdict import SafetyLevel, SafetyReason
 from indexpilot_cli.settings.features import InterceptorSettings
@@ -124,21 +124,17 @@ class PlanFacts:
     tables: frozenset[QualifiedName] = frozenset()
 
 
-def scanned_tables(plan: Node) -> tuple[QualifiedName, ...]:
-    """All tables that a plan (printed with VERBOSE) names: their sizes are asked for before it is judged."""
-    return tuple(dict.fromkeys(_name(node) for node in walk(plan) if "Relation Name" in node))
-
-
 def facts_of(plan: Node, sizes: Mapping[QualifiedName, TableRows], *, trust_limit: bool = True) -> PlanFacts:
     """The facts of a plan printed with VERBOSE; tables without a size count with the rows that the plan gives."""
-    named = scanned_tables(plan)
+    named = relations(plan)
     roots = {sizes[name].root for name in named if name in sizes}
     scans: dict[QualifiedName, float] = {}
     pairs = unspared = changed = 0.0
     for node in _judged(plan, trust_limit):
         children = node.get("Plans", ())
         if node["Node Type"] == "Seq Scan":
-            root = sizes[_name(node)].root if _name(node) in sizes else _name(node)
+            table = relation_of(node)
+            root = sizes[table].root if table in sizes else table
             scans[root] = scans.get(root, 0.0) + _rows_read(node, sizes)
         elif node["Node Type"] == "Nested Loop":
             pairs = max(pairs, _pairs(node, sizes))
@@ -147,7 +143,7 @@ def facts_of(plan: Node, sizes: Mapping[QualifiedName, TableRows], *, trust_limi
         elif node["Node Type"] == "ModifyTable":
             changed = max(changed, *(child["Plan Rows"] for child in children), 0.0)
     cost = float(plan["Total Cost"]) + unspared
-    return PlanFacts(cost, max(float(plan["Plan Rows"]), changed), scans, pairs, frozenset(named) | roots)
+    return PlanFacts(cost, max(float(plan["Plan Rows"]), changed), scans, pairs, named | roots)
 
 
 def judge(facts: PlanFacts, rules: SafetyRules) -> Judgement:
@@ -231,12 +227,8 @@ def _pairs(node: Node, sizes: Mapping[QualifiedName, TableRows]) -> float:
 
 
 def _rows_read(node: Node, sizes: Mapping[QualifiedName, TableRows]) -> float:
-    size = sizes.get(_name(node))
+    size = sizes.get(relation_of(node))
     return max(float(node["Plan Rows"]), size.rows if size else 0.0)
-
-
-def _name(node: Node) -> QualifiedName:
-    return QualifiedName(node.get("Schema") or "?", node["Relation Name"])
 
 
 def table_entries(limits: Mapping[str, Mapping[str, float | None]]) -> list[str]:
