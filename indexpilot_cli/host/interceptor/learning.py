@@ -14,6 +14,7 @@ from math import log10
 from types import MappingProxyType
 from typing import Any
 
+from indexpilot_cli.algorithms.query_risk import RiskCurve, RiskOutcome, train
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Session
@@ -137,21 +138,18 @@ class SlowTemplate:
 
 @dataclass(frozen=True, slots=True)
 class RiskKnowledge:
-    """What is known: slow templates by their id, and points of the risk curve (empty: no model)."""
+    """What is known: slow templates by their id, and the risk by cost (None: no model)."""
 
     slow: Mapping[str, SlowTemplate] = field(default_factory=lambda: MappingProxyType({}))
-    costs: tuple[float, ...] = ()
-    shares: tuple[float, ...] = ()
+    curve: RiskCurve | None = None
 
     def reasons(self, template_id: str, cost: float) -> tuple[SafetyReason, ...]:
         """What speaks against a statement, as reasons with their limits."""
-        from indexpilot_cli.algorithms.query_risk import RiskCurve
-
         known = self.slow.get(template_id)
         found = () if known is None else (known.reason,)
-        if not self.costs:
+        if self.curve is None:
             return found
-        return (*found, SafetyReason("predicted_slow_share", RiskCurve(self.costs, self.shares).share(cost), BAD_SHARE))
+        return (*found, SafetyReason("predicted_slow_share", self.curve.share(cost), BAD_SHARE))
 
 
 class KnowledgeKeeper:
@@ -191,9 +189,9 @@ def load_knowledge(slow_ms: float) -> RiskKnowledge:
         if not is_ready(session, schema):
             return RiskKnowledge(slow)
         slow |= _slow_by_outcomes(session, schema)
-        model = session.one(question(session, "host/model", schema), {"name": MODEL})
-    points = model.parameters if model is not None else {"costs": (), "shares": ()}
-    return RiskKnowledge(slow, tuple(points["costs"]), tuple(points["shares"]))
+        points = session.value(question(session, "host/model", schema), {"name": MODEL})
+    curve = None if points is None else RiskCurve(tuple(points["costs"]), tuple(points["shares"]))
+    return RiskKnowledge(slow, curve)
 
 
 def _slow_by_outcomes(session: Session, schema: str) -> dict[str, SlowTemplate]:
@@ -235,8 +233,6 @@ def _template(text: str) -> tuple[str, str]:
 
 def learn_risk(slow_ms: float) -> dict[str, Any]:
     """Train the risk model on the outcomes recorded, and keep it when there is evidence for it; what came of it."""
-    from indexpilot_cli.algorithms.query_risk import RiskOutcome, train
-
     schema = place.metadata_schema()
     with place.logged(MutationType.ANALYZE_WORKLOAD, "learn_query_risk") as note:
         with place.session() as session:

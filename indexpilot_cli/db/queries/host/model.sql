@@ -1,4 +1,4 @@
-SELECT model_version, samples, parameters, metrics, created_at
+SELECT parameters
 FROM {schema}.ml_model_metadata
 WHERE model_name = %(name)s
 ORDER BY model_version DESC
