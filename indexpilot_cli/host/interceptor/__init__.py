@@ -146,10 +146,12 @@ def learn_query_risk() -> dict[str, Any]:
     before our tables are there.
     """
     _state.outcomes.flush()
-    found = learn_risk(_state.interceptor().settings.slow_ms)
-    _state.knowledge.refresh()
+    found = learn_risk()
+    known = _load()
+    _state.knowledge.keep(known)
     _forget()
-    return found
+    slow = [{"template": t.template, "calls": t.calls, "reason": t.reason.text} for t in known.slow.values()]
+    return {**found, "slow_templates": slow}
 
 
 def _checked(name: str, value: object) -> object:

@@ -174,11 +174,15 @@ class KnowledgeKeeper:
     def refresh(self) -> None:
         """Read it now; what cannot be read stays as it was."""
         try:
-            self._known = self._load()
+            known = self._load()
         except IndexPilotError:
             return
+        self.keep(known)
+
+    def keep(self, known: RiskKnowledge) -> None:
+        """Go by what was just read."""
         with self._lock:
-            self._due = self._clock() + _REFRESH
+            self._known, self._due = known, self._clock() + _REFRESH
 
 
 def load_knowledge(slow_ms: float) -> RiskKnowledge:
@@ -231,7 +235,7 @@ def _template(text: str) -> tuple[str, str]:
     return (read[0].template_id, read[0].template) if len(read) == 1 else ("", "")
 
 
-def learn_risk(slow_ms: float) -> dict[str, Any]:
+def learn_risk() -> dict[str, Any]:
     """Train the risk model on the outcomes recorded, and keep it when there is evidence for it; what came of it."""
     schema = place.metadata_schema()
     with place.logged(MutationType.ANALYZE_WORKLOAD, "learn_query_risk") as note:
@@ -247,6 +251,4 @@ def learn_risk(slow_ms: float) -> dict[str, Any]:
         facts = {"outcomes": training.outcomes, "bad": training.bad, "templates": training.templates}
         result = {**facts, "skill": training.skill, "why": training.why, "model_version": version}
         note.details(**result)
-    known = load_knowledge(slow_ms)
-    slow = [{"template": t.template, "calls": t.calls, "reason": t.reason.text} for t in known.slow.values()]
-    return {**result, "slow_templates": slow}
+    return result
