@@ -47,7 +47,7 @@ WriteRefusals = Callable[[Sequence[Refusals]], None]
 
 
 class RefusalJournal:
-    """Takes refusals from any thread and never raises; ``lost`` counts those that no row could be kept for."""
+    """Takes refusals from any thread and never raises; ``failures`` counts the writes that failed."""
 
     def __init__(self, write: WriteRefusals, *, window: float = WINDOW, clock: Callable[[], float] = time.monotonic):
         self._write, self._window, self._clock = write, window, clock
