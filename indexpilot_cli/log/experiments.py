@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UsageError
-from indexpilot_cli.log.metadata import SCHEMA, question
+from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.log.metadata import SCHEMA, of_this_version, question
 
 RUNNING, STOPPED = "running", "stopped"
 INDEX, HOST = "index", "host"
-_UNDEFINED_COLUMN = "42703"
+_TOO_OLD = "knows no experiments"
 _LONGEST_NAME = 200
 
 
@@ -79,7 +77,7 @@ def add(session: Session, wanted: Experiment, actor: str | None, *, schema: str 
         "state": Jsonb(dict(wanted.state)),
         "actor": actor,
     }
-    with _of_this_version():
+    with of_this_version(_TOO_OLD):
         # Nothing is inserted beside a row with the name, or one that runs on the table: an error of the server's would
         # end the transaction, and which of both it is could not be asked any more.
         made = session.value(question(session, "log/experiment_add", schema), values)
@@ -96,7 +94,7 @@ def read(session: Session, name: str | None = None, *, schema: str = SCHEMA) -> 
     """All of them, or the one of that name: those that run first, then the newest. Raises PrerequisiteError before an
     upgrade.
     """
-    with _of_this_version():
+    with of_this_version(_TOO_OLD):
         return tuple(map(_experiment, session.rows(question(session, "log/experiments", schema), {"name": name})))
 
 
@@ -172,17 +170,6 @@ def outcome_samples(
     """
     rows = session.rows(question(session, "log/outcome_looks", schema), {"id": experiment.id, "first": first})
     return tuple(OutcomeSample(r.variant, r.metric, r.look, r.number, r.mean, r.variance) for r in rows)
-
-
-@contextmanager
-def _of_this_version() -> Iterator[None]:
-    try:
-        yield
-    except IndexPilotError as error:
-        if sqlstate(error) != _UNDEFINED_COLUMN:
-            raise
-        text = "IndexPilot's tables are of an earlier version, which knows no experiments"
-        raise PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old") from error
 
 
 def _experiment(row: Row) -> Experiment:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -26,6 +27,7 @@ _TAG = "IndexPilot's own tables; made and removed by indexpilot"
 # duplicate_table (of an index too), duplicate_object, duplicate_function
 # https://www.postgresql.org/docs/current/errcodes-appendix.html
 _TAKEN = frozenset({"42P07", "42710", "42723"})
+_UNDEFINED_COLUMN = "42703"
 _LOCK_WAIT = "10s"
 _DONE = "INSERT INTO {schema}.schema_version (version) VALUES ({version})"
 
@@ -95,6 +97,18 @@ def require(session: Session, schema: str = SCHEMA) -> None:
         hint="connect to the primary" if standby else "indexpilot init",
         code="not_initialised",
     )
+
+
+@contextmanager
+def of_this_version(what: str) -> Iterator[None]:
+    """PrerequisiteError for a column of ours that is not there; ``what`` a version without it cannot do."""
+    try:
+        yield
+    except IndexPilotError as error:
+        if sqlstate(error) != _UNDEFINED_COLUMN:
+            raise
+        text = f"IndexPilot's tables are of an earlier version, which {what}"
+        raise PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old") from error
 
 
 def pending(found: MetadataStatus) -> tuple[MetadataMigration, ...]:

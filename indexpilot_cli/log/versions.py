@@ -13,12 +13,8 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
-from indexpilot_cli.log.metadata import SCHEMA, question
-
-_UNDEFINED_COLUMN = "42703"
+from indexpilot_cli.log.metadata import SCHEMA, of_this_version, question
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +87,8 @@ def read_versions(
         "table_schema": of_table[0],
         "table": of_table[1],
     }
-    try:
+    with of_this_version("does not know lineages"):
         return tuple(map(_version, session.rows(question(session, "log/versions", schema), values)))
-    except IndexPilotError as error:
-        if sqlstate(error) != _UNDEFINED_COLUMN:
-            raise
-        text = "IndexPilot's tables are of an earlier version, which does not know lineages"
-        raise PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old") from error
 
 
 def _names(value: object) -> tuple[str, ...]:
