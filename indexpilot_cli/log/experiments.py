@@ -91,16 +91,16 @@ def add(session: Session, wanted: Experiment, actor: str | None, *, schema: str 
 
 
 def read(session: Session, name: str | None = None, *, schema: str = SCHEMA) -> tuple[Experiment, ...]:
-    """All of them, or the one of that name: those that run first, then the newest. Raises PrerequisiteError before an
-    upgrade.
+    """All of them, those that run first, then the newest; or the one of that name.
+
+    Raises UsageError where there is none of that name, PrerequisiteError before an upgrade.
     """
-    with of_this_version(_TOO_OLD):
-        return tuple(map(_experiment, session.rows(question(session, "log/experiments", schema), {"name": name})))
+    return _found(session, None, schema) if name is None else (require(session, name, schema=schema),)
 
 
 def find(session: Session, name: str, *, schema: str = SCHEMA) -> Experiment | None:
     """The experiment of that name, or None."""
-    return next(iter(read(session, name, schema=schema)), None)
+    return next(iter(_found(session, name, schema)), None)
 
 
 def require(session: Session, name: str, *, schema: str = SCHEMA) -> Experiment:
@@ -170,6 +170,11 @@ def outcome_samples(
     """
     rows = session.rows(question(session, "log/outcome_looks", schema), {"id": experiment.id, "first": first})
     return tuple(OutcomeSample(r.variant, r.metric, r.look, r.number, r.mean, r.variance) for r in rows)
+
+
+def _found(session: Session, name: str | None, schema: str) -> tuple[Experiment, ...]:
+    with of_this_version(_TOO_OLD):
+        return tuple(map(_experiment, session.rows(question(session, "log/experiments", schema), {"name": name})))
 
 
 def _experiment(row: Row) -> Experiment:

@@ -87,8 +87,6 @@ def start(request: ExperimentStart, progress: Progress, confirm: Confirm) -> Out
 def step(request: ExperimentStep, progress: Progress, confirm: Confirm) -> Outcome[ExperimentResult]:
     """End windows that are over, judge, and put the other variant in place; what is not due is left as it is."""
     with _working("step", request.apply, progress, confirm, request.name or "") as (work, note):
-        if request.name is not None:
-            experiments.require(work.session, request.name, schema=work.schema)
         found = experiments.read(work.session, request.name, schema=work.schema)
         for one in (e for e in found if e.status == RUNNING and e.kind == INDEX):
             work.touched.append(_step(work, one))
