@@ -141,7 +141,7 @@ def stop_experiment(name: str, keep: str = "winner") -> Result:
     Raises UsageError for one that is unknown, has ended, or is about indexes: those the command line ends, which asks
     before it drops.
     """
-    from indexpilot_cli.apply.experiments.status import host_verdicts
+    from indexpilot_cli.apply.experiments.status import settled_answer
 
     if keep not in (*VARIANTS, "winner"):
         raise UsageError(f"keep is winner, a or b, not {keep!r}", code="invalid_value")
@@ -152,9 +152,7 @@ def stop_experiment(name: str, keep: str = "winner") -> Result:
         if found.status != RUNNING or found.kind != HOST:
             what = "ended before" if found.status != RUNNING else "is about indexes"
             raise UsageError(f"experiment {name} {what}", hint=f"indexpilot experiment stop {name}", code="ended")
-        own = host_verdicts(session, found, schema).get(str(found.settings.get("metric")))
-        answer = own.answer.value if own is not None else "not_enough_evidence"
-        winner = keep if keep in VARIANTS else answer
+        winner = settled_answer(session, found, keep, schema)
         experiments.move(session, found, {"kept": keep}, status=STOPPED, winner=winner, schema=schema)
     _known.clear()
     (ended,) = get_experiment_status(name)

@@ -16,11 +16,11 @@ from indexpilot_cli.apply.experiments.judge import MeasuredWindow, judge_windows
 from indexpilot_cli.apply.experiments.status import (
     MEASURED,
     WINDOW,
-    host_verdicts,
     indexes_of,
     measured_windows,
     next_command,
     report_of,
+    settled_answer,
     side_of,
     utc,
 )
@@ -265,11 +265,9 @@ def _left(kept: str) -> str:
 
 def _stop_host(work: ExperimentWork, experiment: Experiment, keep: str) -> Experiment:
     """Nothing is built for the host's variants; the answer stays."""
-    verdicts = host_verdicts(work.session, experiment, work.schema)
-    own = verdicts.get(str(experiment.settings.get("metric", "")))
-    winner = keep if keep in ("a", "b") else own.answer.value if own is not None else "not_enough_evidence"
     if work.apply.dry_run:
         return experiment
+    winner = settled_answer(work.session, experiment, keep, work.schema)
     work.what.append(f"{experiment.name}: ended, {winner.replace('_', ' ')}")
     return work.move(experiment, {"kept": keep}, status=STOPPED, winner=winner)
 

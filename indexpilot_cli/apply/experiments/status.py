@@ -103,7 +103,7 @@ def _in_place(experiment: Experiment) -> str | None:
 
 
 def _of_host(session: Session, experiment: Experiment, schema: str) -> ExperimentReport:
-    metrics = host_verdicts(session, experiment, schema)
+    metrics = _host_verdicts(session, experiment, schema)
     nothing = ExperimentVerdict(ExperimentAnswer.NOT_ENOUGH, f"no outcomes yet, {FIRST_LOOK} of each variant needed")
     primary = str(experiment.settings.get("metric", ""))
     return ExperimentReport(
@@ -121,7 +121,7 @@ def _of_host(session: Session, experiment: Experiment, schema: str) -> Experimen
     )
 
 
-def host_verdicts(session: Session, experiment: Experiment, schema: str) -> Mapping[str, ExperimentVerdict]:
+def _host_verdicts(session: Session, experiment: Experiment, schema: str) -> Mapping[str, ExperimentVerdict]:
     """What the outcomes say, by metric. The experiment is decided by its own metric; others are told, not tested as a
     family.
     """
@@ -129,6 +129,14 @@ def host_verdicts(session: Session, experiment: Experiment, schema: str) -> Mapp
     higher = bool(experiment.settings.get("higher_is_better"))
     names = dict.fromkeys(s.metric for s in samples)
     return {name: judge_outcomes(samples, name, higher_is_better=higher) for name in names}
+
+
+def settled_answer(session: Session, experiment: Experiment, keep: str, schema: str) -> str:
+    """The winner a host's experiment ends with: the variant to ``keep``, else what its own metric says."""
+    if keep in ("a", "b"):
+        return keep
+    own = _host_verdicts(session, experiment, schema).get(str(experiment.settings.get("metric", "")))
+    return (ExperimentAnswer.NOT_ENOUGH if own is None else own.answer).value
 
 
 def _readable(variant: Any) -> str:
