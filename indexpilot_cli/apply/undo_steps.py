@@ -23,6 +23,7 @@ from indexpilot_cli.log import intents
 from indexpilot_cli.log.intents import Which
 
 MUTATION_ID = re.compile(r"[Mm]-(\d{1,18})")
+ADVICE_ID = re.compile(r"[Rr]-[0-9A-Fa-f]+")
 _PLAN = re.compile(r"[Pp]-[0-9A-Za-z]+")
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.apply.undo import check_droppable
-from indexpilot_cli.apply.undo_steps import MUTATION_ID, UndoStep, step_of, with_price
+from indexpilot_cli.apply.undo_steps import ADVICE_ID, MUTATION_ID, UndoStep, step_of, with_price
 from indexpilot_cli.apply.values import RollbackRequest
 from indexpilot_cli.core.ddl import renamed
 from indexpilot_cli.core.index import IndexDefinition
@@ -28,8 +27,6 @@ from indexpilot_cli.log import intents
 from indexpilot_cli.log.versions import IndexVersion, read_versions
 from indexpilot_cli.methods.existing import same_structure
 
-_ADVICE_ID = re.compile(r"[Rr]-[0-9A-Fa-f]+")
-
 
 def choose_version(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
     """The build of the version, and the drops of what else stands of its lineage, each only while that is there.
@@ -37,8 +34,8 @@ def choose_version(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep,
     Raises UsageError for an unknown index or version; RefusedError for what cannot be built or must not be dropped,
     before anything is done.
     """
-    wanted, line = _wanted(ctx, request)
     latest = intents.latest(ctx.look, schema=ctx.schema)
+    wanted, line = _wanted(ctx, request, latest)
     source = _source(ctx, wanted, latest)
     structure = events.structure(source)
     if structure is None:
@@ -87,12 +84,14 @@ def name_back(ctx: RunContext, step: UndoStep, report: MutationReport) -> Mutati
 # -- what is meant
 
 
-def _wanted(ctx: RunContext, request: RollbackRequest) -> tuple[IndexVersion, tuple[IndexVersion, ...]]:
+def _wanted(
+    ctx: RunContext, request: RollbackRequest, latest: Sequence[Event]
+) -> tuple[IndexVersion, tuple[IndexVersion, ...]]:
     """The version, and its whole lineage from the newest down."""
     if len(request.targets) != 1:
         raise UsageError("--to-version goes with one index, M-… or R-…", hint="indexpilot history --versions")
     target = request.targets[0]
-    found = _named(ctx, target)
+    found = _named(ctx, target, latest)
     if not found:
         hint = "indexpilot history --versions lists them"
         raise UsageError(f"no versions of {target} are known", hint=hint, code="unknown_id")
@@ -109,14 +108,13 @@ def _wanted(ctx: RunContext, request: RollbackRequest) -> tuple[IndexVersion, tu
     return wanted, line
 
 
-def _named(ctx: RunContext, target: str) -> tuple[IndexVersion, ...]:
+def _named(ctx: RunContext, target: str, latest: Sequence[Event]) -> tuple[IndexVersion, ...]:
     """The versions that the target may mean, those of the newest lineage first."""
     if MUTATION_ID.fullmatch(target):
         which = intents.Which(ids=(int(target[2:]),))
         operations = intents.operations(ctx.look, which, schema=ctx.schema)
         return read_versions(ctx.look, op_ids=[group[0].op_id for group in operations], schema=ctx.schema)
-    if _ADVICE_ID.fullmatch(target):
-        latest = intents.latest(ctx.look, schema=ctx.schema)
+    if ADVICE_ID.fullmatch(target):
         own = [e.op_id for e in latest if e.details.get("recommendation") == f"R-{target[2:].lower()}"]
         return read_versions(ctx.look, op_ids=own, schema=ctx.schema)
     return read_versions(ctx.look, index=split_table(target), schema=ctx.schema)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -10,6 +9,7 @@ from datetime import datetime
 from indexpilot_cli.advise.explain.query import read_create_index
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.plan import existing
+from indexpilot_cli.apply.undo_steps import ADVICE_ID
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of
 from indexpilot_cli.apply.verify.verdict import Verification
@@ -29,7 +29,6 @@ from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import Source
 
 Indexes = tuple[IndexDefinition, ...]
-_ADVICE_ID = re.compile(r"[Rr]-[0-9A-Fa-f]+")
 
 
 def read_variant(texts: Sequence[str], source: Source, schema: str) -> Indexes:
@@ -38,7 +37,7 @@ def read_variant(texts: Sequence[str], source: Source, schema: str) -> Indexes:
 
 
 def _definition(text: str, source: Source, schema: str) -> IndexDefinition:
-    if _ADVICE_ID.fullmatch(text) is None:
+    if ADVICE_ID.fullmatch(text) is None:
         return read_create_index(text, source.catalog)
     assert source.session is not None
     found = plans.find_recommendation(source.session, text, schema=schema).recommendation
