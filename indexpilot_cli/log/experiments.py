@@ -148,10 +148,10 @@ def forget(session: Session, experiment: Experiment, *, schema: str = SCHEMA) ->
     session.execute(question(session, "log/experiment_forget", schema), {"id": experiment.id})
 
 
-def windows(session: Session, experiment: Experiment, *, schema: str = SCHEMA) -> tuple[tuple[str, Any], ...]:
-    """What was kept of each window, with its variant, in the order they ended."""
+def windows(session: Session, experiment: Experiment, *, schema: str = SCHEMA) -> tuple[Mapping[str, Any], ...]:
+    """What was kept of each window, in the order they ended."""
     rows = session.rows(question(session, "log/experiment_windows", schema), {"id": experiment.id})
-    return tuple((row.variant, row.details_json) for row in rows)
+    return tuple(row.details_json for row in rows)
 
 
 def add_outcomes(

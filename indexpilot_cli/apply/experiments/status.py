@@ -61,8 +61,8 @@ def indexes_of(experiment: Experiment, variant: str) -> tuple[IndexDefinition, .
 
 def measured_windows(session: Session, experiment: Experiment, schema: str) -> tuple[MeasuredWindow, ...]:
     """What was measured so far."""
-    rows = experiments.windows(session, experiment, schema=schema)
-    return tuple(from_json(MeasuredWindow, details["window"]) for _, details in rows)
+    kept = experiments.windows(session, experiment, schema=schema)
+    return tuple(from_json(MeasuredWindow, details["window"]) for details in kept)
 
 
 def report_of(session: Session, experiment: Experiment, schema: str) -> ExperimentReport:
