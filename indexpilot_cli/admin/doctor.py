@@ -267,7 +267,7 @@ def open_checks(found: Iterable[Pending]) -> Iterator[Check]:
 
 def drift_checks(source: Source, schema: str) -> Iterator[Check]:
     """One line for each index of ours that others dropped, renamed or rebuilt since, of which the log is to be told."""
-    if source.session is None or source.capabilities is None or source.capabilities.metadata_version is None:
+    if source.session is None or not source.is_initialised:
         return
     for drift in drifted(source.session, schema):
         text = f"M-{drift.before.id} {drift.before.index.short}: {drift.text}, and the log does not say so yet"
@@ -313,8 +313,7 @@ def _settled(report: MutationReport) -> Check:
 
 def observation_checks(source: Source) -> Iterator[Check]:
     """One line for each index whose verdict is still open; nothing is decided here, and nothing written."""
-    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
-    if source.session is None or not initialised:
+    if source.session is None or not source.is_initialised:
         return
     try:
         found = statistics.look(source.session, source.catalog, source.connection.metadata_schema)

@@ -313,8 +313,7 @@ def without_taken_back(proposal: Proposal, source: Source) -> Proposal:
 
 def reasons_against(source: Source) -> Mapping[str, str]:
     """Why and when, by recommendation id; empty without a log to read."""
-    initialised = source.capabilities is not None and source.capabilities.metadata_version is not None
-    if source.session is None or not initialised:
+    if source.session is None or not source.is_initialised:
         return {}
     from indexpilot_cli.log import intents
 

@@ -172,12 +172,8 @@ def _seen(plan: Plan) -> int:
 
 def _counted(plan: Plan, source: Source, record: Record) -> None:
     """Tell ``explain_statistics`` how much of the workload the planner has seen."""
-    if record.enabled and _initialised(source):
+    if record.enabled and source.is_initialised:
         explains.add(source.connection, "recommend", _seen(plan), len(not_looked_at(plan.skipped)), plan.seconds)
-
-
-def _initialised(source: Source) -> bool:
-    return source.capabilities is not None and source.capabilities.metadata_version is not None
 
 
 def keep_plan(plan: Plan, source: Source, record: Record) -> tuple[Warn, ...]:
@@ -188,7 +184,7 @@ def keep_plan(plan: Plan, source: Source, record: Record) -> tuple[Warn, ...]:
         planfile.keep(plan)
     except OSError as error:
         return (Warn("not_kept", plan.id, f"the plan could not be kept for explain: {error.strerror}"),)
-    return _stored(plan, source.connection) if _initialised(source) else ()
+    return _stored(plan, source.connection) if source.is_initialised else ()
 
 
 def _stored(plan: Plan, connection: Connection) -> tuple[Warn, ...]:

@@ -320,7 +320,6 @@ def _tenants(source: Source) -> int | None:
     for table in source.catalog.tables:
         if table.name.name == "tenants" and table.rows >= 1:
             return round(table.rows)
-    capabilities = source.capabilities
-    if source.session is None or capabilities is None or capabilities.metadata_version is None:
+    if source.session is None or not source.is_initialised:
         return None
     return len(genome.profile_tenants(source.session, schema=source.connection.metadata_schema)) or None

@@ -229,7 +229,7 @@ def look_at_counters(source: Source, request: LifecycleRequest, progress: Progre
     schema = request.connection.metadata_schema
     primary = look(source.session, schema)
     standbys = [look_at_standby(request.connection, dsn, primary, source.catalog.database) for dsn in request.standbys]
-    if not _initialised(source):
+    if not source.is_initialised:
         return Seen((primary, *standbys))
     try:
         before = earlier(source.session, schema, primary.cluster)
@@ -239,13 +239,9 @@ def look_at_counters(source: Source, request: LifecycleRequest, progress: Progre
     return Seen((primary, *standbys), before)
 
 
-def _initialised(source: Source) -> bool:
-    return source.capabilities is not None and source.capabilities.metadata_version is not None
-
-
 def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
     """Keep what was seen for later runs; why that failed."""
-    if not seen.looks or not request.record.enabled or not _initialised(source):
+    if not seen.looks or not request.record.enabled or not source.is_initialised:
         return None
     _, warning = keep(request.connection, seen.looks)
     return warning
@@ -265,7 +261,7 @@ def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: Fold
     session = source.session
     if session is None:
         return facts
-    events = _events(session, request.connection.metadata_schema) if _initialised(source) else None
+    events = _events(session, request.connection.metadata_schema) if source.is_initialised else None
     return replace(
         facts,
         usage=usage_of([one.snapshot for one in seen.looks], seen.before),

@@ -35,6 +35,11 @@ class Source:
     siblings: Siblings | None = None
 
     @property
+    def is_initialised(self) -> bool:
+        """Whether IndexPilot's tables are there, as far as the role can see."""
+        return self.capabilities is not None and self.capabilities.metadata_version is not None
+
+    @property
     def is_offline(self) -> bool:
         """Whether there is no catalog at all: the statements are all that is known."""
         return self.session is None and self.snapshot is None

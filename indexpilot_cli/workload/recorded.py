@@ -151,7 +151,7 @@ def recorded_workload(
     Raises PrerequisiteError before ``init``.
     """
     assert source.session is not None
-    if source.capabilities is None or source.capabilities.metadata_version is None:
+    if not source.is_initialised:
         raise PrerequisiteError(
             "nothing is recorded: IndexPilot's tables are not there", hint="indexpilot init", code="not_initialised"
         )
