@@ -43,32 +43,31 @@ def places_of(sizes: Mapping[IndexDefinition, SizeEstimate], siblings: Siblings 
 
 def _places(definition: IndexDefinition, size: SizeEstimate, siblings: Siblings) -> Iterator[SiblingPlace]:
     members = siblings.tables(definition.table)
-    rows = next(_rows(t, members) for t in members if t.name == definition.table) or 1.0
+    known = [t for t in members if t.tuples >= 0 and t.pages]
+    in_known, pages_of_known = sum(t.tuples for t in known), sum(t.pages for t in known) or 1
+
+    def rows_of(table: Table) -> float:
+        """As far as they are known; of a table never analyzed by its pages, as dense as the others."""
+        return table.tuples if table.tuples >= 0 else table.pages * in_known / pages_of_known
+
+    rows = next(rows_of(t) for t in members if t.name == definition.table) or 1.0
     for table in members:
         own = moved(definition, table.name.schema)
         if covered_by(own, table.indexes) is None:
-            pages = max(_LEAST.get(own.method, 1), math.ceil(size.pages * _rows(table, members) / rows))
+            pages = max(_LEAST.get(own.method, 1), math.ceil(size.pages * rows_of(table) / rows))
             yield SiblingPlace(table, own, pages * BLOCK)
-
-
-def _rows(table: Table, members: Sequence[Table]) -> float:
-    """The rows as far as they are known; of a table never analyzed by its pages, as dense as the others."""
-    if table.tuples >= 0:
-        return table.tuples
-    known = [t for t in members if t.tuples >= 0 and t.pages]
-    return table.pages * sum(t.tuples for t in known) / (sum(t.pages for t in known) or 1)
 
 
 def wanted_somewhere(
     candidates: Sequence[Candidate], places: Places
 ) -> tuple[tuple[Candidate, ...], tuple[Rejection, ...]]:
     """The candidates that some schema lacks, and those that all have as rejections."""
-    there = [c for c in candidates if places.get(c.definition) == ()]
     told = (
         Rejection(summary(c.definition), "exists", "every schema has it", c.definition, templates=c.templates)
-        for c in there
+        for c in candidates
+        if places.get(c.definition) == ()
     )
-    return tuple(c for c in candidates if c not in there), tuple(told)
+    return tuple(c for c in candidates if places.get(c.definition) != ()), tuple(told)
 
 
 def in_each(

@@ -222,6 +222,9 @@ def structure(index: Index) -> IndexDefinition:
 
 def moved(definition: IndexDefinition, schema: str) -> IndexDefinition:
     """The definition for the table of that name in another schema; types and functions of its own schema move along."""
+    table = QualifiedName(schema, definition.table.name)
+    if definition.predicate is None and all(k.expression is None for k in definition.keys):
+        return replace(definition, table=table)
     own, there = definition.table.schema, f"{quote_identifier(schema)}." if schema else ""
     # Texts of literals are passed over: what is in quotes is no name.
     pattern = re.compile(rf"('(?:[^']|'')*')|(?<![\w\"$.]){re.escape(quote_identifier(own))}\.")
@@ -232,10 +235,6 @@ def moved(definition: IndexDefinition, schema: str) -> IndexDefinition:
     def key(item: IndexKey) -> IndexKey:
         return replace(item, expression=text(item.expression), operator_class=text(item.operator_class))
 
-    table = QualifiedName(schema, definition.table.name)
-    plain = definition.predicate is None and all(k.expression is None for k in definition.keys)
-    if plain:
-        return replace(definition, table=table)
     return replace(definition, table=table, keys=tuple(map(key, definition.keys)), predicate=text(definition.predicate))
 
 
