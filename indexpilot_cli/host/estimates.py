@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, TypedDict
 
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Table
@@ -267,20 +268,15 @@ def _explained(session: Session, statement: Plannable) -> PlannedStatement:
 
 def _indexes(catalog: Catalog, field: _Field) -> Iterator[QualifiedName]:
     """The indexes of the table, and of its parts, that begin with the field or with an expression of it."""
+    from indexpilot_cli.methods.partitioned import upwards
     from indexpilot_cli.sql.normal import columns
 
-    for table in _family(catalog, _table(catalog, field)):
-        for index in table.indexes:
-            key = index.definition.keys[0]
-            if field.name in ({key.column} if key.expression is None else columns(key.expression)):
-                yield index.name
-
-
-def _family(catalog: Catalog, table: Table) -> Iterator[Table]:
-    yield table
-    for child in catalog.tables:
-        if child.parent == table.name:
-            yield from _family(catalog, child)
+    whole = _table(catalog, field).name
+    family = (t for t in catalog.tables if whole in upwards(t.name, catalog))
+    for index in chain.from_iterable(t.indexes for t in family):
+        key = index.definition.keys[0]
+        if field.name in ({key.column} if key.expression is None else columns(key.expression)):
+            yield index.name
 
 
 def _table(catalog: Catalog, field: _Field) -> Table:
