@@ -34,6 +34,7 @@ from indexpilot_cli.core.workload import (
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.snapshot.source import Source
+from indexpilot_cli.sql.ddl.words import constant
 from indexpilot_cli.sql.expressions import CONSTANT
 from indexpilot_cli.sql.normal import tree_of
 from indexpilot_cli.sql.parser import (
@@ -41,7 +42,6 @@ from indexpilot_cli.sql.parser import (
     Statement,
     bind,
     deparse,
-    deparse_expression,
     parameters,
     parse,
     renumber,
@@ -52,7 +52,6 @@ from indexpilot_cli.workload.predicates.blocks import relation_uses
 OTHER_TENANT = "other_tenant"
 _NUMBER = re.compile(r"-?\d+")
 _COMPARED = (AtomKind.EQUAL, AtomKind.IN)
-_LITERAL = re.compile(r"E?'((?:[^']|'')*)'(?:::.*)?|(-?\d+)(?:::.*)?|CAST\('((?:[^']|'')*)' AS .*\)", re.DOTALL)
 _KINDS = frozenset(("AEXPR_OP", "AEXPR_IN", "AEXPR_OP_ANY"))
 
 Columns = Mapping[QualifiedName, str]
@@ -166,9 +165,11 @@ def _compared(node: Node, names: frozenset[str]) -> Iterator[str]:
 
 def _constants(node: Node) -> Iterator[str]:
     for item in node.children("items") if node.kind == "List" else (node,):
-        found = _LITERAL.fullmatch(deparse_expression(item)) if item.kind in ("A_Const", "TypeCast") else None
-        if found is not None:
-            text = next(part for part in found.groups() if part is not None).replace("''", "'")
+        inner: Node | None = item
+        while inner is not None and inner.kind == "TypeCast":
+            inner = inner.child("arg")
+        text = constant(inner) if inner is not None and inner.kind == "A_Const" else None
+        if text is not None:
             yield from text.strip("{}").split(",") if text.startswith("{") else (text,)
 
 
