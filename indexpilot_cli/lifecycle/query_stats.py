@@ -134,18 +134,17 @@ def look_at_table(session: Session, schema: str) -> StatisticsTable:
     return StatisticsTable(schema, row.partitioned, row.guarded, owner, tuple(row.dependents), parts, row.now)
 
 
-def prune(open_session: OpenSession, keep_days: float, schema: str, *, exact: bool = True) -> int:
+def prune(open_session: OpenSession, keep_days: float, schema: str) -> int:
     """Delete what is older; gives how many rows. Whole parts are dropped, the rest goes in batches, each by itself.
 
-    Not ``exact``: of a part whose rows will all be too old one day nothing is deleted before that. Raises ValueError
-    for a negative number of days.
+    Raises ValueError for a negative number of days.
     """
     if not keep_days >= 0:
         raise ValueError("keep_days must not be negative")
     with open_session() as session:
         table = look_at_table(session, schema)
         cutoff = _cutoff(table, keep_days)
-        steps = tuple(_removals(session, table, cutoff, exact=exact))
+        steps = tuple(_removals(session, table, cutoff, exact=True))
     return sum(step.rows or 0 for step in _removed(open_session, schema, cutoff, steps))
 
 
@@ -175,6 +174,7 @@ def _period(table: StatisticsTable, request: StatisticsRequest) -> PartitionPeri
 def _removals(
     session: Session, table: StatisticsTable, cutoff: datetime, *, exact: bool = False
 ) -> Iterator[StatisticsStep]:
+    """Not ``exact``: of a part whose rows will all be too old one day nothing is deleted before that."""
     for part in table.parts:
         if part.expired(cutoff):
             rows = _old(session, table.schema, part.name, cutoff)[0]
