@@ -39,13 +39,17 @@ class StatisticsAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatisticsStep:
-    """One step: ``part`` is the table it is about, ``rows`` how many go (or went), ``sql`` what runs."""
+    """One step: ``part`` is the table it is about, ``rows`` how many go (or went), ``sql`` what runs.
+
+    ``last`` is the greatest key of those that go in batches.
+    """
 
     action: StatisticsAction
     part: str
     text: str
     rows: int | None = None
     sql: tuple[str, ...] = ()
+    last: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,10 +185,10 @@ def _removals(
             sql = (partitions.drop_statement(table.schema, part.name),)
             yield StatisticsStep(StatisticsAction.DROP, part.name, "all its rows are too old", rows, _texts(sql))
         elif part.mixed(cutoff) or (exact and part.since is not None and part.since < cutoff):
-            rows = _old(session, table.schema, part.name, cutoff)[0]
+            rows, last = _old(session, table.schema, part.name, cutoff)
             if rows:
                 text = f"rows before {cutoff.astimezone(UTC):%Y-%m-%d %H:%M}Z, in batches of {_BATCH:,}"
-                yield StatisticsStep(StatisticsAction.DELETE, part.name, text, rows)
+                yield StatisticsStep(StatisticsAction.DELETE, part.name, text, rows, last=last)
 
 
 def _additions(session: Session, table: StatisticsTable, period: PartitionPeriod) -> Iterator[StatisticsStep]:
@@ -238,18 +242,16 @@ def _removed(
                 _locked(session, step.sql)
             yield step
         elif step.action is StatisticsAction.DELETE:
-            yield replace(step, rows=sum(_batches(open_session, schema, step.part, cutoff)))
+            yield replace(step, rows=sum(_batches(open_session, schema, step, cutoff)))
 
 
-def _batches(open_session: OpenSession, schema: str, part: str, cutoff: datetime) -> Iterator[int]:
+def _batches(open_session: OpenSession, schema: str, step: StatisticsStep, cutoff: datetime) -> Iterator[int]:
     """How many rows each batch deleted. By the key, as a batch need not pass what the ones before it left dead."""
-    with open_session() as session:
-        _, last = _old(session, schema, part, cutoff)
-    after = -1
+    after, last = -1, step.last
     while last is not None and after < last:
         values = {"after": after, "last": last, "cutoff": cutoff, "most": _BATCH}
         with open_session() as session:
-            (done,) = session.rows(_question(session, "lifecycle/stats_prune", schema, part), values)
+            (done,) = session.rows(_question(session, "lifecycle/stats_prune", schema, step.part), values)
         yield done.rows
         after = last if done.last is None else done.last
 
