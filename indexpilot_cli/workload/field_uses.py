@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -54,12 +53,11 @@ class StatementUses:
 class FieldCatalog:
     """The tables of the genome catalog, as the predicates of statements are read with.
 
-    ``repeated`` are names that tables of several schemas have, ``ambiguous`` those of them that an unqualified name
-    does not tell apart: none of the tables is on the search path.
+    ``ambiguous`` are names that tables of several schemas have, none of them on the search path: an unqualified name
+    does not tell them apart.
     """
 
     catalog: Catalog
-    repeated: frozenset[str]
     ambiguous: frozenset[str]
 
 
@@ -76,9 +74,9 @@ def field_catalog(fields: Iterable[GenomeField], search_path: Sequence[str]) -> 
         columns.append(Column(field.name, len(columns) + 1, field.type, short, "A" if short.endswith("[]") else "U"))
     found = tuple(Table(name, "r", tuple(columns)) for name, columns in tables.items())
     path = dict.fromkeys((*search_path, *sorted(name.schema for name in tables)))
-    repeated = frozenset(name for name, count in Counter(name.name for name in tables).items() if count > 1)
+    catalog = Catalog(0, "", found, search_path=tuple(path))
     reached = {name.name for name in tables if name.schema in search_path}
-    return FieldCatalog(Catalog(0, "", found, search_path=tuple(path)), repeated, repeated - reached)
+    return FieldCatalog(catalog, frozenset(name.name for name in tables if catalog.is_shared(name.name)) - reached)
 
 
 def field_uses(text: str, known: FieldCatalog) -> StatementUses | Unread:
@@ -93,7 +91,7 @@ def field_uses(text: str, known: FieldCatalog) -> StatementUses | Unread:
         return Unread("ambiguous", f"several schemas have {unclear[0]}")
     relations = relation_uses(statement, known.catalog)
     looked_up = [_looked_up(relation, known.catalog.table(relation.table)) for relation in relations]
-    of_relations = (_of_relation(r, found, known.repeated) for r, found in zip(relations, looked_up, strict=True))
+    of_relations = (_of_relation(r, found, known.catalog) for r, found in zip(relations, looked_up, strict=True))
     uses = dict.fromkeys(chain.from_iterable(of_relations))
     missing = any(known.catalog.resolve(name, schema) is None for name, schema in named)
     unsaid = any(None in found for found in looked_up)
@@ -132,10 +130,10 @@ def _field(atom: Atom, table: Table | None) -> str | None:
 
 
 def _of_relation(
-    relation: RelationUse, looked_up: Sequence[tuple[str, str] | None], repeated: frozenset[str]
+    relation: RelationUse, looked_up: Sequence[tuple[str, str] | None], catalog: Catalog
 ) -> Iterator[FieldUse]:
     name = relation.table
-    title = f"{name.schema}.{name.name}" if name.name in repeated else name.name
+    title = f"{name.schema}.{name.name}" if catalog.is_shared(name.name) else name.name
     found = [FieldUse(title, *pair) for pair in looked_up if pair is not None]
     if relation.limited:
         found += [FieldUse(title, key.column, "order") for key in relation.order_by if key.column]
