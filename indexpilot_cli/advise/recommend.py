@@ -101,15 +101,16 @@ def _folded(source: Source, request: RecommendRequest, progress: Progress) -> tu
     """The workload, of the tenants asked for where there are some; those that are schemas become part of the filter."""
     workloads = read_workload(source, request.workload, progress)
     progress.stage("folding statements into templates")
-    everything, tenants, guessed = fold_read(workloads, source, request.workload), request.tenants, False
+    catalog, tenants, guessed = source.catalog, request.tenants, False
+    everything = fold_read(workloads, catalog, request.workload)
     if not tenants:
-        return request, touching(everything, source, request.filter, workloads)
-    if {*tenants} <= {t.name.schema for t in source.catalog.tables}:
+        return request, touching(everything, catalog, request.filter)
+    if {*tenants} <= {t.name.schema for t in catalog.tables}:
         request = replace(request, filter=replace(request.filter, schemas=tenants), tenants=())
         mine = everything
     else:
         mine, guessed = _of_tenants(source, request, workloads, everything)
-    mine = touching(mine, source, request.filter, workloads)
+    mine = touching(mine, catalog, request.filter)
     return request, replace(mine, notes=(share_note(tenants, mine, everything, guessed=guessed), *mine.notes))
 
 
@@ -119,7 +120,7 @@ def _of_tenants(
     """The tenants' part of the workload, and whether some of it is known by their share of the rows only."""
     choice = choose_tenants(workloads, everything.templates, source.catalog, request.tenants)
     recorded = [_recorded_of(w, source, request) for w in workloads]
-    own, unknown = (fold_read(w, source, request.workload) for w in split_by_values(recorded, choice))
+    own, unknown = (fold_read(w, source.catalog, request.workload) for w in split_by_values(recorded, choice))
     guessed = with_tenants_values(unknown, choice)
     return tenants_together(own, guessed), bool(guessed.templates)
 

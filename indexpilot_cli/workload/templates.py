@@ -29,9 +29,12 @@ TypesOf = Callable[[str], Sequence[str] | None]
 def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
     """The workload as templates that touch a wanted table, in order of weight. Without any catalog the tables are those
     that the statements name."""
+    from indexpilot_cli.workload.sketch import sketched
+
     workloads = read_workload(source, request, progress)
     progress.stage("folding statements into templates")
-    return touching(fold_read(workloads, source, request), source, wanted, workloads)
+    catalog = sketched(workloads) if source.is_offline else source.catalog
+    return touching(fold_read(workloads, catalog, request), catalog, wanted)
 
 
 def read_workload(source: Source, request: WorkloadRequest, progress: Progress) -> tuple[Workload, ...]:
@@ -44,26 +47,18 @@ def read_workload(source: Source, request: WorkloadRequest, progress: Progress) 
     return workloads if siblings is None else tuple(on_representatives(w, source.catalog, siblings) for w in workloads)
 
 
-def fold_read(workloads: Sequence[Workload], source: Source, request: WorkloadRequest) -> FoldedWorkload:
+def fold_read(workloads: Sequence[Workload], catalog: Catalog, request: WorkloadRequest) -> FoldedWorkload:
     """The templates of what was read, in order of weight."""
     from indexpilot_cli.workload.fold import fold
 
-    return fold(workloads, _catalog(source, workloads), min_calls=request.min_calls, min_ms=request.min_total_ms)
+    return fold(workloads, catalog, min_calls=request.min_calls, min_ms=request.min_total_ms)
 
 
-def _catalog(source: Source, workloads: Sequence[Workload]) -> Catalog:
-    from indexpilot_cli.workload.sketch import sketched
-
-    return sketched(workloads) if source.is_offline else source.catalog
-
-
-def touching(
-    folded: FoldedWorkload, source: Source, wanted: TableFilter, workloads: Sequence[Workload]
-) -> FoldedWorkload:
+def touching(folded: FoldedWorkload, catalog: Catalog, wanted: TableFilter) -> FoldedWorkload:
     """The templates that touch a wanted table."""
     if wanted == TableFilter():
         return folded
-    names = {t.name for t in wanted_tables(_catalog(source, workloads), wanted)}
+    names = {t.name for t in wanted_tables(catalog, wanted)}
     return replace(folded, templates=tuple(t for t in folded.templates if names.intersection(t.relations)))
 
 
