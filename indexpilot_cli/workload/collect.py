@@ -33,17 +33,14 @@ def collect(source: Source, request: WorkloadRequest) -> tuple[Workload, ...]:
     can be read. Raises UsageError for files that cannot be read and for a request that no source can answer.
     """
     found: list[Workload] = []
-    recorded: tuple[Workload, ...] = ()
+    recorded = (_recorded(source, request),) if request.source is SourceKind.QUERY_STATS else ()
     if request.queries:
         statements = tuple(ObservedStatement(text, origin="--query") for text in request.queries)
         found.append(Workload(SourceKind.SQL, statements))
-    if request.source is SourceKind.QUERY_STATS:
-        recorded = (_recorded(source, request),)
-        found += () if request.files or request.queries else _also_observed(source)
     if request.files:
         found += [_read_file(name, request, source) for name in request.files]
-    elif not request.queries and request.source is not SourceKind.QUERY_STATS:
-        found.append(_observed(source, request))
+    elif not request.queries:
+        found += _also_counted(source) if recorded else (_observed(source, request),)
     # Recorded rows hold no text of a statement: what is skipped of them is told in words of ours.
     return (*recorded, *map(without_utilities, found))
 
@@ -71,19 +68,20 @@ def _observed(source: Source, request: WorkloadRequest) -> Workload:
         if source.snapshot.workload is None:
             raise UsageError("the snapshot holds no workload", hint="give SQL or log files as arguments")
         return source.snapshot.workload
+    return _counted(source)
+
+
+def _also_counted(source: Source) -> Iterator[Workload]:
+    """What the server counted, where it counts and lets us read."""
+    with suppress(PrerequisiteError):
+        yield _counted(source)
+
+
+def _counted(source: Source) -> Workload:
     from indexpilot_cli.db.statements import read_statements
 
     assert source.session is not None
     return read_statements(source.session, with_paths=source.siblings is not None)
-
-
-def _also_observed(source: Source) -> Iterator[Workload]:
-    """What the server counted, where it counts and lets us read."""
-    from indexpilot_cli.db.statements import read_statements
-
-    assert source.session is not None
-    with suppress(PrerequisiteError):
-        yield read_statements(source.session, with_paths=source.siblings is not None)
 
 
 def _recorded(source: Source, request: WorkloadRequest) -> Workload:
