@@ -49,6 +49,13 @@ def fill(dsn, rows=100_000):
         metadata.migrate(session)
 
 
+def sql(dsn, text, values=None):
+    """The rows that the statement gives; it commits by itself."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.execute(text, values)
+        return cursor.fetchall() if cursor.description else []
+
+
 def definition(*columns, table=ORDERS, **more):
     keys = tuple(c if isinstance(c, IndexKey) else IndexKey(c) for c in columns)
     return IndexDefinition(table, keys, **more)

@@ -20,7 +20,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.lifecycle import lifecycle
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import plans
-from tests.server.applying import look, outcomes, recommendation, run_apply, run_rollback
+from tests.server.applying import look, outcomes, recommendation, run_apply, run_rollback, sql
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, holding, seen
 from tests.server.test_apply_kill import child, exit_code
 
@@ -48,12 +48,6 @@ SELECT i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid
     (SELECT max(a.attstattarget) FROM pg_attribute a WHERE a.attrelid = i.indexrelid)
 FROM pg_index i WHERE i.indrelid::regclass::text !~ '^(pg_|indexpilot)' ORDER BY 1
 """
-
-
-def sql(dsn, text):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(text)
-        return cursor.fetchall() if cursor.description else []
 
 
 def find(dsn, **asked):

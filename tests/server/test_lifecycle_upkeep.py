@@ -20,7 +20,7 @@ from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.lifecycle import lifecycle
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import intents
-from tests.server.applying import outcomes, run_apply, run_rollback
+from tests.server.applying import outcomes, run_apply, run_rollback, sql
 from tests.server.requesting import queries
 from tests.server.test_apply_kill import child
 
@@ -40,12 +40,6 @@ STATEMENTS = (
     """SELECT shop, kind, count(*) FROM "Odd place"."Sites" GROUP BY shop, kind""",
     """SELECT count(*) FROM "Odd place"."Sites" WHERE id = 7 AND shop = 8""",
 )
-
-
-def sql(dsn, text):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(text)
-        return cursor.fetchall() if cursor.description else []
 
 
 def find(dsn, *statements, states=("statistics_missing",), **asked):

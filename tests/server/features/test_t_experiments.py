@@ -22,7 +22,7 @@ from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 from indexpilot_cli.host import experiments
 from indexpilot_cli.log import intents
 from tests.server import applying
-from tests.server.applying import outcomes, refuse, request
+from tests.server.applying import outcomes, refuse, request, sql
 from tests.server.test_apply_kill import child, exit_code
 from tests.servers import new_database
 
@@ -37,12 +37,6 @@ def shop(pg):
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements SCHEMA public")
         yield dsn
-
-
-def sql(dsn, text):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(text)
-        return cursor.fetchall() if cursor.description else []
 
 
 def table(dsn, name, rows=10):

@@ -18,7 +18,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.log import intents, plans
 from tests.server import applying
-from tests.server.applying import definition, keep_plan, outcomes, run_apply, run_rollback
+from tests.server.applying import definition, keep_plan, outcomes, run_apply, run_rollback, sql
 from tests.server.test_apply_kill import child, exit_code
 from tests.servers import new_database
 
@@ -36,12 +36,6 @@ def shop(pg):
     with new_database(pg) as dsn:
         applying.fill(dsn, 10)
         yield dsn
-
-
-def sql(dsn, text, values=None):
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(text, values)
-        return cursor.fetchall() if cursor.description else []
 
 
 def table(dsn, name, schema="public", more=""):
