@@ -115,9 +115,18 @@ def looked(dsn, texts):
 def busy():
     """Seconds of CPU of this process, of the server and of the twins, as far as they live or were waited for."""
     mine = psutil.Process()
-    servers = {p for p in psutil.process_iter() if p.name().startswith("postgres")}
+    return cpu_of({mine, *mine.children(recursive=True), *servers()})
+
+
+def servers():
+    """The processes of all servers on this machine."""
+    return {p for p in psutil.process_iter(["name"]) if (p.info["name"] or "").startswith("postgres")}
+
+
+def cpu_of(processes):
+    """Their seconds of CPU, with those of children that they waited for; nothing of one that has ended."""
     found = 0.0
-    for process in {mine, *mine.children(recursive=True), *servers}:
+    for process in processes:
         with contextlib.suppress(psutil.Error):
             times = process.cpu_times()
             found += times.user + times.system + times.children_user + times.children_system

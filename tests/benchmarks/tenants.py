@@ -15,10 +15,10 @@ import tempfile
 import time
 from contextlib import nullcontext
 
-import psutil
 import psycopg
 
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from tests.benchmarks.lifecycle_scale import cpu_of, servers
 from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
 
 FIELDS = "id int PRIMARY KEY, tenant_id int, a text, b text, c int, d timestamptz, e numeric, f text"
@@ -60,26 +60,13 @@ def python(dsn, call):
     subprocess.run([sys.executable, "-c", text], check=True, stdout=subprocess.DEVNULL)
 
 
-def server_seconds():
-    found = 0.0
-    for process in psutil.process_iter():
-        try:
-            if process.name().startswith("postgres"):
-                times = process.cpu_times()
-                found += times.user + times.system + times.children_user + times.children_system
-        except psutil.Error:
-            continue
-    return found
-
-
 def measured(name, limit, work):
-    before, server, began = os.times(), server_seconds(), time.monotonic()
+    before, server, began = os.times(), cpu_of(servers()), time.monotonic()
     work()
     seconds, after = time.monotonic() - began, os.times()
     mine = after.children_user + after.children_system - before.children_user - before.children_system
-    print(
-        f"{name:28} {seconds:6.2f} s  (CPU {mine:5.2f} s, server {server_seconds() - server:5.2f} s)  limit {limit} s"
-    )
+    theirs = cpu_of(servers()) - server
+    print(f"{name:28} {seconds:6.2f} s  (CPU {mine:5.2f} s, server {theirs:5.2f} s)  limit {limit} s")
 
 
 def main():
