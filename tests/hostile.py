@@ -197,7 +197,7 @@ CONTENTS = (
 def payloads() -> list[str]:
     """Every text, by kind, each once."""
     kinds = (
-        [b.replace("{}", c) for b in BREAKOUTS for c in COMMANDS[:1]],
+        [breakout.replace("{}", COMMANDS[0]) for breakout in BREAKOUTS],
         broken_out(),
         ODD,
         TYPES,
