@@ -71,7 +71,7 @@ class StatisticsPart:
 
 
 def period_of(parts: Sequence[StatisticsPart]) -> PartitionPeriod:
-    """The period by which the newest parts were made."""
+    """The longest period that one of the parts lasts: the first one made may have begun within a period."""
     lengths = [p.until - p.since for p in parts if p.since is not None and p.until is not None]
     longest = max(lengths, default=timedelta(days=30))
     if longest <= timedelta(days=1):
