@@ -1,0 +1,183 @@
+"""PGM-index: how regular keys are, and how regularly they lie in the table, measured instead of believed.
+
+Ferragina and Vinciguerra, "The PGM-index: a fully-dynamic compressed learned index with provable worst-case bounds",
+PVLDB 13(8), 2020, https://arxiv.org/abs/1910.06169. The citation is right; "2-10x faster, 50-80 % smaller", as one
+reads elsewhere, is not a claim of the paper and hangs on the data.
+
+PostgreSQL has no such index. What is used of it: the lines of bounded error over keys (``segments``: what a learned
+index would take, a report only), and the same question about key and page, which BRIN lives by: ranges of whole pages
+are read, the summaries that each operator class would keep are made, and the workload's conditions are counted against
+them (``ranges``, ``predict``). BRIN candidates are added, changed or removed by what they would read, and priced by it
+(``repriced``), where the planner goes by the correlation alone.
+
+What cannot be told: later rows in old ranges (they widen summaries), ranges that autosummarize has not come to, and
+a few far values that none of the sampled ranges holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.pgm_index.predict import (
+    BrinPrediction,
+    BrinQuestion,
+    layout,
+    pages_per_range,
+    predicted,
+    predictions,
+    questions,
+)
+from indexpilot_cli.algorithms.pgm_index.repriced import RepricedEstimator
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, Proposal, Reason, Rejection
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect
+from indexpilot_cli.core.samples import KeyRange
+
+_LEAST_PAGES = 1280  # 10 MB: below, everything is read as quickly
+_CANNOT_TELL = "rows that come later in old ranges; ranges that are not summarised yet"
+
+
+class PgmIndex(Algorithm):
+    """See the module."""
+
+    name = "pgm_index"
+    title = "BRIN indexes by the pages they would read"
+    source = "Ferragina and Vinciguerra, PVLDB 13(8) 2020, arXiv:1910.06169"
+
+    def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
+        """BRIN candidates as the pages that were read bear them out."""
+        findings: list[AlgorithmFinding] = []
+        for question, ranges, size in _read(study):
+            own = tuple(c for c in proposal.candidates if _is_on(c.definition, question))
+            options = predictions(question, ranges, size, study.catalog)
+            best = options[0] if options else None
+            if best is None:
+                continue
+            spared = 1.0 - best.share.share
+            if spared < study.features.pgm_index.min_suitability:
+                proposal = _without(proposal, own, _rejections(own, best, question))
+                findings += [_finding(best, question, Effect.REMOVED, "not proposed")] if own else []
+            elif own:
+                kept = _candidate(best, question, own)
+                proposal = _without(proposal, own, (), kept)
+                changed = [c for c in own if c.definition != best.definition]
+                if changed:
+                    was = ", ".join(summary(c.definition) for c in changed)
+                    findings.append(_finding(best, question, Effect.RETYPED, f"proposed in place of {was}"))
+            else:
+                proposal, finding = _added(study, proposal, best, question)
+                findings.append(finding)
+        return Found(proposal, tuple(findings))
+
+    def reprice(self, study: Study, candidates: Sequence[Candidate]) -> Found[CostEstimator]:
+        """The planner with the cost of BRIN scans as the pages that were read make it."""
+        shares: dict[tuple[IndexDefinition, object], tuple[float, int]] = {}
+        findings: list[AlgorithmFinding] = []
+        if not any(c.definition.method == BRIN for c in candidates):
+            return Found(study.estimator)
+        for question, ranges, _ in _read(study):
+            for candidate in candidates:
+                definition = candidate.definition
+                known = _is_on(definition, question)
+                prediction = predicted(question, definition, ranges, study.catalog) if known else None
+                if prediction is None:
+                    continue
+                size = pages_per_range(definition)
+                shares |= {(definition, s): (share, size) for s, share in prediction.by_statement.items()}
+                decision = "priced by the pages predicted, not by the correlation"
+                findings.append(_finding(prediction, question, Effect.REPRICED, decision))
+        if not shares:
+            return Found(study.estimator)
+        return Found(RepricedEstimator(study.estimator, shares, study.catalog), tuple(findings))  # type: ignore[arg-type]
+
+
+def _read(study: Study) -> Iterator[tuple[BrinQuestion, Sequence[KeyRange], int]]:
+    """The columns BRIN could serve, with ranges of their table: one statement a table reads them all."""
+    settings = study.features.pgm_index
+    by_table: dict[QualifiedName, list[BrinQuestion]] = {}
+    for question in questions(study.templates, study.catalog, settings.min_rows):
+        if question.table.pages >= _LEAST_PAGES:
+            by_table.setdefault(question.table.name, []).append(question)
+    size, count = layout(settings.pages)
+    for name, asked in by_table.items():
+        ranges = study.samples.ranges(name, [q.column.name for q in asked], size, count)
+        for question in asked:
+            own = ranges.get(question.column.name, ())
+            if any(any(some.units) for some in own):
+                yield question, own, size
+
+
+def _is_on(definition: IndexDefinition, question: BrinQuestion) -> bool:
+    alone = len(definition.keys) == 1 and definition.predicate is None
+    here = definition.table == question.table.name and definition.keys[0].column == question.column.name
+    return definition.method == BRIN and alone and here
+
+
+def _candidate(best: BrinPrediction, question: BrinQuestion, own: Sequence[Candidate] = ()) -> Candidate:
+    reasons: dict[Reason, None] = {}
+    for candidate in own:
+        reasons |= dict.fromkeys(candidate.reasons)
+    templates = question.templates.union(*(c.templates for c in own))
+    return Candidate(best.definition, "brin", templates, (*reasons, _reason(best, question)))
+
+
+def _reason(best: BrinPrediction, question: BrinQuestion) -> Reason:
+    share, correlation = best.share, question.column.statistics.correlation if question.column.statistics else None
+    believed = f"; correlation {correlation:.2f}" if correlation is not None else ""
+    text = (
+        f"a scan reads {share.share:.1%} of the table ({share.low:.1%} to {share.high:.1%},"
+        f" {share.ranges} ranges of pages read{believed})"
+    )
+    return Reason("pages_read", text, "pages")
+
+
+def _finding(best: BrinPrediction, question: BrinQuestion, effect: Effect, decision: str) -> AlgorithmFinding:
+    share = best.share
+    return AlgorithmFinding(
+        PgmIndex.name,
+        "brin",
+        summary(best.definition),
+        effect,
+        decision,
+        (_reason(best, question),),
+        f"{share.low:.1%} to {share.high:.1%} (99 %)",
+        _CANNOT_TELL,
+        statements=1,
+        pages=share.ranges * pages_per_range(best.definition),
+        definition=best.definition,
+    )
+
+
+def _rejections(own: Sequence[Candidate], best: BrinPrediction, question: BrinQuestion) -> Iterator[Rejection]:
+    for candidate in own:
+        detail = f"{_reason(best, question).text}: the planner would take it by the correlation and read them"
+        definition = candidate.definition
+        yield Rejection(summary(definition), "low_selectivity", detail, definition, templates=candidate.templates)
+
+
+def _without(
+    proposal: Proposal, own: Sequence[Candidate], rejected: Iterator[Rejection] | tuple[()], *more: Candidate
+) -> Proposal:
+    kept = tuple(c for c in proposal.candidates if c not in own)
+    return replace(proposal, candidates=(*kept, *more), rejections=(*proposal.rejections, *rejected))
+
+
+def _added(
+    study: Study, proposal: Proposal, best: BrinPrediction, question: BrinQuestion
+) -> tuple[Proposal, AlgorithmFinding]:
+    """A candidate where the planner would use it; a report where it goes by the correlation and would not."""
+    estimator, definition = study.estimator, best.definition
+    refused = estimator.refuses(definition)
+    estimator.set_size(definition, best.index_pages, question.table.rows)
+    statements = list(dict.fromkeys(a.statement for a in question.asked))[:8]
+    asked = [WhatIf(s, frozenset({definition})) for s in statements] if refused is None else []
+    if any(definition in answer.hypothetical for answer in estimator.plan(asked)):
+        candidate = _candidate(best, question)
+        added = replace(proposal, candidates=(*proposal.candidates, candidate))
+        return added, _finding(best, question, Effect.ADDED, "proposed: the correlation alone does not tell of it")
+    decision = f"reported only: {refused or 'the planner goes by the correlation and would not use it'}"
+    return proposal, _finding(best, question, Effect.REPORT_ONLY, decision)
