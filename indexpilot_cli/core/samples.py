@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from indexpilot_cli.core.names import QualifiedName
 
@@ -41,11 +42,35 @@ class PageSample:
         return tuple(found)
 
 
+Keys: TypeAlias = tuple[float, ...]
+UNIT_PAGES = 8  # pages whose keys are kept together: the least range of a BRIN index that is looked at
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRange:
+    """Neighbouring pages read as a whole: for each eight of them the keys of a column (numbers, NULLs left out)."""
+
+    first: int
+    units: tuple[Keys, ...]
+
+
 class Samples(Protocol):
     """Where page samples come from. Each table is read once, when it is first asked for."""
 
     def of(self, table: QualifiedName) -> PageSample | None:
         """The sample; None where there is no server, no right to the rows, or a policy in front of them."""
+        ...
+
+    def ranges(
+        self, table: QualifiedName, columns: Sequence[str], size: int, count: int
+    ) -> Mapping[str, tuple[KeyRange, ...]]:
+        """By column so many ranges of so many whole pages from anywhere in the table, as numbers (times: seconds from
+        1970 on); nothing where there is nothing to read, or of columns whose type has no numbers.
+        """
+        ...
+
+    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:
+        """Up to ``keys`` neighbouring keys as numbers from each start on, for a column that an index has in order."""
         ...
 
 
@@ -55,3 +80,17 @@ class NoSamples(Samples):
     def of(self, table: QualifiedName) -> PageSample | None:  # noqa: ARG002
         """Nothing."""
         return None
+
+    def ranges(
+        self,
+        table: QualifiedName,  # noqa: ARG002
+        columns: Sequence[str],  # noqa: ARG002
+        size: int,  # noqa: ARG002
+        count: int,  # noqa: ARG002
+    ) -> Mapping[str, tuple[KeyRange, ...]]:
+        """Nothing."""
+        return {}
+
+    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:  # noqa: ARG002
+        """Nothing."""
+        return ()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
+from random import Random
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.samples import MOST_PAGES, PageSample, SampledPage, Samples
+from indexpilot_cli.core.samples import MOST_PAGES, UNIT_PAGES, KeyRange, Keys, PageSample, SampledPage, Samples
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
@@ -15,6 +16,7 @@ from indexpilot_cli.errors import IndexPilotError
 # SYSTEM takes each page with the same chance, so their number is random, too: three deviations below the bound.
 _ASKED = 250
 _SEED = 0  # the same pages as long as the table is as it was: the same command gives the same plan
+_RangesKey = tuple[QualifiedName, tuple[str, ...], int, int]
 _LONGEST = 8000  # bytes as stored; longer values would be fetched from elsewhere
 
 
@@ -26,12 +28,60 @@ class PageSamples(Samples):
         self._catalog = catalog
         self._columns = columns
         self._known: dict[QualifiedName, PageSample | None] = {}
+        self._ranges: dict[_RangesKey, Mapping[str, tuple[KeyRange, ...]]] = {}
 
     def of(self, table: QualifiedName) -> PageSample | None:
         """The sample, None where the rows may not be read or have no pages."""
         if table not in self._known:
             self._known[table] = self._read(table)
         return self._known[table]
+
+    def ranges(
+        self, table: QualifiedName, columns: Sequence[str], size: int, count: int
+    ) -> Mapping[str, tuple[KeyRange, ...]]:
+        """See Samples; of a partitioned table those of its largest part."""
+        key = (table, tuple(columns), size, count)
+        if key not in self._ranges:
+            self._ranges[key] = self._read_ranges(*key)
+        return self._ranges[key]
+
+    def _read_ranges(
+        self, name: QualifiedName, columns: tuple[str, ...], size: int, count: int
+    ) -> Mapping[str, tuple[KeyRange, ...]]:
+        table = _largest_part(self._catalog.table(name), self._catalog)
+        numbers = {c: n for c in columns if (n := _number(table, c)) is not None}
+        if table is None or not numbers or table.pages < size:
+            return {}
+        firsts, units = _firsts(table.pages // size, size, count), range(0, size, UNIT_PAGES)
+        starts = (first + unit for first in firsts for unit in units)
+        rows = self._within_limits(_ranges_question(self._session, table.name, tuple(numbers.values()), starts))
+        if rows is None:
+            return {}
+        keys = {row.start: row for row in rows}
+        return {
+            column: tuple(
+                KeyRange(first, tuple(tuple(keys[first + unit][place] or ()) for unit in units)) for first in firsts
+            )
+            for place, column in enumerate(numbers, 1)
+        }
+
+    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:
+        """See Samples."""
+        of = self._catalog.table(table)
+        number = _number(of, column)
+        if of is None or number is None:
+            return ()
+        question = _runs_question(self._session, of, column, number, keys, starts)
+        return tuple(tuple(row.keys or ()) for row in self._within_limits(question) or ())
+
+    def _within_limits(self, question: Composable) -> list[Row] | None:
+        """The answer; None without a right, with a policy or a lock in the way, or when two seconds are gone."""
+        try:
+            with self._session.transaction(rollback=True):
+                self._session.rows("samples/limits")
+                return self._session.rows(question)
+        except IndexPilotError:
+            return None
 
     def _read(self, name: QualifiedName) -> PageSample | None:
         table = self._catalog.table(name)
@@ -42,12 +92,9 @@ class PageSamples(Samples):
         pages = _pages(table, self._catalog)
         if not columns or not pages:
             return None
-        try:
-            with self._session.transaction(rollback=True):
-                self._session.rows("samples/limits")
-                rows = self._session.rows(_question(self._session, table, columns, pages))
-        except IndexPilotError:
-            return None  # no right, a policy, a lock that is not free, two seconds gone: then nothing is known
+        rows = self._within_limits(_question(self._session, table, columns, pages))
+        if rows is None:
+            return None
         return PageSample(name, columns, tuple(_by_page(rows)), pages)
 
 
@@ -81,3 +128,77 @@ def _question(session: Session, table: Table, columns: Sequence[str], pages: int
 def _by_page(rows: Sequence[Row]) -> Iterator[SampledPage]:
     for (part, block), own in groupby(rows, key=lambda row: (row.part, row.block)):
         yield SampledPage(part, block, tuple(tuple(row[2:]) for row in own))
+
+
+# -- keys as numbers
+
+_TIMES = ("date", "timestamp", "timestamptz")
+_PLAIN = ("int2", "int4", "int8", "numeric", "float4", "float8", "oid")
+
+
+def as_number(column: str, base_type: str) -> Composable | None:
+    """A column as double precision: times are seconds from 1970 on. None for types that have no numbers."""
+    if base_type in _PLAIN:
+        return SQL("{}::float8").format(Identifier(column))
+    if base_type in _TIMES:
+        return SQL("extract(epoch FROM {})::float8").format(Identifier(column))
+    return None
+
+
+def _number(table: Table | None, column: str) -> Composable | None:
+    found = table.column(column) if table is not None and table.readable else None
+    return as_number(column, found.base_type) if found is not None else None
+
+
+def _largest_part(table: Table | None, catalog: Catalog) -> Table | None:
+    if table is None or table.kind != "p":
+        return table if table is not None and table.kind in "rm" else None
+    parts = (t for t in catalog.tables if t.parent == table.name and t.is_partition)
+    leaves = (_largest_part(part, catalog) for part in parts)
+    return max((leaf for leaf in leaves if leaf is not None), key=lambda t: t.pages, default=None)
+
+
+def _firsts(ranges: int, size: int, count: int) -> list[int]:
+    """First pages of ranges as BRIN counts them, chosen by chance; always the same of a table of that size."""
+    chosen = range(ranges) if ranges <= count else Random(_SEED).sample(range(ranges), count)
+    return sorted(size * number for number in chosen)
+
+
+def _ranges_question(
+    session: Session, table: QualifiedName, numbers: Sequence[Composable], starts: Iterable[int]
+) -> Composable:
+    known = SQL("pg_catalog.array_agg({number}) FILTER (WHERE {number} IS NOT NULL)")
+    arms = (
+        composed(
+            "samples/range",
+            session.version,
+            keys=SQL(", ").join(known.format(number=number) for number in numbers),
+            table=Identifier(table.schema, table.name),
+            start=Literal(start),
+            first=Literal(f"({start},0)"),
+            end=Literal(f"({start + UNIT_PAGES},0)"),
+            last=Literal(start + UNIT_PAGES - 1),
+        )
+        for start in starts
+    )
+    return SQL(" UNION ALL ").join(arms)
+
+
+def _runs_question(
+    session: Session, table: Table, column: str, number: Composable, keys: int, starts: Sequence[str]
+) -> Composable:
+    kind = next(c.type for c in table.columns if c.name == column)
+    arms = (
+        composed(
+            "samples/run",
+            session.version,
+            key=number,
+            column=Identifier(column),
+            table=Identifier(table.name.schema, table.name.name),
+            start=Literal(start),
+            type=SQL(kind),
+            keys=Literal(keys),
+        )
+        for start in starts
+    )
+    return SQL(" UNION ALL ").join(arms)

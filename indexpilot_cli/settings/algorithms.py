@@ -1,1 +1,17 @@
 """``features.<algorithm>``: the switch of each published algorithm, and what it goes by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from indexpilot_cli.settings.rules import count, share, switch
+
+
+@dataclass(frozen=True, slots=True)
+class PgmIndexSettings:
+    """``features.pgm_index.*``: BRIN indexes by the pages that they would read."""
+
+    enabled: bool = switch("judge BRIN indexes by sampled ranges of pages")
+    min_rows: int = count(100_000, "rows of a table from which its pages are sampled")
+    min_suitability: float = share(0.5, "least share of the table that a BRIN scan has to spare")
+    pages: int = count(300, "pages of a table that may be read; from 480 on ranges of more than 8 are looked at", low=8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from indexpilot_cli.settings.algorithms import PgmIndexSettings
 from indexpilot_cli.settings.rules import count, key, seconds, share, switch
 
 
@@ -62,3 +63,4 @@ class FeatureSettings:
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()
+    pgm_index: PgmIndexSettings = PgmIndexSettings()  # noqa: RUF009  frozen

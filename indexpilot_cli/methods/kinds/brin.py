@@ -28,10 +28,16 @@ _TYPES = {"int2", "int4", "int8", "date", "timestamp", "timestamptz", "numeric",
 _PAGES_PER_RANGE = 32
 
 
-def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field]) -> int:
-    """Pages of a BRIN index: a metapage, the range map  and two bounds per key and range."""
+_MULTI_VALUES, _MULTI_HEADER = 32, 20  # ends of 16 intervals, and SerializedRanges of brin_minmax_multi.c
+
+
+def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field], classes: Sequence[str | None]) -> int:
+    """Pages of a BRIN index: a metapage, the range map and per range and key two bounds, or at most 16 intervals."""
     ranges = max(1, math.ceil(heap_pages / pages_per_range))
-    width = sum(2 * (sum(k.widths) / len(k.widths)) for k in keys)
+    width = 0.0
+    for key, name in zip(keys, classes, strict=True):
+        bound = sum(key.widths) / len(key.widths)
+        width += _MULTI_HEADER + _MULTI_VALUES * bound if "minmax_multi" in (name or "") else 2 * bound
     item = math.ceil((8 + width) / 8) * 8 + 4
     per_page = max(1, int((BLOCK - 24 - 8) // item))
     return 1 + math.ceil(ranges / _REVMAP_ITEMS) + math.ceil(ranges / per_page)
@@ -54,7 +60,8 @@ class BrinKind(IndexKind):
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
-        return BuiltSize(brin_pages(build.table.pages, build.option("pages_per_range", 128), build.fields))
+        classes = [key.operator_class for key in build.definition.keys]
+        return BuiltSize(brin_pages(build.table.pages, build.option("pages_per_range", 128), build.fields, classes))
 
     def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
         """See IndexKind."""

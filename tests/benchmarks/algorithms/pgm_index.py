@@ -155,7 +155,8 @@ def shown(rows):
     lines = [
         (
             r["type"], r["layout"], f"{r['correlation']:.2f}", r["opclass"], f"{r['width']:.2%}",
-            f"{r['predicted']:.3f}", f"{r['read']:.3f}", f"{r['planner']:.2f}", f"{r['smaller']:.0f}x", f"{r['slower']:.1f}x",
+            f"{r['predicted']:.3f}", f"{r['read']:.3f}", f"{r['planner']:.2f}",
+            f"{r['smaller']:.0f}x", f"{r['slower']:.1f}x",
         )
         for r in rows
     ]  # fmt: skip
