@@ -167,6 +167,7 @@ def test_variables_are_unique_and_every_key_is_reachable_by_one(project):
 
 CONTRACT_TEXT = """
 features.constraint_optimizer.enabled
+features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
 production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
 production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
 production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
@@ -181,7 +182,7 @@ CONTRACT = CONTRACT_TEXT.split()
 NOT_BUILT_TEXT = """
 features.cert.enabled features.qpg.enabled features.cortex.enabled features.predictive_indexing.enabled
 features.predictive_indexing.weight features.predictive_indexing.use_historical_data features.xgboost.enabled
-features.xgboost.weight features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
+features.xgboost.weight
 features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
 features.radix_string_spline.enabled features.radix_string_spline.min_table_size
 features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length
