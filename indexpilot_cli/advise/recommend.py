@@ -74,8 +74,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         ) as source,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
-        request, folded = _folded(source, request, progress)
-        _not_empty(folded)
+        request, folded = folded_for(source, request, progress)
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
@@ -97,8 +96,20 @@ def _grouping(request: RecommendRequest) -> SchemaGrouping:
     return SchemaGrouping(request.tenant_schemas, frozenset((*asked.schemas, *filter(None, named), *request.tenants)))
 
 
+def folded_for(
+    source: Source, request: RecommendRequest, progress: Progress
+) -> tuple[RecommendRequest, FoldedWorkload]:
+    """The workload that the request is about. Tenants that are schemas become part of its filter.
+
+    Raises UsageError when there is no statement.
+    """
+    request, folded = _folded(source, request, progress)
+    _not_empty(folded)
+    return request, folded
+
+
 def _folded(source: Source, request: RecommendRequest, progress: Progress) -> tuple[RecommendRequest, FoldedWorkload]:
-    """The workload, of the tenants asked for where there are some; those that are schemas become part of the filter."""
+    """The workload, of the tenants asked for where there are some."""
     workloads = read_workload(source, request.workload, progress)
     progress.stage("folding statements into templates")
     catalog, tenants, guessed = source.catalog, request.tenants, False

@@ -68,6 +68,7 @@ class ExplainRequest:
     """Either ``subject`` (an id the tool printed) or ``query`` with indexes to add and to hide.
 
     ``with_indexes`` are CREATE INDEX statements, ``without_indexes`` index names. ``analyze`` runs the query.
+    ``without_algorithms`` asks what the plan that has the subject would be without these.
     ``workload`` and ``recommend`` settings apply when an id must be worked out again.
     """
 
@@ -77,6 +78,7 @@ class ExplainRequest:
     query: str | None = None
     with_indexes: tuple[str, ...] = ()
     without_indexes: tuple[str, ...] = ()
+    without_algorithms: tuple[str, ...] = ()
     analyze: bool = False
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)

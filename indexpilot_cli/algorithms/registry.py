@@ -32,5 +32,10 @@ def without(features: FeatureSettings, names: Sequence[str]) -> FeatureSettings:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(known)}"
             raise UsageError(f'no algorithm "{name}"', hint=hint, code="unknown_algorithm")
-        features = replace(features, **{name: replace(getattr(features, name), enabled=False)})
+        features = switched(features, name, on=False)
     return features
+
+
+def switched(features: FeatureSettings, name: str, *, on: bool) -> FeatureSettings:
+    """The settings with this algorithm on or off."""
+    return replace(features, **{name: replace(getattr(features, name), enabled=on)})

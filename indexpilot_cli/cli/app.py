@@ -30,6 +30,7 @@ COMMANDS = {
     "types": "Write Python types for the rows of the tables.",
     "analyze": "Show what the workload does.",
     "recommend": "Find the few indexes that pay.",
+    "ablate": "Show what each algorithm changes of the plan.",
     "explain": "Say why, why not, or what if.",
     "apply": "Build the indexes of a plan.",
     "rollback": "Take back what was built.",

@@ -9,6 +9,7 @@ from typing import Any
 from indexpilot_cli.core.codec import DocumentShape, schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
+from indexpilot_cli.render.views.ablate import AblateDocument
 from indexpilot_cli.render.views.builds import BuildsDocument
 from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
@@ -41,6 +42,7 @@ from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 
 _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
+    "ablate": (AblateDocument, "Result of indexpilot ablate"),
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
+from indexpilot_cli.advise.ablate import PlanDifference, difference
 from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query, only
-from indexpilot_cli.advise.pipeline import as_recommendation, make_plan, prepared, types_from
-from indexpilot_cli.advise.values import Alternative, ExplainRequest, ExplainResult, PlanView
+from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, make_plan, prepared, types_from
+from indexpilot_cli.advise.recommend import folded_for
+from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
+from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import Rejection
@@ -60,13 +63,13 @@ def _answer(request: ExplainRequest) -> Callable[[Source, ExplainRequest, Progre
     if subject.startswith("q-"):
         return explain_template
     if subject.startswith("R-"):
-        return _worked_out
+        return _without_algorithms if request.without_algorithms else _worked_out
     raise planfile.unknown_id(subject)
 
 
 def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
     subject = request.subject
-    if subject is None or request.query is not None:
+    if subject is None or request.query is not None or request.without_algorithms:
         return None
     if not subject.startswith(_KINDS):
         raise UsageError(
@@ -106,6 +109,46 @@ def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> 
     raise planfile.unknown_id(request.subject or "")
 
 
+def _without_algorithms(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    """The advice as it is now, and what would become of it and of the plan without the algorithms."""
+    asked = as_recommendation(request)
+    subject, names = request.subject or "", request.without_algorithms
+    asked, folded = folded_for(source, asked, progress)
+    with open_estimator(source, asked.planner, progress) as estimator:
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        plan = advise_on(source, folded, estimator, asked, progress)
+        other_request = replace(asked, features=registry.without(asked.features, names))
+        other = advise_on(source, folded, estimator, other_request, progress)
+    now, then = (planfile.advice_in(p, subject) for p in (plan, other))
+    shown = now or then
+    if shown is None:
+        raise planfile.unknown_id(subject)
+    result = of_advice(plan if now else other, shown)
+    label = f"without {', '.join(names)}"
+    told = (("now", _verdict(now)), (label, _verdict(then)), *_changes(difference(plan, other), label, plan.unit))
+    return Outcome("explain", replace(result, facts=(*result.facts, *told)))
+
+
+def _verdict(advice: Recommendation | Rejection | None) -> str:
+    if advice is None:
+        return "not a candidate"
+    return "recommended" if isinstance(advice, Recommendation) else f"rejected: {advice.detail}"
+
+
+def _changes(found: PlanDifference, label: str, unit: str) -> Iterator[tuple[str, str]]:
+    """What the plan without the algorithms does differently."""
+    if found.is_empty:
+        yield "the plan", f"the same {label}"
+        return
+    for text in found.removed:
+        yield f"{label} added", text
+    for text in found.added:
+        yield f"{label} missing", text
+    for pair in found.changed:
+        yield f"{label} changed", f"{pair.after} becomes {pair.before}"
+    yield "workload cost", f"{-found.cost_delta:+,.1f} {unit} {label}"
+
+
 def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
     """A recommendation or a rejection of the plan, with its reasons as evidence."""
     if isinstance(advice, Recommendation):
@@ -117,7 +160,7 @@ def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
             f"{advice.confidence} confidence: {advice.confidence_why}" if advice.confidence_why else advice.confidence,
             benefit=advice.benefit,
             estimator=plan.estimator,
-            evidence=query.of_reasons(advice.reasons),
+            evidence=(*query.of_reasons(advice.reasons), *_found(plan, advice.id)),
             sql=f"{advice.ddl};",
             recommendation=advice,
             facts=(("plan", plan.id),),
@@ -132,10 +175,19 @@ def of_advice(plan: Plan, advice: Recommendation | Rejection) -> ExplainResult:
         advice.reason,
         benefit=advice.benefit,
         estimator=plan.estimator,
+        evidence=tuple(_found(plan, advice.id)),
         alternatives=(Alternative(other.id, other.summary),) if other else (),
         rejection=advice,
         facts=(("plan", plan.id),),
     )
+
+
+def _found(plan: Plan, subject: str | None) -> Iterator[Evidence]:
+    """What the algorithms saw and did about the index."""
+    for finding in plan.findings:
+        if finding.definition is not None and finding.definition.id == subject:
+            seen = "; ".join(reason.text for reason in finding.evidence)
+            yield Evidence(finding.algorithm, f"{seen}: {finding.decision}")
 
 
 def of_plan(plan: Plan) -> ExplainResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,10 @@ Subject = Annotated[
 ]
 Query = Annotated[str | None, option("--query SQL", "Plan this statement.")]
 With = Annotated[list[str] | None, option("--with DDL", "With this index (repeatable).")]
-Without = Annotated[list[str] | None, option("--without INDEX", "Without this index (repeatable).")]
+Without = Annotated[
+    list[str] | None,
+    option("--without NAME", "With --query: without this index; with R-…: without this algorithm (repeatable)."),
+]
 Standby = Annotated[list[str] | None, option("--standby DSN", "Of F-…: count its scans too (repeatable).")]
 Analyze = Annotated[bool, option("--analyze", "Run the SELECT for real, read-only.")]
 
@@ -64,6 +68,8 @@ EXAMPLES = """Examples:
 
   indexpilot explain --query "SELECT * FROM orders WHERE status = 'open'" --without orders_status_idx
 
+  indexpilot explain R-7f3a1c09 --without cert
+
   indexpilot explain F-3d20a1b7 --standby "host=db2"
 
   indexpilot explain L01
@@ -92,7 +98,7 @@ def explain(
 ) -> int:
     """Say why an index is recommended, why not, or what a query would cost with other indexes."""
     session.load({"advisor.min_benefit": ("--min-benefit", min_benefit), **planner_flags(what_if, workers)})
-    check(subject, query, bool(with_ or without or analyze))
+    check(subject, query, bool(with_ or analyze), without or ())
     if subject is not None and explained_hazard(session, subject):
         return 0
     if subject is not None and subject.upper().startswith("F-"):
@@ -102,14 +108,18 @@ def explain(
         allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
+    from indexpilot_cli.algorithms import registry
 
+    off = () if query is not None else tuple(without or ())
+    registry.without(session.settings.features, off)  # an unknown one is refused before anything is opened
     request = ExplainRequest(
         connection=session.connection(),
         snapshot=snapshot,
         subject=subject,
         query=query,
         with_indexes=tuple(with_ or ()),
-        without_indexes=tuple(without or ()),
+        without_indexes=tuple(without or ()) if query is not None else (),
+        without_algorithms=off,
         analyze=analyze,
         workload=workload(session, source, with_files),
         planner=planner(session),
@@ -124,12 +134,14 @@ def explain(
     return shown(session, session.call(run, request))
 
 
-def check(subject: str | None, query: str | None, what_if: bool) -> None:
-    """Exactly one of id and query; indexes only with a query."""
+def check(subject: str | None, query: str | None, what_if: bool, without: Sequence[str]) -> None:
+    """Exactly one of id and query; indexes only with a query, algorithms only with advice."""
     if (subject is None) == (query is None):
         raise UsageError("give either an id or --query", hint="indexpilot explain --help")
     if query is None and what_if:
-        raise UsageError("--with, --without and --analyze need --query", hint="indexpilot explain --help")
+        raise UsageError("--with and --analyze need --query", hint="indexpilot explain --help")
+    if without and query is None and not (subject or "").startswith("R-"):
+        raise UsageError("--without needs --query or the id of an advice", hint="indexpilot explain --help")
 
 
 def allow_to_run(session: CommandSession, snapshot: str | None, *, yes: bool) -> None:

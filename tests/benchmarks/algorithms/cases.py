@@ -74,8 +74,9 @@ def features(case, *, on):
     request = RecommendRequest()
     wanted = {*case.others, case.algorithm} if on else set(case.others)
     off = registry.without(request.features, [a.name for a in registry.ALGORITHMS if a.name not in wanted])
-    switched = {name: replace(getattr(off, name), enabled=True) for name in wanted}
-    return replace(off, **switched)
+    for name in sorted(wanted):
+        off = registry.switched(off, name, on=True)
+    return off
 
 
 def planned(dsn, case, *, on):

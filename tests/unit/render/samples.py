@@ -14,6 +14,7 @@ from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.admin.types import TypesResult
+from indexpilot_cli.advise.ablate import AblationResult, AlgorithmAblation, ChangedIndex, PlanDifference
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.apply.experiments.judge import ExperimentAnswer, ExperimentVerdict
 from indexpilot_cli.apply.experiments.values import ExperimentReport, ExperimentResult, ExperimentsResult
@@ -26,7 +27,18 @@ from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.mutation import Blocker, Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, PlanAction, Recommendation, ReplacedIndex, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.plan import (
+    AlgorithmFinding,
+    Bound,
+    Effect,
+    Plan,
+    PlanAction,
+    Recommendation,
+    ReplacedIndex,
+    Risk,
+    TemplateEffect,
+    Warn,
+)
 from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.sync import GenomeChange, GenomeChangeKind
@@ -162,7 +174,21 @@ DROPPING = replace(
     action=PlanAction.DROP,
     needs=(FIRST.id,),
 )
-DROPPING_PLAN = replace(PLAN, recommendations=(REPLACING, DROPPING))
+SEEN = AlgorithmFinding(
+    "cert",
+    "stale_statistics",
+    "orders (status)",
+    Effect.HELD,
+    "held until the table is analyzed",
+    (Reason("rows", "the planner expects 10 rows, the sample says 4,200 to 5,100", "sample"),),
+    confidence="99 %",
+    cannot_tell="how values of other tables go with it",
+    statements=1,
+    pages=250,
+    definition=OPEN,
+    analyze=ORDERS,
+)
+DROPPING_PLAN = replace(PLAN, recommendations=(REPLACING, DROPPING), findings=(SEEN,), analyze=(ORDERS,))
 EMPTY_PLAN = Plan(
     "P-0000", NOW, None, "twin/16", 0, 0, 0, 0.0, 0.0, "cost", (), (), Bound(0.0, None, None, note="nothing to select")
 )
@@ -594,10 +620,30 @@ BUILDS = BuildsResult(
 )
 NO_BUILDS = BuildsResult((), (), NOW)
 
+ABLATION = AblationResult(
+    (
+        AlgorithmAblation("cert", "estimates against samples", True, PlanDifference()),
+        AlgorithmAblation(
+            "pgm_index",
+            "how far keys follow the order of rows",
+            False,
+            PlanDifference(
+                ("orders (created_at)",), ("orders (id)",), (ChangedIndex("a (b)", "a (c)"),), -12.5, -8192, 3
+            ),
+        ),
+    ),
+    "ms",
+    1000.0,
+    310.5,
+    81920,
+    "twin/15.20",
+)
+
 
 def outcomes():
     """Every result as (schema name, outcome, document)."""
     from indexpilot_cli.render.views import (
+        ablate,
         apply,
         builds,
         config,
@@ -652,6 +698,7 @@ def outcomes():
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),
+        ("ablate", ABLATION, ablate.view(ABLATION)),
         *(("experiments", r, experiment.status_view(r, verbose=v)) for r in EXPERIMENTS for v in (False, True)),
         *((kind, r, experiment.change_view(r)) for r in EXPERIMENT_CHANGES for kind in EXPERIMENT_KINDS),
         *(("versions", r, history.versions_view(r)) for r in (VERSIONS, VersionsResult((), 0))),

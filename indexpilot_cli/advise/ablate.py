@@ -1,0 +1,165 @@
+"""``ablate``: what each published algorithm changes of the plan, by leaving one after the other out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
+from indexpilot_cli.advise.recommend import folded_for
+from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.algorithms import registry
+from indexpilot_cli.algorithms.base import Algorithm
+from indexpilot_cli.core.command import Outcome, Progress
+from indexpilot_cli.core.estimator import CostEstimator
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.workload import FoldedWorkload
+from indexpilot_cli.guards.bypass import require_on
+from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.planner.open import open_estimator
+from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedIndex:
+    """An index that both plans have in different forms: other columns included, another kind, another predicate."""
+
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanDifference:
+    """What a plan does that another does not. Texts are indexes, statistics and tables to analyze as people read them.
+
+    ``cost_delta`` (in the plans' unit), ``size_delta`` (bytes) and ``calls`` (EXPLAINs) are those of the first less
+    those of the other.
+    """
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[ChangedIndex, ...] = ()
+    cost_delta: float = 0.0
+    size_delta: int = 0
+    calls: int = 0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether both plans do the same."""
+        return not (self.added or self.removed or self.changed)
+
+
+@dataclass(frozen=True, slots=True)
+class AlgorithmAblation:
+    """What the plan with the algorithm does that the one without does not. ``enabled``: whether it is on now."""
+
+    name: str
+    title: str
+    enabled: bool
+    difference: PlanDifference
+
+
+@dataclass(frozen=True, slots=True)
+class AblationResult:
+    """One entry for each algorithm, in the order in which they are asked. Costs are in ``unit``."""
+
+    algorithms: tuple[AlgorithmAblation, ...]
+    unit: str
+    cost_before: float
+    cost_after: float
+    size_bytes: int
+    estimator: str
+
+
+def run(request: RecommendRequest, progress: Progress) -> Outcome[AblationResult]:
+    """The plan of these settings, and beside it the plan with each algorithm's switch turned.
+
+    Raises as ``recommend`` does.
+    """
+    require_on(request.bypass, "advice")
+    checks = request.bypass.features.expression_checks.enabled
+    grouping = SchemaGrouping(request.tenant_schemas)
+    offline = bool(request.snapshot)
+    with (
+        bookkeeping(request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=offline) as note,
+        open_source(request.connection, request.snapshot, progress, genome=checks, grouping=grouping) as source,
+    ):
+        note.details(command="ablate")
+        require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
+        request, folded = folded_for(source, request, progress)
+        with open_estimator(source, request.planner, progress) as estimator:
+            trial = _Trial(source, prepared(folded, source.catalog, types_from(estimator)), estimator, progress)
+            result = _ablated(trial, request)
+    return Outcome("ablate", result, server=source.server, warnings=note.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Everything that stays the same from one plan to the next."""
+
+    source: Source
+    folded: FoldedWorkload
+    estimator: CostEstimator
+    progress: Progress
+
+    def plan(self, request: RecommendRequest) -> Plan:
+        """The plan, with the EXPLAINs that it alone took."""
+        before = self.estimator.calls
+        plan = advise_on(self.source, self.folded, self.estimator, request, self.progress)
+        return replace(plan, calls=self.estimator.calls - before)
+
+
+def _ablated(trial: _Trial, request: RecommendRequest) -> AblationResult:
+    base = trial.plan(request)
+    found = []
+    for algorithm in registry.ALGORITHMS:
+        trial.progress.stage(f"leaving out {algorithm.name}")
+        found.append(_entry(trial, request, base, algorithm))
+    return AblationResult(
+        tuple(found), base.unit, base.cost_before, base.cost_after, base.size_bytes, trial.estimator.name
+    )
+
+
+def _entry(trial: _Trial, request: RecommendRequest, base: Plan, algorithm: Algorithm) -> AlgorithmAblation:
+    on = registry.is_enabled(algorithm, request.features)
+    other = trial.plan(replace(request, features=registry.switched(request.features, algorithm.name, on=not on)))
+    pair = (base, other) if on else (other, base)
+    return AlgorithmAblation(algorithm.name, algorithm.title, on, difference(*pair))
+
+
+def difference(plan: Plan, other: Plan) -> PlanDifference:
+    """What ``plan`` does that ``other`` does not."""
+    own = {r.definition: r for r in plan.advised}
+    others = {r.definition: r for r in other.advised}
+    new = [r for definition, r in own.items() if definition not in others]
+    gone = [r for definition, r in others.items() if definition not in own]
+    pairs = tuple(_pairs(new, gone))
+    matched = {id(r) for pair in pairs for r in pair}
+    upkeep, instead = _upkeep(plan), _upkeep(other)
+    return PlanDifference(
+        added=(*(r.summary for r in new if id(r) not in matched), *(t for t in upkeep if t not in instead)),
+        removed=(*(r.summary for r in gone if id(r) not in matched), *(t for t in instead if t not in upkeep)),
+        changed=tuple(ChangedIndex(old.summary, item.summary) for item, old in pairs),
+        cost_delta=plan.cost_after - other.cost_after,
+        size_delta=plan.size_bytes - other.size_bytes,
+        calls=plan.calls - other.calls,
+    )
+
+
+def _pairs(
+    new: Sequence[Recommendation], gone: Sequence[Recommendation]
+) -> Iterator[tuple[Recommendation, Recommendation]]:
+    """An index and the one in whose place it stands: of the same table, and the same first key."""
+    left = list(gone)
+    for item in new:
+        for old in left:
+            same = item.definition.table == old.definition.table and item.action is old.action
+            if same and item.definition.keys[0].text == old.definition.keys[0].text:
+                left.remove(old)
+                yield item, old
+                break
+
+
+def _upkeep(plan: Plan) -> tuple[str, ...]:
+    return (*(f"statistics {s.text}" for s in plan.statistics), *(f"ANALYZE {name.short}" for name in plan.analyze))

@@ -1,0 +1,65 @@
+"""``indexpilot ablate``."""
+
+from __future__ import annotations
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import (
+    SERVER,
+    command,
+    planner_flags,
+    recommend_request,
+    table_filter,
+    workload,
+    workload_flags,
+)
+from indexpilot_cli.cli.commands.recommend import Budget, MaxIndexes, Queries
+from indexpilot_cli.cli.session import CommandSession
+
+EXAMPLES = """Examples:
+
+  indexpilot ablate -d shop
+
+  indexpilot ablate --source sql workload.sql --json
+"""
+
+
+@command("ablate", *SERVER)
+def ablate(
+    session: CommandSession,
+    *,
+    files: opt.Files = None,
+    budget: Budget = None,
+    max_indexes: MaxIndexes = None,
+    min_benefit: opt.MinBenefit = None,
+    schema: opt.Schemas = None,
+    table: opt.Tables = None,
+    exclude_table: opt.ExcludeTables = None,
+    query: Queries = None,
+    source: opt.SourceOption = None,
+    since: opt.Since = None,
+    log_database: opt.LogDatabase = None,
+    min_calls: opt.MinCalls = None,
+    min_time: opt.MinTime = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
+    snapshot: opt.Snapshot = None,
+) -> int:
+    """Show what each algorithm changes of the plan. Nothing is changed."""
+    limits = {
+        "advisor.budget": ("--budget", budget),
+        "advisor.max_indexes": ("--max-indexes", max_indexes),
+        "advisor.min_benefit": ("--min-benefit", min_benefit),
+    }
+    session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
+    from indexpilot_cli.advise.ablate import run
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.render.views.ablate import view
+
+    statements = workload(session, source, files, query, since, log_database)
+    tables = table_filter(session, schema, table, exclude_table)
+    request = recommend_request(session, snapshot, statements, tables, cross_check=False)
+    outcome = session.call(run, request)
+    return finish(session, outcome, view(outcome.result))
+
+
+COMMANDS = {"ablate": ablate}
