@@ -151,7 +151,7 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
         write_cost=choice.write.relative,
         hot_loss=choice.write.hot_loss,
         templates=choice.effects,
-        reasons=(*candidate.reasons, Reason("write_cost", choice.write.text, "model")),
+        reasons=(*candidate.reasons, Reason("write_cost", choice.write.text, choice.write.basis)),
         risks=assessed.risks,
         confidence=assessed.confidence,
         confidence_why=assessed.why,

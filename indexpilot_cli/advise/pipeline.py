@@ -32,6 +32,8 @@ from indexpilot_cli.core.siblings import Siblings
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
+from indexpilot_cli.log import calibrations
+from indexpilot_cli.log.calibrations import KeptCalibration
 from indexpilot_cli.methods.existing import covers, redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel
@@ -123,8 +125,10 @@ def advise_on(
     estimator = algorithms.repriced(priceable.candidates)
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
+    calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
+
     def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
-        return _write_model(kept, priceable, replace(folded, templates=templates), catalog)
+        return _write_model(kept, priceable, replace(folded, templates=templates), catalog, calibrated)
 
     written = together(Stage.PRICE, folded.templates, modelled)
     folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
@@ -140,7 +144,8 @@ def advise_on(
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request.safeguards.write_performance))
-    return replace(plan, warnings=(*plan.warnings, *uncounted), notes=(*plan.notes, *skew(columns, catalog)))
+    warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
+    return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
 
 
 def _cross_checked(
@@ -222,12 +227,14 @@ def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
     return size.pages, size.tuples, size.height
 
 
-def _write_model(kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog) -> WriteModel:
+def _write_model(
+    kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog, calibrated: KeptCalibration
+) -> WriteModel:
     """What each candidate adds to writes, in the unit of the workload's weights."""
     from indexpilot_cli.methods.writes import table_writes, write_model
 
     unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
-    writes = table_writes(catalog, folded.templates, folded.since, folded.until)
+    writes = table_writes(catalog, folded.templates, folded.since, folded.until, calibrated.rates)
     tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
     return write_model(catalog, writes, priceable.sizes, unit, tuples, priceable.spare)
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "lifecycle": "Find indexes to drop, to mend and to add.",
     "plan": "Show or approve a plan.",
     "snapshot": "Save schema, statistics and workload to a file.",
+    "calibrate": "Measure what writes and builds cost here.",
     "doctor": "Check connection, rights, statistics and the twin.",
     "history": "Show the mutation log.",
     "schema-evolve": "Review a schema change before it runs.",

@@ -110,13 +110,15 @@ def get_sample_query_for_field(table_name: str, field_name: str) -> str:
 
 
 def estimate_build_cost(table_name: str, field_name: str, index_type: str | None = None) -> float:
-    """What building an index of the field costs, in planner units: two scans of the table, the sort, the pages written.
+    """What building an index of the field costs, in planner units: as many as it takes times a scan's time.
 
-    ``index_type`` is the access method; None takes btree, else the first that can index the type. The planner prices
-    scan and sort (as it does for CLUSTER), with ``maintenance_work_mem`` and without workers. It is the right order of
-    magnitude and rather low: builds on 100,000 rows took 1.3 to 7 times as long, next to a scan, most for long texts.
+    ``index_type`` is the access method; None takes btree, else the first that can index the type. The planner prices a
+    scan of the table; how many times as long the build takes tell the rates measured on this server (``indexpilot
+    calibrate``), else usual ones: two scans, and for each row what its kind and type take to sort and to write.
     Raises UsageError for a table or field that is not there, and for a type that the method, or none, can index.
     """
+    from indexpilot_cli.log.calibrations import kept
+    from indexpilot_cli.methods.builds import build_seconds, table_pages
     from indexpilot_cli.methods.size import estimate
     from indexpilot_cli.snapshot.source import open_source
 
@@ -128,10 +130,14 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
         field = _field(session, table_name, field_name)
         note.table(field.table.name, field.table.schema, field.name)
         wanted = IndexDefinition(field.table, (IndexKey(field.name),), _method(field, index_type))
-        size = estimate(wanted, _table(source.catalog, field), source.catalog)
-        written = size.pages * float(session.value("SELECT current_setting('seq_page_cost')::float8"))
-        cost = _reading_cost(session, field) + written
-        note.details(cost=cost, index_bytes=size.bytes)
+        table = _table(source.catalog, field)
+        size = estimate(wanted, table, source.catalog)
+        rates = kept(session, source.connection.metadata_schema).rates
+        seconds = build_seconds(wanted, table, source.catalog, size, rates)
+        scan = _planned_cost(session, Select(field.quoted, field.table))
+        scan_seconds = max(1, table_pages(table, source.catalog)) * rates.scan_us / 1e6
+        cost = scan * max(1.0, seconds / scan_seconds)
+        note.details(cost=cost, seconds=seconds, index_bytes=size.bytes)
     return cost
 
 
@@ -146,16 +152,6 @@ def _method(field: _Field, asked: str | None) -> str:
     return asked or usable[0]
 
 
-def _reading_cost(session: Session, field: _Field) -> float:
-    """Both scans, and the sort where the type has an order."""
-    read = _planned_cost(session, Select(field.quoted, field.table))
-    ordered = Select(field.quoted, field.table, "ORDER BY", field.quoted)
-    sort = _planned_cost(session, ordered) - read if field.facts.ordered else 0.0
-    # CREATE INDEX CONCURRENTLY reads the table a second time, to find what was written during the first:
-    # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
-    return 2 * read + max(sort, 0.0)
-
-
 def _planned_cost(session: Session, query: str) -> float:
     from indexpilot_cli.db.plans import explain_text
 
@@ -163,9 +159,8 @@ def _planned_cost(session: Session, query: str) -> float:
 
 
 _METHODS = (BTREE, GIN, GIST, SPGIST, BRIN, HASH)
-# A build sorts in maintenance_work_mem, reads the table itself, and may have fewer workers than a query.
+# A build reads the table itself, and may have fewer workers than a query.
 _AS_A_BUILD = (
-    "SELECT pg_catalog.set_config('work_mem', pg_catalog.current_setting('maintenance_work_mem'), true)",
     "SET LOCAL max_parallel_workers_per_gather = 0",
     "SET LOCAL enable_indexscan = off",
     "SET LOCAL enable_indexonlyscan = off",

@@ -11,6 +11,7 @@ from indexpilot_cli.core.catalog import BLOCK, Catalog, Column, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.methods.rates import EntryClass, WriteRates
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +112,17 @@ class IndexKind(ABC):
         """Its size just after CREATE INDEX."""
 
     @abstractmethod
-    def entry_cost(self, definition: IndexDefinition, table: Table) -> tuple[float, float]:
-        """Microseconds and WAL bytes per entry written, on PostgreSQL 15 with everything in memory."""
+    def entry_class(self, definition: IndexDefinition, table: Table) -> EntryClass:
+        """Which entries its own cost as much as."""
+
+    def entry_cost(self, definition: IndexDefinition, table: Table, rates: WriteRates) -> tuple[float, float]:
+        """Microseconds and WAL bytes per entry written."""
+        rate = rates.of(self.entry_class(definition, table))
+        return rate.us, rate.wal
+
+    def build_us(self, definition: IndexDefinition, table: Table, rates: WriteRates) -> float:
+        """Microseconds per entry of a build, beside reading the table."""
+        return rates.of(self.entry_class(definition, table)).build_us
 
     def first_pages(self, _file: RelationFile) -> bytes:
         """The pages of its file that must not be zeros; none where the planner reads only the length."""

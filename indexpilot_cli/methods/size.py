@@ -51,8 +51,8 @@ def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> Siz
 
     Measured on freshly built indexes of 400,000 rows: B-trees of one column within 10 per cent, GIN within 30.
     """
-    leaves = _leaves(table, catalog)
-    parts = [_one(definition, _dressed(leaf, table), catalog) for leaf in leaves] or [_one(definition, table, catalog)]
+    whole = leaves(table, catalog)
+    parts = [_one(definition, _dressed(leaf, table), catalog) for leaf in whole] or [_one(definition, table, catalog)]
     pages = sum(p.pages for p in parts)
     heights = [p.height for p in parts if p.height is not None]
     worst = max((p.confidence for p in parts), key=("high", "medium", "low").index)
@@ -88,11 +88,12 @@ class Sizes:
         return self._known[definition]
 
 
-def _leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:
+def leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:
+    """The tables that hold the rows: itself, or the parts of a partitioned table."""
     if table.kind != "p":
         return (table,)
     children = [t for t in catalog.tables if t.parent == table.name and t.is_partition]
-    return tuple(chain.from_iterable(_leaves(c, catalog) for c in children))
+    return tuple(chain.from_iterable(leaves(c, catalog) for c in children))
 
 
 def _dressed(leaf: Table, parent: Table) -> Table:

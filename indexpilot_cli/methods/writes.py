@@ -19,14 +19,9 @@ from indexpilot_cli.core.index import IndexDefinition, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.methods.rates import SHIPPED, WriteRates
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
-STATEMENT_US = 9.0  # of a planned statement that writes, whatever it writes, as pg_stat_statements counts it
-FOREIGN_KEY_US = 7.5  # the look-up of an inserted row's parent
-ROW_US = 3.1
-UPDATE_US = 2.0
-DELETE_US = 2.0
-NOT_HOT_US = 2.7  # what an update costs more that needs entries, beside the entries
 SUMMARIZING_HOT_FROM = 16
 _PREDICATE_US = 0.3
 ENOUGH_SCANS = 100  # fewer, and a table was loaded rather than used
@@ -37,7 +32,8 @@ class WriteCost:
     """What one index adds to writes. ``total_us`` is over the workload's window, the others are per row.
 
     ``relative`` is that total over what the table's write statements take now (0-1 and more). HOT shares are of all
-    updates of the table, None without updates. ``kind`` says of what statements; ``text`` reads like ``+3.0 us and
+    updates of the table, None without updates. ``kind`` says of what statements, ``basis`` where the costs of rows are
+    from: model, or a calibration; ``text`` reads like ``+3.0 us and
     +190 B of WAL per inserted row, +4.1 us and +160 B per updated row, HOT 85 -> 20 %``.
     """
 
@@ -51,6 +47,7 @@ class WriteCost:
     hot_after: float | None = None
     kind: str = ""
     text: str = "no writes seen"
+    basis: str = "model"
 
     @property
     def hot_loss(self) -> float:
@@ -107,6 +104,8 @@ def write_model(
         if table is not None and seen is not None:
             costs[item.definition] = upkeep_cost(item.definition, table, seen, base[table.name], item.entries)
     notes = tuple(sorted({seen.origin for seen in writes.values() if seen.origin}))
+    measured = {seen.rates.basis for seen in writes.values()} - {SHIPPED.basis}
+    notes += tuple(f"what rows and index entries cost is {basis}" for basis in measured)
     if unit == "ms":
         return WriteModel(costs, base, 1000.0, notes)
     stated = f"write costs are set against planner cost at {US_PER_UNIT:g} us per unit"
@@ -123,16 +122,16 @@ def write_cost(
 ) -> WriteCost:
     """What this index adds to the writes of its table, which take ``base_us`` now."""
     share = _entry_share(definition, table, entries)
-    own = Entry(*entry_cost(definition, table)).of(share, _PREDICATE_US if definition.predicate else 0.0)
+    own = Entry(*entry_cost(definition, table, seen.rates)).of(share, _PREDICATE_US if definition.predicate else 0.0)
     hot_before = seen.hot_share
     stays_hot = major >= SUMMARIZING_HOT_FROM and index_kind(definition.method).summarizing
     touched = 0.0 if stays_hot else touch_share(definition, table, seen)
     hot_after = hot_before * (1 - touched)
     # Every update that is not HOT adds an entry to every index; those that were HOT until now, to the old ones too.
-    others = [entry_cost(i.definition, table) for i in table.indexes]
+    others = [entry_cost(i.definition, table, seen.rates) for i in table.indexes]
     lost, moved = hot_before - hot_after, 1 - hot_after
     updated = Entry(
-        moved * own.us + lost * (NOT_HOT_US + sum(us for us, _ in others)),
+        moved * own.us + lost * (seen.rates.not_hot_us + sum(us for us, _ in others)),
         moved * own.wal + lost * sum(wal for _, wal in others),
     )
     total = seen.inserts * own.us + seen.updates * updated.us
@@ -148,6 +147,7 @@ def write_cost(
         hot_after=hot_after if seen.updates else None,
         kind=seen.kind,
         text=_text(seen, own, updated, (hot_before, hot_after), relative),
+        basis=seen.rates.basis,
     )
 
 
@@ -159,7 +159,7 @@ def upkeep_cost(
     An update that is not HOT writes an entry. How many would be HOT without the index is not guessed: it saves more.
     """
     share = _entry_share(definition, table, entries)
-    own = Entry(*entry_cost(definition, table)).of(share, _PREDICATE_US if definition.predicate else 0.0)
+    own = Entry(*entry_cost(definition, table, seen.rates)).of(share, _PREDICATE_US if definition.predicate else 0.0)
     moved = 1 - seen.hot_share
     updated = Entry(moved * own.us, moved * own.wal)
     total = seen.inserts * own.us + seen.updates * updated.us
@@ -189,17 +189,18 @@ def table_write_us(table: Table, seen: TableWrites, catalog: Catalog | None = No
     """
     if seen.measured_us is not None:
         return seen.measured_us
-    indexes = sum(entry_cost(i.definition, table)[0] for i in table.indexes)
+    rates = seen.rates
+    indexes = sum(entry_cost(i.definition, table, rates)[0] for i in table.indexes)
     keys = len(catalog.keys_of(table.name)) if catalog is not None else 0
-    inserted = ROW_US + indexes + keys * FOREIGN_KEY_US
-    updated = UPDATE_US + (1 - seen.hot_share) * (NOT_HOT_US + indexes)
-    rows = seen.inserts * inserted + seen.updates * updated + seen.deletes * DELETE_US
-    return seen.statements * STATEMENT_US + rows
+    inserted = rates.row_us + indexes + keys * rates.foreign_key_us
+    updated = rates.update_us + (1 - seen.hot_share) * (rates.not_hot_us + indexes)
+    rows = seen.inserts * inserted + seen.updates * updated + seen.deletes * rates.delete_us
+    return seen.statements * rates.statement_us + rows
 
 
-def entry_cost(definition: IndexDefinition, table: Table) -> tuple[float, float]:
+def entry_cost(definition: IndexDefinition, table: Table, rates: WriteRates = SHIPPED) -> tuple[float, float]:
     """Microseconds and WAL bytes per index entry, by method, type and order of the leading key."""
-    return index_kind(definition.method).entry_cost(definition, table)
+    return index_kind(definition.method).entry_cost(definition, table, rates)
 
 
 def touch_share(definition: IndexDefinition, table: Table, seen: TableWrites) -> float:
@@ -254,7 +255,7 @@ class TableWrites:
     """Rows written over the workload's window, by so many ``statements``, which took ``measured_us`` where it knows.
 
     ``updated`` are (columns set, rows) of UPDATE statements, empty when not known; ``hot_share`` is the share of
-    updates that are HOT now; ``origin`` says where from, when that needs saying.
+    updates that are HOT now; ``origin`` says where from, when that needs saying. ``rates`` are what writes cost there.
     """
 
     inserts: float = 0.0
@@ -265,6 +266,7 @@ class TableWrites:
     origin: str = ""
     statements: float = 0.0
     measured_us: float | None = None
+    rates: WriteRates = SHIPPED
 
     @property
     def kind(self) -> str:
@@ -280,7 +282,11 @@ class TableWrites:
 
 
 def table_writes(
-    catalog: Catalog, templates: Sequence[QueryTemplate], since: datetime | None = None, until: datetime | None = None
+    catalog: Catalog,
+    templates: Sequence[QueryTemplate],
+    since: datetime | None = None,
+    until: datetime | None = None,
+    rates: WriteRates = SHIPPED,
 ) -> Mapping[QualifiedName, TableWrites]:
     """Writes per table: from the workload's own statements where it writes the table, else from the server's
     counters, scaled to the window from ``since`` to ``until``, or by the table's scans where spans are not known.
@@ -297,7 +303,7 @@ def table_writes(
         else:
             seen = _from_activity(table, _window(table, catalog, since, until), reads.get(table.name, 0.0))
         if seen is not None and seen.rows > 0:
-            found[table.name] = seen
+            found[table.name] = replace(seen, rates=rates)
     return found
 
 

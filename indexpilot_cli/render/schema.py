@@ -11,6 +11,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
 from indexpilot_cli.render.views.ablate import AblateDocument
 from indexpilot_cli.render.views.builds import BuildsDocument
+from indexpilot_cli.render.views.calibrate import CalibrateDocument
 from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
 from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument, SnapshotDocument
@@ -46,6 +47,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),
+    "calibrate": (CalibrateDocument, "Result of indexpilot calibrate"),
     "config": (ConfigDocument, "Result of indexpilot config show"),
     "config_check": (ConfigCheckDocument, "Result of indexpilot config check"),
     "demo": (DemoDocument, "Result of indexpilot demo"),

@@ -27,6 +27,7 @@ GOOD = {
     "plan show": (["{P}"], []),
     "plan approve": (["{P}"], ["{P}"]),
     "snapshot save": (["s.ipsnap", "--source", "sql", "--file", "workload.sql"],),
+    "calibrate": (["--yes", "--rows", "1000", "--seconds", "1"], ["--show"], ["--dry-run"], ["--forget"]),
     "doctor": ([], ["--live"], ["--ready"], ["--reconcile"]),
     "history": ([], ["--versions"]),
     "experiment start": (
@@ -79,6 +80,7 @@ BAD = {
     "plan show": (["P-ffff"],),
     "plan approve": (["P-ffff"],),
     "snapshot save": (["none/s.ipsnap"],),
+    "calibrate": (),
     "doctor": (["none.sql", "--twin"],),
     "history": (),
     "experiment start": (["e", "--a", "CREATE INDEX ON nowhere (id)", "--yes"],),

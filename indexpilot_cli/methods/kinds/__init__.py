@@ -12,8 +12,7 @@ from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
-
-UNMEASURED = (9.3, 1000.0)  # microseconds and WAL bytes per entry: taken as GIN without its pending list
+from indexpilot_cli.methods.rates import EntryClass
 
 
 class UnknownKind(IndexKind):
@@ -29,9 +28,9 @@ class UnknownKind(IndexKind):
         """See IndexKind."""
         return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
         """See IndexKind."""
-        return UNMEASURED
+        return EntryClass.OTHER
 
 
 @cache

@@ -21,6 +21,7 @@ from indexpilot_cli.methods.kind import (
     Service,
     make_page,
 )
+from indexpilot_cli.methods.rates import EntryClass
 
 _MAGIC, _META_PAGE = 0xA8109CFA, 0xF091
 _REVMAP_ITEMS = 1360  # ranges one revmap page addresses
@@ -63,9 +64,9 @@ class BrinKind(IndexKind):
         classes = [key.operator_class for key in build.definition.keys]
         return BuiltSize(brin_pages(build.table.pages, build.option("pages_per_range", 128), build.fields, classes))
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
         """See IndexKind."""
-        return 0.4, 3.0
+        return EntryClass.BRIN
 
     def first_pages(self, file: RelationFile) -> bytes:
         """See IndexKind."""

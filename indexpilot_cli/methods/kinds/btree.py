@@ -17,6 +17,7 @@ from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition
 from indexpilot_cli.methods.fields import Field, column_field, key_field
 from indexpilot_cli.methods.kind import HEADER_SIZE, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
+from indexpilot_cli.methods.rates import EntryClass, WriteRates
 from indexpilot_cli.sql.selectivity import row_count
 
 # Types without a default B-tree operator class (pg_opclass, PostgreSQL 13 to 18).
@@ -58,10 +59,8 @@ _ALTERNATIVE_TID = 0x2000
 _NORMAL_ITEM = 1 << 15
 MAX_HEIGHT = 16
 _SPREAD = 1.2  # pages with independent over pages with fully dependent columns, from which we are unsure
-# Microseconds per entry (tests/benchmarks/writes.py); alone in its statement or among thousands is nearly the same.
-_APPEND, _FEW_VALUES, _RANDOM, _TEXT, _MORE = 0.7, 1.7, 3.0, 4.1, 0.5
-_FEW = 1000
-_LOGGED, _SPLITS = 48.0, 25.0  # bytes of WAL around the tuple; and of page splits, spread over the entries
+_MORE = 0.5  # microseconds of an entry for more than one column (tests/benchmarks/writes.py)
+_FEW = 1000  # values that keep to few pages
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext", "jsonb", "json", "bytea"})
 
 _HEADERS = 24 + 16  # page header and B-tree special space
@@ -322,18 +321,26 @@ class BtreeKind(IndexKind):
         tree, least = _tree(build, _most_groups(build)), _tree(build, _fewest_groups(build))
         return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * least.pages, min(tree.pages, least.pages))
 
-    def entry_cost(self, definition: IndexDefinition, table: Table) -> tuple[float, float]:
+    def entry_class(self, definition: IndexDefinition, table: Table) -> EntryClass:
         """By the type and physical order of the leading key; few values keep to few pages."""
+        first = key_field(definition.keys[0], table, row_count(table), 0)
+        if first.known and first.correlation > 0.99:
+            return EntryClass.APPEND
+        leading = table.column(definition.keys[0].column or "")
+        if leading is None or (leading.base_type in _TEXTS and sum(first.widths) > 16 * len(first.widths)):
+            return EntryClass.TEXT
+        if len(definition.keys) == 1 and not definition.include and first.known and first.distinct < _FEW:
+            return EntryClass.FEW
+        return EntryClass.UUID if leading.base_type == "uuid" else EntryClass.RANDOM
+
+    def entry_cost(self, definition: IndexDefinition, table: Table, rates: WriteRates) -> tuple[float, float]:
+        """What its class costs, the bytes of the entry, and something for more columns where their order counts."""
+        kind = self.entry_class(definition, table)
         fields = [key_field(k, table, row_count(table), 0) for k in definition.keys]
         fields += [column_field(c, row_count(table), 0) for n in definition.include if (c := table.column(n))]
-        logged = _LOGGED + tuple_size(fields)
-        if fields[0].known and fields[0].correlation > 0.99:
-            return _APPEND, logged
-        leading = table.column(definition.keys[0].column or "")
-        long = leading is None or (leading.base_type in _TEXTS and sum(fields[0].widths) > 16 * len(fields[0].widths))
-        few = len(fields) == 1 and fields[0].known and fields[0].distinct < _FEW
-        us = _TEXT if long else _FEW_VALUES if few else _RANDOM
-        return us + (_MORE if len(fields) > 1 else 0.0), logged + _SPLITS
+        more = _MORE * rates.pace if len(fields) > 1 and kind is not EntryClass.APPEND else 0.0
+        rate = rates.of(kind)
+        return rate.us + more, rate.wal + tuple_size(fields)
 
     def first_pages(self, file: RelationFile) -> bytes:
         """See IndexKind."""

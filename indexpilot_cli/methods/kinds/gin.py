@@ -31,6 +31,7 @@ from indexpilot_cli.methods.kind import (
     Service,
     make_page,
 )
+from indexpilot_cli.methods.rates import EntryClass
 from indexpilot_cli.sql.normal import columns, tree_of
 
 _META = 1 << 3
@@ -283,9 +284,9 @@ class GinKind(IndexKind):
         keys = [_gin_keys(k, build.table, build.rows) for k in build.definition.keys]
         return BuiltSize(sum(gin_pages(k, build.table.pages) for k in keys), sure=all(k.known for k in keys))
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
+    def entry_class(self, definition: IndexDefinition, _table: Table) -> EntryClass:
         """See IndexKind."""
-        return 5.0, 1354.0
+        return EntryClass.GIN if keeps_pending(definition) else EntryClass.GIN_AT_ONCE
 
     def first_pages(self, file: RelationFile) -> bytes:
         """See IndexKind."""
@@ -368,6 +369,11 @@ def _trigram_length(atom: Atom) -> int | None:
         return None
     runs = "".join(c if c.isalnum() else " " for c in atom.constant.split("::")[0].replace("_", " ")).split()
     return max((len(r) for r in runs), default=0)
+
+
+def keeps_pending(definition: IndexDefinition) -> bool:
+    """Whether new entries wait in a list until there are enough to sort in at once: unless ``fastupdate`` is off."""
+    return dict(definition.options).get("fastupdate", "on").lower() in ("on", "true", "yes", "1")
 
 
 KIND = GinKind()

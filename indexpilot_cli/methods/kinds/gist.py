@@ -10,6 +10,7 @@ from indexpilot_cli.core.index import GIST, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
+from indexpilot_cli.methods.rates import EntryClass
 
 _RANGES = {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
 _RANGES |= {r.replace("range", "multirange") for r in _RANGES}
@@ -34,9 +35,9 @@ class GistKind(IndexKind):
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(tree_pages(rows, fields, _fill(column, build.catalog.major)))
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
-        """Not measured: taken as GIN without its pending list."""
-        return 9.3, 1000.0
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
+        """See IndexKind."""
+        return EntryClass.GIST
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """See IndexKind."""

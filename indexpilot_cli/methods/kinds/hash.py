@@ -10,6 +10,7 @@ from indexpilot_cli.core.index import HASH, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.btree import WITHOUT_BTREE
+from indexpilot_cli.methods.rates import EntryClass
 
 _HASH_ITEM = 16 + 4
 _HASH_FREE = BLOCK - 24 - 16
@@ -69,9 +70,9 @@ class HashKind(IndexKind):
         key = build.fields[0]
         return BuiltSize(hash_pages(build.rows, key.nulls, key.distinct, build.option("fillfactor", 75)))
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
         """See IndexKind."""
-        return 2.3, 73.0
+        return EntryClass.HASH
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """Long values, nearly all different, that nothing wants in order."""

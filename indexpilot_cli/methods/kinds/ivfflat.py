@@ -12,6 +12,7 @@ from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.hnsw import nearest, vector_bytes
+from indexpilot_cli.methods.rates import EntryClass, WriteRates
 
 _PAGE = BLOCK - 24 - 8
 _FEW_ROWS = 1000  # centres are learned from the rows there are
@@ -34,9 +35,17 @@ class IvfflatKind(IndexKind):
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / per_page + lists / 2 + lists / per_page), sure=False)
 
-    def entry_cost(self, _definition: IndexDefinition, _table: Table) -> tuple[float, float]:
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
+        """See IndexKind."""
+        return EntryClass.OTHER
+
+    def entry_cost(self, _definition: IndexDefinition, _table: Table, rates: WriteRates) -> tuple[float, float]:
         """Not measured: an insert is compared with every centre."""
-        return 200.0, 6_000.0
+        return 200.0 * rates.pace, 6_000.0
+
+    def build_us(self, _definition: IndexDefinition, _table: Table, rates: WriteRates) -> float:
+        """Not measured: a build does for each row what an insert does."""
+        return 200.0 * rates.pace
 
     def serves(self, condition: KeyCondition) -> Iterator[Service | NoService]:
         """With as many lists as its manual says: rows / 1,000, from a million rows on their square root."""

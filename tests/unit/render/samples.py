@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.admin.analyze import AnalyzeResult
+from indexpilot_cli.admin.calibrate import CalibrateAction, CalibrateResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.admin.doctor_checks import Check
@@ -60,6 +61,7 @@ from indexpilot_cli.lifecycle.values import (
     SlowerTemplate,
 )
 from indexpilot_cli.log.versions import IndexVersion
+from indexpilot_cli.methods.rates import SHIPPED, Calibration
 from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
@@ -291,6 +293,18 @@ EXPLAIN_HAZARD = ExplainResult(
         "CREATE INDEX CONCURRENTLY i ON t (a);",
         "https://www.postgresql.org/docs/current/sql-createindex.html",
     ),
+)
+CALIBRATIONS = (
+    CalibrateResult(
+        CalibrateAction.MEASURE,
+        Calibration(NOW, 150020, ("fsync = on",), 100_000, SHIPPED),
+        "indexpilot.calibrations",
+        swept=1,
+        wal_bytes=305 << 20,
+    ),
+    CalibrateResult(CalibrateAction.PLAN, wal_bytes=305 << 20),
+    CalibrateResult(CalibrateAction.SHOW, None, "a.json", "the calibration in a.json cannot be read"),
+    CalibrateResult(CalibrateAction.FORGET, forgotten=2),
 )
 SNAPSHOT = SnapshotResult(
     "shop.ipsnap", 3 << 20, "sha256:ab", NOW, 14, 37, 1870, True, "ranges are exact, values are not.", ("x",)
@@ -646,6 +660,7 @@ def outcomes():
         ablate,
         apply,
         builds,
+        calibrate,
         config,
         demo,
         discover,
@@ -695,6 +710,7 @@ def outcomes():
             for r in (EXPLAIN_QUERY, EXPLAIN_INDEX, EXPLAIN_MUTATION, EXPLAIN_TEMPLATE, EXPLAIN_HAZARD)
         ),
         ("snapshot", SNAPSHOT, discover.snapshot_view(SNAPSHOT, verbose=True)),
+        *(("calibrate", r, calibrate.calibrate_view(r)) for r in CALIBRATIONS),
         ("doctor", DOCTOR, doctor.doctor_view(DOCTOR)),
         ("doctor", DoctorResult(()), doctor.doctor_view(DoctorResult(()))),
         ("history", HISTORY, history.history_view(HISTORY)),

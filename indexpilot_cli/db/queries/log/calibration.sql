@@ -1,0 +1,1 @@
+SELECT document FROM {schema}.calibrations ORDER BY id DESC LIMIT 1

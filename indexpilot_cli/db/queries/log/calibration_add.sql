@@ -1,0 +1,1 @@
+INSERT INTO {schema}.calibrations (document) VALUES (%(document)s)

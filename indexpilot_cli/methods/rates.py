@@ -1,0 +1,126 @@
+"""What index entries and builds cost on a server: measured defaults, or what ``indexpilot calibrate`` found there.
+
+An entry belongs to a class by method, type and order of its leading key. The defaults are measurements on PostgreSQL
+15 with everything in memory (tests/benchmarks/writes.py, tests/benchmarks/algorithms/fractal_tree.py): a slower disk
+makes them larger, hardly their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from itertools import chain
+from statistics import median
+
+
+class EntryClass(StrEnum):
+    """Entries that cost about the same."""
+
+    APPEND = "append"
+    FEW = "few values"
+    RANDOM = "random"
+    UUID = "uuid"
+    TEXT = "text"
+    HASH = "hash"
+    BRIN = "brin"
+    GIN = "gin"
+    GIN_AT_ONCE = "gin, fastupdate off"
+    GIST = "gist"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRate:
+    """Microseconds and WAL bytes of an entry that a single-row statement writes, microseconds of one that a build does.
+
+    ``wal`` of a B-tree is beside the bytes of the entry itself, and without images of whole pages; ``build_us`` is
+    beside reading the table.
+    """
+
+    kind: EntryClass
+    us: float
+    wal: float
+    build_us: float
+
+
+_SHIPPED = (
+    EntryRate(EntryClass.APPEND, 0.7, 48.0, 0.2),
+    EntryRate(EntryClass.FEW, 1.7, 73.0, 0.5),
+    EntryRate(EntryClass.RANDOM, 3.0, 73.0, 0.4),
+    EntryRate(EntryClass.UUID, 3.0, 73.0, 0.5),
+    EntryRate(EntryClass.TEXT, 4.1, 73.0, 1.4),
+    EntryRate(EntryClass.HASH, 2.3, 73.0, 1.2),
+    EntryRate(EntryClass.BRIN, 0.4, 3.0, 0.1),
+    EntryRate(EntryClass.GIN, 5.0, 1354.0, 0.8),
+    EntryRate(EntryClass.GIN_AT_ONCE, 9.3, 1000.0, 0.8),
+    EntryRate(EntryClass.GIST, 9.3, 1000.0, 2.2),
+    EntryRate(EntryClass.OTHER, 9.3, 1000.0, 2.2),  # not measured: taken as GIN without its pending list
+)
+
+
+def _usual(kind: EntryClass) -> EntryRate:
+    return next(rate for rate in _SHIPPED if rate.kind is kind)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteRates:
+    """Microseconds of a server. Of a class that was not measured there, the default at that server's pace.
+
+    ``statement_us`` of a planned statement that writes, whatever it writes, as pg_stat_statements counts it;
+    ``row_us`` of a row inserted, ``update_us`` and ``delete_us`` likewise; ``not_hot_us`` what an update costs more
+    that needs entries, beside the entries; ``foreign_key_us`` of the look-up of an inserted row's parent;
+    ``page_image_us`` of a whole page written to the WAL; ``scan_us`` of a page of a table read for a build.
+    ``basis`` says where they are from.
+    """
+
+    entries: tuple[EntryRate, ...] = _SHIPPED
+    statement_us: float = 9.0
+    row_us: float = 3.1
+    update_us: float = 2.0
+    delete_us: float = 2.0
+    not_hot_us: float = 2.7
+    foreign_key_us: float = 7.5
+    page_image_us: float = 5.5
+    scan_us: float = 4.0
+    basis: str = "model"
+
+    def of(self, kind: EntryClass) -> EntryRate:
+        """The rate of a class."""
+        known = next((rate for rate in self.entries if rate.kind is kind), None)
+        if known is not None:
+            return known
+        usual, pace = _usual(kind), self.pace
+        return EntryRate(kind, usual.us * pace, usual.wal, usual.build_us * pace)
+
+    @property
+    def pace(self) -> float:
+        """How many times the microseconds of the defaults this server takes for an entry."""
+        return median([rate.us / _usual(rate.kind).us for rate in self.entries] or [1.0])
+
+    @property
+    def plausible(self) -> bool:
+        """Whether a measurement can have given these: nothing missing, below zero, infinite or of seconds a row."""
+        times = chain.from_iterable((rate.us, rate.build_us, rate.wal / 1000) for rate in self.entries)
+        own = (self.statement_us, self.row_us, self.update_us, self.delete_us, self.not_hot_us, self.foreign_key_us)
+        return bool(self.entries) and all(0 <= t < 1e6 for t in (*times, *own, self.page_image_us, self.scan_us))
+
+
+SHIPPED = WriteRates()
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Rates measured on a server: when, its ``server_version_num``, its settings that matter
+    (``fsync = on``), rows of the table."""
+
+    taken_at: datetime
+    server_version: int
+    settings: tuple[str, ...]
+    rows: int
+    rates: WriteRates
+
+    @property
+    def origin(self) -> str:
+        """Where the numbers are from, for a person."""
+        return f"calibrated on this server on {self.taken_at:%Y-%m-%d}"
