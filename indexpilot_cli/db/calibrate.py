@@ -168,14 +168,18 @@ class Measurement:
 
     def _filled(self) -> float:
         """Make tables and functions; microseconds of a row of the INSERT that fills one."""
-        self._session.execute(self._text("logged_function"))
+        self._session.execute(self._text("calibrate/logged_function"))
         times = []
         for table in _TABLES:
             name = {"table": Identifier(table)}
-            self._session.execute(self._text("table", **name))
-            self._session.execute(self._text("insert_function", **name, function=Identifier(f"insert_{table}")))
-            self._session.execute(self._text("update_function", **name, function=Identifier(f"update_few_{table}")))
-            times.append(self._explained(self._text("fill", **name, rows=Literal(self._rows)), self._rows).us)
+            self._session.execute(self._text("calibrate/table", **name))
+            self._session.execute(
+                self._text("calibrate/insert_function", **name, function=Identifier(f"insert_{table}"))
+            )
+            self._session.execute(
+                self._text("calibrate/update_function", **name, function=Identifier(f"update_few_{table}"))
+            )
+            times.append(self._explained(self._text("calibrate/fill", **name, rows=Literal(self._rows)), self._rows).us)
             key = SQL("ALTER TABLE {}.{} ADD PRIMARY KEY (id)")
             self._session.execute(key.format(self._schema, Identifier(table)))
             self._vacuum(table)
@@ -259,7 +263,7 @@ class Measurement:
         return 1e6 * (float(told[-1][1]) + float(told[-1][2]) if told else passed)
 
     def _text(self, name: str, **parts: Composable) -> Composed:
-        return composed(f"calibrate/{name}", self._session.version, schema=self._schema, **parts)
+        return composed(name, self._session.version, schema=self._schema, **parts)
 
 
 def _usual(costs: Sequence[_Cost]) -> _Cost:

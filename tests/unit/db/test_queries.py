@@ -69,7 +69,8 @@ def test_the_nearest_older_variant_is_taken():
 
 def test_one_statement_per_file_without_a_semicolon():
     for entry in (ROOT / "db" / "queries").rglob("*.sql"):
-        assert ";" not in re.sub(r"'[^']*'|--[^\n]*", "", entry.read_text()), entry.name
+        text = re.sub(r"\$body\$.*\$body\$", "", entry.read_text(), flags=re.DOTALL)  # of a function
+        assert ";" not in re.sub(r"'[^']*'|--[^\n]*", "", text), entry.name
 
 
 @pytest.mark.parametrize("version", VERSIONS)
