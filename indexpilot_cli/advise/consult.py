@@ -13,7 +13,7 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Warn
+from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Rewrite, Warn
 from indexpilot_cli.core.samples import NoSamples, Samples
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.snapshot.source import Source
@@ -30,6 +30,12 @@ class Consultation:
         self._study = study
         self._findings: dict[AlgorithmFinding, None] = {}
         self._warnings: dict[str, Warn] = {}
+        self._rewrites: dict[Rewrite, None] = {}
+
+    @property
+    def rewrites(self) -> tuple[Rewrite, ...]:
+        """Other forms of statements that the algorithms have found and priced."""
+        return tuple(self._rewrites)
 
     def weighed(self, folded: FoldedWorkload) -> FoldedWorkload:
         """The workload with the weights and scenarios that the algorithms give its templates."""
@@ -91,6 +97,7 @@ class Consultation:
             self._warnings.setdefault(algorithm.name, Warn("algorithm_failed", algorithm.name, text))
             return None
         self._findings |= dict.fromkeys(found.findings)
+        self._rewrites |= dict.fromkeys(found.rewrites)
         return found.value
 
 

@@ -143,6 +143,7 @@ def advise_on(
     checked = _cross_checked(source, kept, selection, estimator, request, progress)
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
+    advice = replace(advice, rewrites=algorithms.rewrites)
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request.safeguards.write_performance))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
     return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
@@ -167,7 +168,7 @@ def _explained(
 ) -> Plan:
     """The plan of what was chosen, with what else the statements and the indexes that stay could do with."""
     selection, templates = advice.selection, advice.kept.templates
-    rewrites = priced_rewrites(templates, selection.definitions, catalog, estimator)
+    rewrites = (*advice.rewrites, *priced_rewrites(templates, selection.definitions, catalog, estimator))
     limits = limit_prices(templates, selection.definitions, catalog, estimator) if selection.chosen else {}
     plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits))
     gone = {d.spare.name for d in selection.dropped}

@@ -9,7 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal
-from indexpilot_cli.core.plan import AlgorithmFinding, TemplateEffect
+from indexpilot_cli.core.plan import AlgorithmFinding, Rewrite, TemplateEffect
 from indexpilot_cli.core.samples import Samples
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.size import Sizes
@@ -49,10 +49,11 @@ class PresentChoice:
 
 @dataclass(frozen=True, slots=True)
 class Found(Generic[T]):
-    """What an algorithm makes of a stage's value, and why."""
+    """What an algorithm makes of a stage's value, and why; and statements that would be better written otherwise."""
 
     value: T
     findings: tuple[AlgorithmFinding, ...] = ()
+    rewrites: tuple[Rewrite, ...] = ()
 
 
 class Algorithm:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from indexpilot_cli.algorithms.base import Algorithm
+from indexpilot_cli.algorithms.bx_tree import BxTree
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 
-ALGORITHMS: tuple[Algorithm, ...] = (PgmIndex(),)
+ALGORITHMS: tuple[Algorithm, ...] = (PgmIndex(), BxTree())
 
 
 def is_enabled(algorithm: Algorithm, features: FeatureSettings) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.settings.rules import count, share, switch
+from indexpilot_cli.settings.rules import count, key, share, switch
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,3 +15,13 @@ class PgmIndexSettings:
     min_rows: int = count(100_000, "rows of a table from which its pages are sampled")
     min_suitability: float = share(0.5, "least share of the table that a BRIN scan has to spare")
     pages: int = count(300, "pages of a table that may be read; from 480 on ranges of more than 8 are looked at", low=8)
+
+
+@dataclass(frozen=True, slots=True)
+class BxTreeSettings:
+    """``features.bx_tree.*``: indexes for times and for intervals of validity."""
+
+    enabled: bool = switch("look for times in the order of the rows, and for intervals that hold a moment")
+    min_table_size: int = key(2 * 1024**2, "size of a table from which its times are looked at", low=0, unit="bytes")
+    min_temporal_queries: float = key(1.0, "calls of statements that compare a time column, at least", low=0)
+    min_suitability_score: float = share(0.5, "least share of the table that a BRIN scan has to spare")

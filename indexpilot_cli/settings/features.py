@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.settings.algorithms import PgmIndexSettings
+from indexpilot_cli.settings.algorithms import BxTreeSettings, PgmIndexSettings
 from indexpilot_cli.settings.rules import count, key, seconds, share, switch
 
 
@@ -60,6 +60,7 @@ class InterceptorSettings:
 class FeatureSettings:
     """``features.*``: the published ideas, each with its switch, and the tenants' profiles."""
 
+    bx_tree: BxTreeSettings = BxTreeSettings()  # noqa: RUF009  frozen
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()

@@ -1,4 +1,4 @@
-"""F6: what algorithms make of the pages they read, on tables where it decides."""
+"""F6, F11: what algorithms make of the pages they read, on tables where it decides."""
 
 from dataclasses import replace
 
@@ -10,9 +10,9 @@ from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.settings.algorithms import PgmIndexSettings
+from indexpilot_cli.settings.algorithms import BxTreeSettings, PgmIndexSettings
 from indexpilot_cli.settings.features import FeatureSettings
-from tests.server.requesting import filled, queries
+from tests.server.requesting import TWIN, filled, queries
 
 ROWS = 25_000
 KEYS = {
@@ -26,6 +26,15 @@ INSERT INTO {name} SELECT {key}, repeat('x', 420) FROM generate_series(0, {ROWS 
 """
     for name, key in KEYS.items()
 )
+TABLES += """CREATE TABLE "Events" (at timestamptz, late timestamptz, pad text);
+INSERT INTO "Events" SELECT timestamptz '2026-01-01' + n * interval '1 minute',
+    timestamptz '2026-01-01' + (n * 7919 % 9000) * interval '1 minute', repeat('x', 420)
+FROM generate_series(1, 9000) n;
+CREATE TABLE prices (since timestamptz, until timestamptz, pad text);
+INSERT INTO prices SELECT timestamptz '2026-01-01' + n * interval '1 minute', timestamptz '2026-01-01'
+    + n * interval '1 minute' + CASE WHEN n % 500 = 0 THEN interval '9 days' ELSE interval '20 minutes' END,
+    repeat('x', 300) FROM generate_series(1, 12000) n;
+"""
 BUDGET = 200_000  # bytes: less than a B-tree takes
 SMALL = PgmIndexSettings(min_rows=10_000)
 
@@ -74,6 +83,39 @@ def test_f6_the_keys_of_the_settings_decide(keyed, own_places):
     wide = FeatureSettings(pgm_index=replace(SMALL, pages=480))
     (found,) = (f for f in advised(keyed, "loaders", wide).findings if f.effect is Effect.ADDED)
     assert found.pages <= 480
+
+
+DAY = "BETWEEN '2026-01-03' AND '2026-01-03 12:00'"
+
+
+def _by_time(place, features, column="at"):
+    wanted = queries(f'SELECT count(pad) FROM "Events" WHERE {column} {DAY}')
+    more = {"workload": wanted, "planner": place.planner, "features": features, "budget_bytes": 100_000}
+    return place.ask(RecommendRequest, **more).result
+
+
+def test_f11_times_in_the_order_of_the_rows_get_brin(keyed, own_places):
+    (chosen,) = _by_time(keyed, FeatureSettings()).recommendations
+    assert (chosen.definition.method, chosen.definition.columns) == ("brin", ("at",))
+    assert not _by_time(keyed, FeatureSettings(bx_tree=BxTreeSettings(enabled=False))).recommendations
+    assert not _by_time(keyed, FeatureSettings(), "late").recommendations
+
+
+@pytest.mark.parametrize(
+    "key", [{"min_table_size": 2**30}, {"min_temporal_queries": 1000.0}, {"min_suitability_score": 0.9999}]
+)
+def test_f11_the_keys_of_the_settings_decide(keyed, own_places, key):
+    assert not _by_time(keyed, FeatureSettings(bx_tree=BxTreeSettings(**key))).recommendations
+
+
+def test_f11_an_interval_that_holds_a_moment_is_better_written_as_a_range(keyed, own_places):
+    def rewrites(features):
+        wanted = queries("SELECT pad FROM prices WHERE since <= '2026-01-05' AND until > '2026-01-05'")
+        return keyed.ask(RecommendRequest, workload=wanted, planner=TWIN, features=features).result.rewrites
+
+    (found,) = rewrites(FeatureSettings())
+    assert found.rule == "interval" and "USING gist" in found.index and found.cost_after < 0.9 * found.cost_before
+    assert not rewrites(FeatureSettings(bx_tree=BxTreeSettings(enabled=False)))
 
 
 class _Older:

@@ -168,6 +168,8 @@ def test_variables_are_unique_and_every_key_is_reachable_by_one(project):
 CONTRACT_TEXT = """
 features.constraint_optimizer.enabled
 features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
+features.bx_tree.enabled features.bx_tree.min_table_size features.bx_tree.min_temporal_queries
+features.bx_tree.min_suitability_score
 production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
 production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
 production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
@@ -188,8 +190,7 @@ features.radix_string_spline.enabled features.radix_string_spline.min_table_size
 features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length
 features.radix_string_spline.min_suitability_score features.fractal_tree.enabled
 features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries features.fractal_tree.min_table_size
-features.fractal_tree.min_suitability_score features.bx_tree.enabled features.bx_tree.min_table_size
-features.bx_tree.min_temporal_queries features.bx_tree.min_suitability_score features.idistance.enabled
+features.fractal_tree.min_suitability_score features.idistance.enabled
 features.idistance.min_table_rows features.idistance.min_suitability
 operational.maintenance.enabled operational.reporting.enabled
 """
