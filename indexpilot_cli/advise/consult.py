@@ -9,6 +9,7 @@ from typing import TypeVar
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.algorithms.base import Algorithm, ChosenIndex, Found, PresentChoice, Study
 from indexpilot_cli.algorithms.registry import enabled
+from indexpilot_cli.algorithms.time_model.pricing import TimePricing
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
@@ -113,9 +114,10 @@ def _hold(chosen: ChosenIndex, why: str) -> Rejection:
     )
 
 
-def consultation(source: Source, study: Study) -> Consultation:
-    """With the algorithms that are on, and what of the source's rows they may read."""
-    return Consultation(enabled(study.features), replace(study, samples=_samples(source, study.templates)))
+def consultation(source: Source, study: Study, *, time_model: bool) -> Consultation:
+    """With the algorithms that are on, the time model last, and what of the source's rows they may read."""
+    asked = (*enabled(study.features), *((TimePricing(),) if time_model else ()))
+    return Consultation(asked, replace(study, samples=_samples(source, study.templates)))
 
 
 def _samples(source: Source, templates: Sequence[QueryTemplate]) -> Samples:

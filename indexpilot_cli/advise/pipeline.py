@@ -111,7 +111,8 @@ def advise_on(
     catalog = _open_to_advice(source.catalog, request.filter)
     sizes = Sizes(catalog)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
-    algorithms = consultation(source, Study(catalog, folded.templates, request.features, NoSamples(), estimator, sizes))
+    study = Study(catalog, folded.templates, request.features, NoSamples(), estimator, sizes)
+    algorithms = consultation(source, study, time_model=request.time_model == "auto")
     kept = folded = algorithms.weighed(folded)
     if len(folded.templates) > LARGE_WORKLOAD:
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
@@ -122,7 +123,9 @@ def advise_on(
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     proposal = algorithms.proposed(proposed.result, kept.templates)
     priceable = _priceable(without_taken_back(proposal, source), sizes, estimator, progress)
+    before = estimator.calls
     estimator = algorithms.repriced(priceable.candidates)
+    spent = estimator.calls - before
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
     calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
@@ -132,7 +135,7 @@ def advise_on(
 
     written = together(Stage.PRICE, folded.templates, modelled)
     folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
-    limits = within_tenants(limits_of(request), priceable, columns)
+    limits = within_tenants(limits_of(request).left(spent, estimator.each), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
         return _select(templates, priceable, model, estimator, request, progress, limits, algorithms.held)
@@ -199,6 +202,7 @@ def as_recommendation(request: ExplainRequest) -> RecommendRequest:
         safeguards=request.safeguards,
         bypass=request.bypass,
         record=request.record,
+        time_model=request.time_model,
     )
 
 

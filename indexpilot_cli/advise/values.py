@@ -42,6 +42,7 @@ class RecommendRequest:
     tenant_schemas: int = 0
     tenants: tuple[str, ...] = ()
     tenant_budget: int | None = None
+    time_model: str = "off"
 
     @classmethod
     def by(cls, settings: Settings) -> RecommendRequest:
@@ -60,6 +61,7 @@ class RecommendRequest:
             max_slower=settings.operational.lifecycle.max_slower,
             tenant_schemas=advisor.tenant_schemas,
             tenant_budget=advisor.tenant_budget,
+            time_model=advisor.time_model,
         )
 
 
@@ -89,6 +91,7 @@ class ExplainRequest:
     bypass: BypassSettings = field(default_factory=BypassSettings)
     record: Record = field(default_factory=Record)
     tenant_schemas: int = 0
+    time_model: str = "off"
 
 
 @dataclass(frozen=True, slots=True)

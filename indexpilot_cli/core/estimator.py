@@ -12,13 +12,35 @@ from indexpilot_cli.core.workload import Plannable
 
 
 @dataclass(frozen=True, slots=True)
+class CostFactors:
+    """What the planner's constants are multiplied by for one question; ``scale`` goes for all of them.
+
+    A plan's cost is linear in them, so a plan that stays the same tells its parts by what its cost changes by.
+    https://www.postgresql.org/docs/current/runtime-config-query.html#RUNTIME-CONFIG-QUERY-CONSTANTS
+    """
+
+    seq_page_cost: float = 1.0
+    random_page_cost: float = 1.0
+    cpu_tuple_cost: float = 1.0
+    cpu_index_tuple_cost: float = 1.0
+    cpu_operator_cost: float = 1.0
+    parallel_tuple_cost: float = 1.0
+    parallel_setup_cost: float = 1.0
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class WhatIf:
-    """A question: what would this statement cost with these indexes added and those hidden?"""
+    """A question: what would this statement cost with these indexes added and those hidden?
+
+    ``factors`` change the planner's constants for this question alone; None leaves them as the server has them.
+    """
 
     statement: Plannable
     indexes: frozenset[IndexDefinition] = frozenset()
     hidden: frozenset[QualifiedName] = frozenset()
     keep_tree: bool = False
+    factors: CostFactors | None = None
 
 
 class CostEstimator(Protocol):
@@ -54,6 +76,11 @@ class CostEstimator(Protocol):
     def size(self, definition: IndexDefinition) -> int:
         """Bytes the planner believes the hypothetical index has."""
         ...
+
+    @property
+    def each(self) -> int:
+        """EXPLAINs that a question takes."""
+        return 1
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from indexpilot_cli.core.estimator import PlannedStatement
+from indexpilot_cli.core.estimator import CostFactors, PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
@@ -43,9 +43,21 @@ def explain_text(
     refuse_others(statement.sql)
     options = "FORMAT JSON, VERBOSE" if verbose else "FORMAT JSON"
     if statement.mode is not PlanMode.LITERAL:
-        return _prepared(session, statement, options)
+        return _prepared(session, statement, options, settings)
     explain = f"EXPLAIN ({options}) {statement.sql}"
     return _rolled_back(session, (*settings, explain)) if settings else _alone(session, explain)
+
+
+def multiplied(factors: CostFactors | None) -> tuple[str, ...]:
+    """The statement, for ``explain_text``, that multiplies the session's own cost constants; none for None."""
+    if factors is None:
+        return ()
+    each = []
+    for name, factor in asdict(factors).items():
+        if name != "scale":
+            value = f"current_setting('{name}')::float8 * {factor * factors.scale!r}"
+            each.append(f"set_config('{name}', ({value})::text, true)")
+    return (f"SELECT {', '.join(each)}",)
 
 
 def explain_analyze(session: Session, sql: str, timeout_ms: int) -> Mapping[str, Any]:
@@ -86,15 +98,15 @@ def _alone(session: Session, explain: str) -> Mapping[str, Any]:
     return session.explain(explain) if safe else _rolled_back(session, (explain,))
 
 
-def _prepared(session: Session, statement: Plannable, options: str) -> Mapping[str, Any]:
+def _prepared(session: Session, statement: Plannable, options: str, settings: tuple[str, ...]) -> Mapping[str, Any]:
     """A generic plan prunes partitions at start-up by the values we do not have: all of them, for NULL.
 
     EXPLAIN then hides the pruned parts, though the cost counts them. The plan without pruning shows them.
     """
-    plan = _executed(session, statement, options)
+    plan = _executed(session, statement, options, *settings)
     if not any("Subplans Removed" in node for node in walk(plan)):
         return plan
-    whole = _executed(session, statement, options, "SET LOCAL enable_partition_pruning = off")
+    whole = _executed(session, statement, options, *settings, "SET LOCAL enable_partition_pruning = off")
     return {**whole, **{name: plan[name] for name in ("Startup Cost", "Total Cost", "Plan Rows")}}
 
 

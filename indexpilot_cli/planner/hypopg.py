@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, CostFactors, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
@@ -46,7 +46,7 @@ class _Reach:
     error: str | None = None
 
 
-_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
+_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName], CostFactors | None]
 
 
 class HypoPGEstimator(CostEstimator):
@@ -175,14 +175,14 @@ class HypoPGEstimator(CostEstimator):
         indexes = frozenset(d for d in question.indexes if d.table in reach.tables)
         existing = self._real.indexes
         hidden = frozenset(n for n in question.hidden if n in existing and existing[n].table in reach.tables)
-        return question.statement, indexes, hidden | self._away if self.hides else hidden
+        return question.statement, indexes, hidden | self._away if self.hides else hidden, question.factors
 
     def _unanswered(self, key: _Key, question: WhatIf) -> bool:
         known = self._memo.get(key)
         return known is None or (question.keep_tree and known.ok and known.tree is None)
 
     def _answer(self, pretender: Pretender, key: _Key, keep_tree: bool) -> PlannedStatement:
-        statement, indexes, hidden = key
+        statement, indexes, hidden, factors = key
         reach = self._reach[statement]
         if reach.error is not None:
             return failed(reach.error)
@@ -192,7 +192,7 @@ class HypoPGEstimator(CostEstimator):
 
         def ask() -> PlannedStatement:
             pretender.show(indexes, hidden, reach.tables)
-            plan = pretender.explain(statement, verbose=reach.verbose)
+            plan = pretender.explain(statement, verbose=reach.verbose, factors=factors)
             return read_plan(plan, PlanNames(pretender.lookup, dict(reach.schemas)), keep_tree=keep_tree)
 
         self._count()

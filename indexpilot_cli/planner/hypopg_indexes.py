@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from indexpilot_cli.core.ddl import create_index, index_name
+from indexpilot_cli.core.estimator import CostFactors
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.plans import KnownIndex, Node, explain_text
+from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, multiplied
 from indexpilot_cli.db.queries import SQL, Composed, Identifier
 from indexpilot_cli.db.session import Session
 
@@ -57,9 +58,9 @@ class Pretender:
         self._session.reconnect()
         self._forget()
 
-    def explain(self, statement: Plannable, *, verbose: bool = False) -> Node:
+    def explain(self, statement: Plannable, *, verbose: bool = False, factors: CostFactors | None = None) -> Node:
         """The plan with what is shown now."""
-        return explain_text(self._session, statement, verbose=verbose)
+        return explain_text(self._session, statement, verbose=verbose, settings=multiplied(factors))
 
     def show(
         self,

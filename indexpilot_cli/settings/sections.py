@@ -229,6 +229,11 @@ class AdvisorSettings:
     risk: str = key(
         "high", "what may get slower if the planner prices index reads too low", choices=("low", "normal", "high")
     )
+    time_model: str = key(
+        "off",
+        "plans priced by constants fitted to the workload's times, where that is proved better",
+        choices=("off", "auto"),
+    )
     drops: str = key(
         "proven",
         "indexes that may go: none, unread or redundant ones, or all not worth it",

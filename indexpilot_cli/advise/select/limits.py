@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.costing import Pool
 from indexpilot_cli.advise.select.highs import Row
@@ -41,6 +41,10 @@ class Limits:
     proof_rounds: int = 30
     tenant_bytes: int | None = None
     tenant_sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]] | None = None
+
+    def left(self, spent: int, each: int) -> Limits:
+        """With the questions that are left after ``spent`` EXPLAINs where each takes ``each`` of them."""
+        return self if self.calls is None else replace(self, calls=max(1, (self.calls - spent) // each))
 
 
 def limit_rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[int]) -> tuple[Row, ...]:

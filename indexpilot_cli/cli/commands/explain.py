@@ -130,6 +130,7 @@ def explain(
         bypass=session.settings.bypass,
         record=session.record(),
         tenant_schemas=session.settings.advisor.tenant_schemas,
+        time_model=session.settings.advisor.time_model,
     )
     return shown(session, session.call(run, request))
 

@@ -31,6 +31,9 @@ CrossCheck = Annotated[bool, option("--cross-check", "Ask HypoPG and the twin, c
 MaxCalls = Annotated[int | None, option("--max-calls N", "Most planner calls.")]
 MaxSeconds = Annotated[str | None, option("--max-seconds TIME", "Longest search.")]
 Risk = Annotated[str | None, option("--risk LEVEL", "What may get slower: low, normal, high.")]
+TimeModelOption = Annotated[
+    str | None, option("--time-model WHEN", "Fit constants to measured times: off; auto, where proved better.")
+]
 Drops = Annotated[
     DropChoice | None, option("--drops WHICH", "Indexes that may go: none, proven (unread, redundant), all.")
 ]
@@ -60,10 +63,13 @@ def limit_flags(
     }
 
 
-def choice_flags(risk: str | None, drops: DropChoice | None, min_age: str | None, tenant_budget: str | None) -> Flags:
-    """What may get slower, what may go and what is for one tenant, as flags of their settings."""
+def choice_flags(
+    risk: str | None, time_model: str | None, drops: DropChoice | None, min_age: str | None, tenant_budget: str | None
+) -> Flags:
+    """What may get slower, what prices, what may go and what is for one tenant, as flags of their settings."""
     return {
         "advisor.risk": ("--risk", risk),
+        "advisor.time_model": ("--time-model", time_model),
         "advisor.drops": ("--drops", drops),
         "advisor.tenant_budget": ("--tenant-budget", tenant_budget),
         "operational.lifecycle.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
@@ -104,6 +110,7 @@ def recommend(
     max_calls: MaxCalls = None,
     max_seconds: MaxSeconds = None,
     risk: Risk = None,
+    time_model: TimeModelOption = None,
     drops: Drops = None,
     min_age: MinAge = None,
     standby: opt.Standbys = None,
@@ -116,7 +123,7 @@ def recommend(
 ) -> int:
     """Find the few indexes that pay and those that do not, each proved by the planner. Nothing is changed."""
     limits = limit_flags(budget, max_indexes, max_per_table, min_benefit, max_calls, max_seconds)
-    risks = choice_flags(risk, drops, min_age, tenant_budget)
+    risks = choice_flags(risk, time_model, drops, min_age, tenant_budget)
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.command import Progress, Silent
-from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedStatement, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, CostFactors, NotModelled, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
@@ -29,7 +29,7 @@ from indexpilot_cli.snapshot.values import Snapshot
 _MOST_WORKERS = 16
 _LEAN, _HEADROOM = 1.2, 16  # how much longer than the shortest a worker's queue may get for the sake of its indexes
 
-_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName]]
+_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName], CostFactors | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,10 +287,10 @@ class TwinEstimator(CostEstimator):
         reach, worker = self._reach[question.statement], self._pool.workers[0]
         indexes = frozenset(d for d in question.indexes if worker.members_of(d.table) & reach.tables)
         hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
-        return _TwinQuestion((question.statement, indexes, hidden), question.keep_tree)
+        return _TwinQuestion((question.statement, indexes, hidden, question.factors), question.keep_tree)
 
     def _answer(self, worker: Worker, asked: _TwinQuestion) -> PlannedStatement:
-        statement, indexes, hidden = asked.key
+        statement, indexes, hidden, factors = asked.key
         reach = self._reach[statement]
         if reach.error is not None:
             return failed(reach.error)
@@ -300,7 +300,7 @@ class TwinEstimator(CostEstimator):
         try:
             worker.show(indexes, hidden)
             schemas, verbose = self._schemas(reach)
-            node = worker.explain(statement, verbose=verbose)
+            node = worker.explain(statement, verbose=verbose, factors=factors)
         except UnreachableError as error:
             if error.code != "timeout":
                 raise

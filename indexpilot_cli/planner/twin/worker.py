@@ -10,10 +10,11 @@ from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.ddl import create_index
+from indexpilot_cli.core.estimator import CostFactors
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
-from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, refuse_others
+from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, multiplied, refuse_others
 from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -131,9 +132,9 @@ class Worker:
             self._forget_statement()
         return tuple(types or ())
 
-    def explain(self, statement: Plannable, *, verbose: bool = False) -> Node:
+    def explain(self, statement: Plannable, *, verbose: bool = False, factors: CostFactors | None = None) -> Node:
         """The plan with what is shown and hidden now."""
-        return explain_text(self._planner, statement, verbose=verbose)
+        return explain_text(self._planner, statement, verbose=verbose, settings=multiplied(factors))
 
     def members_of(self, table: QualifiedName) -> frozenset[int]:
         """Oids of the table and of everything that inherits from it; empty when the twin has no such table."""
