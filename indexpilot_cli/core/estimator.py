@@ -109,6 +109,52 @@ class CostEstimator(Protocol):
         return None
 
 
+class DelegatingEstimator(CostEstimator):
+    """A planner that answers as another does, for those that change some of its answers."""
+
+    def __init__(self, planner: CostEstimator):
+        self._planner = planner
+
+    @property
+    def name(self) -> str:
+        """See CostEstimator, as for everything below."""
+        return self._planner.name
+
+    @property
+    def calls(self) -> int:
+        return self._planner.calls
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._planner.notes
+
+    @property
+    def hides(self) -> bool:
+        return self._planner.hides
+
+    @property
+    def not_modelled(self) -> tuple[NotModelled, ...]:
+        return self._planner.not_modelled
+
+    def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
+        return self._planner.plan(questions)
+
+    def refuses(self, definition: IndexDefinition) -> str | None:
+        return self._planner.refuses(definition)
+
+    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
+        self._planner.set_size(definition, pages, tuples, height)
+
+    def size(self, definition: IndexDefinition) -> int:
+        return self._planner.size(definition)
+
+    def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
+        self._planner.prepare(definitions)
+
+    def parameter_types(self, sql: str) -> Sequence[str] | None:
+        return self._planner.parameter_types(sql)
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedStatement:
     """The planner's answer. Costs are planner units; ``rows`` is the root's estimate.

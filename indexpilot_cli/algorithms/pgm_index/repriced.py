@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from indexpilot_cli.core.catalog import Catalog, Table
-from indexpilot_cli.core.estimator import CostEstimator, NotModelled, PlannedStatement, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, DelegatingEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import BRIN, IndexDefinition
 from indexpilot_cli.core.workload import Plannable
 
@@ -17,13 +17,13 @@ _HEAP, _INDEX = "Bitmap Heap Scan", "Bitmap Index Scan"
 _NOT_ADDED = ("Limit", "Nested Loop", "SubPlan")  # above these a scan's cost is not simply a part of the whole
 
 
-class RepricedEstimator(CostEstimator):
+class RepricedEstimator(DelegatingEstimator):
     """The planner's answers, where a plan reads a table by a BRIN index that pages were sampled for, with the cost of
     that scan worked out anew. ``shares`` has the share of the heap and the pages of a range by index and statement.
     """
 
     def __init__(self, planner: CostEstimator, shares: Shares, catalog: Catalog):
-        self._planner = planner
+        super().__init__(planner)
         self._shares = shares
         self._catalog = catalog
         self._indexes = frozenset(definition for definition, _ in shares)
@@ -47,51 +47,6 @@ class RepricedEstimator(CostEstimator):
             if known is not None and table is not None and scan is not None:
                 total += _scan_cost(scan, *known, table, self._catalog) - float(scan["Total Cost"])
         return replace(answer, total_cost=max(total, 0.01), tree=answer.tree if question.keep_tree else None)
-
-    @property
-    def name(self) -> str:
-        """See CostEstimator."""
-        return self._planner.name
-
-    @property
-    def calls(self) -> int:
-        """See CostEstimator."""
-        return self._planner.calls
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """See CostEstimator."""
-        return self._planner.notes
-
-    @property
-    def hides(self) -> bool:
-        """See CostEstimator."""
-        return self._planner.hides
-
-    @property
-    def not_modelled(self) -> tuple[NotModelled, ...]:
-        """See CostEstimator."""
-        return self._planner.not_modelled
-
-    def refuses(self, definition: IndexDefinition) -> str | None:
-        """See CostEstimator."""
-        return self._planner.refuses(definition)
-
-    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
-        """See CostEstimator."""
-        self._planner.set_size(definition, pages, tuples, height)
-
-    def size(self, definition: IndexDefinition) -> int:
-        """See CostEstimator."""
-        return self._planner.size(definition)
-
-    def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
-        """See CostEstimator."""
-        self._planner.prepare(definitions)
-
-    def parameter_types(self, sql: str) -> Sequence[str] | None:
-        """See CostEstimator."""
-        return self._planner.parameter_types(sql)
 
 
 def _only_scan(answer: PlannedStatement, definition: IndexDefinition) -> Mapping[str, Any] | None:
