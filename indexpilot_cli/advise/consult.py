@@ -13,6 +13,7 @@ from indexpilot_cli.algorithms.time_model.pricing import TimePricing
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
+from indexpilot_cli.core.measured import Learned
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Rewrite, Warn
 from indexpilot_cli.core.samples import NoSamples, Samples
@@ -115,9 +116,20 @@ def _hold(chosen: ChosenIndex, why: str) -> Rejection:
 
 
 def consultation(source: Source, study: Study, *, time_model: bool) -> Consultation:
-    """With the algorithms that are on, the time model last, and what of the source's rows they may read."""
+    """With the algorithms that are on, the time model last, what of the source's rows they may read, and what earlier
+    runs learned.
+    """
     asked = (*enabled(study.features), *((TimePricing(),) if time_model else ()))
-    return Consultation(asked, replace(study, samples=_samples(source, study.templates)))
+    known = _learned(source) if any(algorithm.learns for algorithm in asked) else study.learned
+    return Consultation(asked, replace(study, samples=_samples(source, study.templates), learned=known))
+
+
+def _learned(source: Source) -> Learned:
+    if source.session is None:
+        return Learned()
+    from indexpilot_cli.log.learned import learned
+
+    return learned(source.session, schema=source.connection.metadata_schema)
 
 
 def _samples(source: Source, templates: Sequence[QueryTemplate]) -> Samples:

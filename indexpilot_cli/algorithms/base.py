@@ -9,6 +9,7 @@ from typing import ClassVar, Generic, TypeVar
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal
+from indexpilot_cli.core.measured import Learned
 from indexpilot_cli.core.plan import AlgorithmFinding, Rewrite, TemplateEffect
 from indexpilot_cli.core.samples import Samples
 from indexpilot_cli.core.workload import QueryTemplate
@@ -20,7 +21,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """What an algorithm may look at: the workload, the catalog with its statistics, a planner, and page samples."""
+    """What an algorithm may look at: the workload, the catalog with its statistics, a planner, page samples, and what
+    earlier runs learned.
+    """
 
     catalog: Catalog
     templates: tuple[QueryTemplate, ...]
@@ -28,6 +31,7 @@ class Study:
     samples: Samples
     estimator: CostEstimator
     sizes: Sizes
+    learned: Learned = Learned()  # noqa: RUF009  frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,8 @@ class Found(Generic[T]):
 
 
 class Algorithm:
-    """One published idea. ``name`` is its key in ``features``, ``source`` the paper.
+    """One published idea. ``name`` is its key in ``features``, ``source`` the paper; ``learns``: it goes by what
+    earlier runs left in our tables.
 
     A hook that an algorithm has no use for leaves things as they are. Hooks see what the algorithms before it made.
     """
@@ -65,6 +70,7 @@ class Algorithm:
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
+    learns: ClassVar[bool] = False
 
     def weigh(self, study: Study) -> Found[tuple[QueryTemplate, ...]]:
         """The templates with other weights or more scenarios, before candidates are made."""

@@ -9,10 +9,17 @@ from dataclasses import replace
 from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.algorithms.bx_tree import BxTree
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
+from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
+from indexpilot_cli.algorithms.xgboost.xgboost import Xgboost
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 
-ALGORITHMS: tuple[Algorithm, ...] = (PgmIndex(), BxTree())
+ALGORITHMS: tuple[Algorithm, ...] = (
+    PgmIndex(),
+    BxTree(),
+    PredictiveIndexing(),
+    Xgboost(),
+)
 
 
 def is_enabled(algorithm: Algorithm, features: FeatureSettings) -> bool:

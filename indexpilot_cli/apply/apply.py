@@ -14,7 +14,9 @@ from indexpilot_cli.apply.plan import Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.upkeep import analyze, carried_out
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
+from indexpilot_cli.apply.verify.expected import expected
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
@@ -124,7 +126,7 @@ def _build(
     ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
     bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
-    run = ApplyRun(bounded, request, todo, overruled=_overruled(planned.verdicts))
+    run = ApplyRun(bounded, request, todo, source.catalog, overruled=_overruled(planned.verdicts))
     try:
         # A signal raised again here would end the process before the result is told; the exit code carries it instead.
         with listening(ctx.stop, ends=False):
@@ -163,6 +165,7 @@ class ApplyRun:
     ctx: RunContext
     request: ApplyRequest
     todo: Todo
+    catalog: Catalog
     reports: list[MutationReport] = field(default_factory=list)
     warnings: list[Warn] = field(default_factory=list)
     spent_bytes: int = 0
@@ -264,6 +267,7 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
 
 def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
+    context |= expected(task.recommendation, plan, run.catalog)
     if task.drops:
         context["replaces"] = [drop.name for drop in task.drops]
     if run.overruled:

@@ -36,6 +36,7 @@ COMMANDS = {
     "rollback": "Take back what was built.",
     "experiment": "Compare two variants of indexes.",
     "lifecycle": "Find indexes to drop, to mend and to add.",
+    "model": "Learn from measured builds what indexes save.",
     "plan": "Show or approve a plan.",
     "snapshot": "Save schema, statistics and workload to a file.",
     "calibrate": "Measure what writes and builds cost here.",

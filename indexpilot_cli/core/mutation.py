@@ -31,10 +31,10 @@ class MutationType(StrEnum):
     INITIALIZE_TENANT       tenant init and host.initialize_tenant_expression, likewise
     SYSTEM_ENABLE           bypass enable
     SYSTEM_DISABLE          bypass disable
-    SYSTEM_CONFIG_CHANGE    init, plan approve, genome set, calibrate; experiment start, step and stop, whose builds and
-                            drops have rows of their own; host.create_experiment and stop_experiment; tenant init,
-                            enable and disable that failed; the host's functions that make tables or fill the
-                            genome catalog
+    SYSTEM_CONFIG_CHANGE    init, plan approve, genome set, calibrate, model forget; experiment start, step and stop,
+                            whose builds and drops have rows of their own; host.create_experiment and stop_experiment;
+                            tenant init, enable and disable that failed; the host's functions that make tables or fill
+                            the genome catalog
     CREATE_TABLE            the table of schema-evolve drop-column --save; seen by a sync (SCHEMA_SYNC)
     DROP_TABLE              that table when it is taken back; seen likewise
     ALTER_TABLE             seen likewise; schema-evolve rollback --execute that failed before its column was known
@@ -45,9 +45,10 @@ class MutationType(StrEnum):
     SCHEMA_SYNC             discover --sync --write and host.detect_and_sync_schema_changes, when the catalog followed
                             or could not
     DISCOVER                discover, doctor, history, snapshot save, init --check, plan show, bypass status, types,
-                            genome, tenant, experiment, calibrate and rollback that only looked, lifecycle builds and
-                            query-stats; host.discover_schema_from_database and the host's functions that generate types
-    ANALYZE_WORKLOAD        analyze; host.learn_query_risk
+                            genome, tenant, experiment, calibrate, model and rollback that only looked, lifecycle builds
+                            and query-stats; host.discover_schema_from_database and the host's functions that generate
+                            types
+    ANALYZE_WORKLOAD        analyze; model train, host.learn_query_risk
     EXPLAIN                 explain, schema-evolve check, every preview of schema-evolve and of the host's functions
     BULK_UPDATE             a backfill of schema-evolve add-column; lifecycle query-stats --write, by itself and in the
                             daily job; host.prune_query_stats

@@ -19,6 +19,7 @@ from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.lifecycle.findings.bloat import LeafPages
 from indexpilot_cli.lifecycle.usage import PRIMARY, IndexCount, UsageSnapshot
 from indexpilot_cli.log.bookkeeping import is_writable, writer
+from indexpilot_cli.log.learned import keep_calls
 from indexpilot_cli.log.metadata import question
 from indexpilot_cli.snapshot.source import open_reader
 
@@ -83,6 +84,7 @@ def keep(connection: Connection, looks: Sequence[Look]) -> tuple[bool, Warn | No
             for one in looks:
                 session.execute(question(session, "lifecycle/snapshot_add", schema), _packed(one))
             session.execute(question(session, "lifecycle/snapshot_prune", schema), {"keep": _KEEP})
+            keep_calls(session, looks[0].cluster, looks[0].database, schema=schema)
     except IndexPilotError as error:
         return False, Warn("not_recorded", "counter_snapshots", f"the counters could not be kept: {error.message}")
     return True, None

@@ -37,6 +37,7 @@ from indexpilot_cli.render.views.lifecycle_schedules import (
     WatchDocument,
 )
 from indexpilot_cli.render.views.metrics import MetricsDocument
+from indexpilot_cli.render.views.model import ModelDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.query_stats import StatisticsDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
@@ -73,6 +74,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
     "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
     "lifecycle_watch": (WatchDocument, "Result of indexpilot lifecycle watch"),
+    "model": (ModelDocument, "Result of indexpilot model"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
     "recommend": (PlanDocument, "Result of indexpilot recommend"),
     "rollback": (RollbackDocument, "Result of indexpilot rollback"),

@@ -25,3 +25,20 @@ class BxTreeSettings:
     min_table_size: int = key(2 * 1024**2, "size of a table from which its times are looked at", low=0, unit="bytes")
     min_temporal_queries: float = key(1.0, "calls of statements that compare a time column, at least", low=0)
     min_suitability_score: float = share(0.5, "least share of the table that a BRIN scan has to spare")
+
+
+@dataclass(frozen=True, slots=True)
+class PredictiveIndexingSettings:
+    """``features.predictive_indexing.*``: forecasts of calls, and outcomes of like indexes."""
+
+    enabled: bool = switch("weigh templates by forecasts of their calls, and indexes by what like ones really did")
+    weight: float = share(0.8, "most that forecasts and measured outcomes count against the present and the planner")
+    use_historical_data: bool = switch("go by measured outcomes of like indexes in the log")
+
+
+@dataclass(frozen=True, slots=True)
+class XgboostSettings:
+    """``features.xgboost.*``: a model of measured outcomes."""
+
+    enabled: bool = switch("hold indexes of which a model of measured outcomes expects no gain", default=False)
+    weight: float = share(0.5, "most that a model of measured outcomes counts against the planner")

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from indexpilot_cli.settings.algorithms import BxTreeSettings, PgmIndexSettings
+from indexpilot_cli.settings.algorithms import (
+    BxTreeSettings,
+    PgmIndexSettings,
+    PredictiveIndexingSettings,
+    XgboostSettings,
+)
 from indexpilot_cli.settings.rules import count, key, seconds, share, switch
 
 
@@ -65,3 +70,5 @@ class FeatureSettings:
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()
     pgm_index: PgmIndexSettings = PgmIndexSettings()  # noqa: RUF009  frozen
+    predictive_indexing: PredictiveIndexingSettings = PredictiveIndexingSettings()  # noqa: RUF009  frozen
+    xgboost: XgboostSettings = XgboostSettings()  # noqa: RUF009  frozen

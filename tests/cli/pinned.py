@@ -61,6 +61,7 @@ COMMANDS = (
         "lifecycle watch",
         "lifecycle policy",
         "lifecycle install",
+        *("model", "model train", "model show", "model forget"),
         "bypass",
         "bypass status",
         "bypass enable",
@@ -104,7 +105,7 @@ SCHEMAS = (
         "schema_evolve_rollback",
     ),
     *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types", "versions"),
-    *("experiment_start", "experiments"),
+    *("experiment_start", "experiments", "model"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"

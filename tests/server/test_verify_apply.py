@@ -8,6 +8,8 @@ import pytest
 from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import SourceKind
+from indexpilot_cli.db.session import open_session
+from indexpilot_cli.log.outcomes import outcomes as read_outcomes
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
 
@@ -38,6 +40,11 @@ def verified(dsn, plan, *statements, **more):
     return run_apply(dsn, plan.id, verify="replay", auto_revert=True, workload=asked(*statements), **more)
 
 
+def learned(dsn):
+    with open_session(dsn) as session:
+        return read_outcomes(session)
+
+
 def test_an_index_that_pays_is_kept(shop):
     plan = keep_plan(shop, definition("customer_id"))
     done = verified(shop, plan, HELPS)
@@ -49,6 +56,13 @@ def test_an_index_that_pays_is_kept(shop):
     told = world.log[-1].details_json["verification"]
     assert told["verdict"] == "kept"
     assert told["templates"][0]["after"] < told["templates"][0]["before"]
+    (outcome,) = learned(shop)
+    assert (outcome.definition, outcome.how, outcome.mutation) == (
+        definition("customer_id"),
+        "replay",
+        world.log[-1].id,
+    )
+    assert outcome.gain > 0.1 and min(outcome.calls) >= 3
     (undo,) = run_rollback(shop, last=True, dry_run=True).result.mutations
     assert undo.id == done.result.mutations[0].id  # one number for one build, whatever was found out since
 
@@ -66,6 +80,8 @@ def test_an_index_that_harms_is_taken_back(shop):
     assert world.states() == ["INTENT", "STARTED", "VALID", "INTENT", "STARTED", "VALID", "REVERTED"]
     assert {row.mutation_type for row in world.log[3:]} == {"ROLLBACK_INDEX"}
     assert "slower" in world.log[3].details_json["rollback_reason"]
+    (outcome,) = learned(shop)  # what was taken back is what there is to learn from
+    assert (outcome.definition, outcome.how) == (definition("status"), "replay") and outcome.gain < 0
 
 
 def test_what_was_taken_back_is_not_recommended_again(shop):

@@ -172,7 +172,7 @@ def settle(
         _log(ctx, event, OperationState.KEPT, found)
         note = f"indexpilot rollback M-{event.id}  removes it"
         return replace(done, verification="kept", verification_text=whole, notes=(*done.notes, note))
-    return _revert(ctx, event, found, done)
+    return _revert(ctx, _with(ctx, event, found), found, done)
 
 
 def look_again(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
@@ -223,12 +223,29 @@ def _revert(ctx: RunContext, event: Event, found: Verification, done: MutationRe
 
 
 def _log(ctx: RunContext, event: Event, state: OperationState, found: Verification) -> None:
-    numbers = [
-        {"template": t.template, "effect": t.effect.value, "before": t.before, "after": t.after, "unit": t.unit}
-        for t in found.templates
-    ]
-    told = {"verdict": found.verdict.value, "text": found.text, "notes": list(found.notes), "templates": numbers}
-    ctx.write(events.follow(event, state, details={**event.details, "verification": told}), done=True)
+    ctx.write(events.follow(_with(ctx, event, found), state), done=True)
+
+
+def _with(ctx: RunContext, event: Event, found: Verification) -> Event:
+    """The event with what was measured; later advice learns from it."""
+    told: dict[str, object] = {"verdict": found.verdict.value, "text": found.text, "notes": list(found.notes)}
+    told |= {"templates": [_numbers(t) for t in found.templates], "table_bytes": _table_bytes(ctx, event)}
+    return replace(event, details={**event.details, "verification": told})
+
+
+def _numbers(found: TemplateVerdict) -> dict[str, object]:
+    told: dict[str, object] = {"template": found.template, "effect": found.effect.value}
+    told |= {"before": found.before, "after": found.after, "unit": found.unit}
+    if found.unit == "ms":
+        told |= {"p": found.p, "calls": list(found.calls)}
+    return told
+
+
+def _table_bytes(ctx: RunContext, event: Event) -> int | None:
+    try:
+        return int(ctx.look.value("verify/table_bytes", {"relid": event.relid}))
+    except IndexPilotError:  # it belongs to the numbers, not to the verdict
+        return None
 
 
 def _newest(ctx: RunContext, operation: Operation) -> Event | None:

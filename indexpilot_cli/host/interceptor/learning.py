@@ -15,18 +15,18 @@ from types import MappingProxyType
 from typing import Any
 
 from indexpilot_cli.algorithms.query_risk import RiskCurve, RiskOutcome, train
+from indexpilot_cli.core.measured import RISK_MODEL
 from indexpilot_cli.core.mutation import MutationType
-from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import read_statements
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.statement_text import read_text
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyReason
+from indexpilot_cli.log import models
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.log.metadata import is_ready, question
 
-MODEL = "interceptor_risk"
 DAYS = 30
 LEAST_CALLS = 20
 BAD_SHARE = 0.5  # of the calls of a template, from which it counts as one that turns out slow
@@ -193,7 +193,8 @@ def load_knowledge(slow_ms: float) -> RiskKnowledge:
         if not is_ready(session, schema):
             return RiskKnowledge(slow)
         slow |= _slow_by_outcomes(session, schema)
-        points = session.value(question(session, "host/model", schema), {"name": MODEL})
+        kept = models.models(session, RISK_MODEL, schema=schema)
+    points = kept[0].parameters if kept else None
     curve = None if points is None else RiskCurve(tuple(points["costs"]), tuple(points["shares"]))
     return RiskKnowledge(slow, curve)
 
@@ -245,9 +246,8 @@ def learn_risk() -> dict[str, Any]:
             version = None
             if training.curve is not None:
                 metrics = {"skill": training.skill, "bad": training.bad, "templates": training.templates}
-                values = {"samples": training.outcomes, "parameters": Jsonb(asdict(training.curve))}
-                kept = question(session, "host/model_add", schema)
-                version = session.value(kept, {"name": MODEL, **values, "metrics": Jsonb(metrics)})
+                kept = asdict(training.curve)
+                version = models.add(session, RISK_MODEL, training.outcomes, kept, metrics, schema=schema)
         facts = {"outcomes": training.outcomes, "bad": training.bad, "templates": training.templates}
         result = {**facts, "skill": training.skill, "why": training.why, "model_version": version}
         note.details(**result)

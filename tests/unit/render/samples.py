@@ -11,12 +11,15 @@ from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.history import HistoryResult, VersionsResult
 from indexpilot_cli.admin.init import InitResult
+from indexpilot_cli.admin.model import ModelCard, ModelResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.admin.types import TypesResult
 from indexpilot_cli.advise.ablate import AblationResult, AlgorithmAblation, ChangedIndex, PlanDifference
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
+from indexpilot_cli.algorithms.xgboost.model import BenefitKind
+from indexpilot_cli.algorithms.xgboost.training import CrossValidated
 from indexpilot_cli.apply.experiments.judge import ExperimentAnswer, ExperimentVerdict
 from indexpilot_cli.apply.experiments.values import ExperimentReport, ExperimentResult, ExperimentsResult
 from indexpilot_cli.apply.values import ApplyResult, ApproveResult, BypassResult
@@ -525,6 +528,33 @@ COUNTERS = CounterSnapshotResult(
 COUNTERS_LOST = CounterSnapshotResult((CountedServer("primary", NOW, None, 1, 0),), False, 0, None, ("on a standby",))
 FIELD = FieldReport(ORDERS, "status", "character varying(20)", True, False, True, "core", NOW, NOW)
 GENOME = GenomeResult((FIELD, replace(FIELD, field="Select", group=None, required=False, indexable=True)), 3)
+MODELS = (
+    ModelResult(
+        "train",
+        (
+            ModelCard(
+                "index_benefit",
+                3,
+                NOW,
+                361,
+                96,
+                True,
+                "xgboost",
+                "its error is 31% less than the planner's and 12% than the line's",
+                (
+                    CrossValidated(BenefitKind.PLANNER, 0.611),
+                    CrossValidated(BenefitKind.LINE, 0.48, 0.21, 0.12, 0.3, 0.82),
+                    CrossValidated(BenefitKind.TREES, 0.42, 0.31, 0.2, 0.41, 0.8),
+                ),
+            ),
+        ),
+        364,
+        notes=("3 outcomes have no planner costs",),
+    ),
+    ModelResult("show", (ModelCard("index_benefit", None, None, 0, 0, False, "none", "not trained | yet"),), 0),
+    ModelResult("forget", (), 12, 2),
+    ModelResult("forget", (), 1),
+)
 GENOME_SET = GenomeSetResult(
     (
         FieldChange(ORDERS, "status", "is_indexable", True, False),
@@ -671,6 +701,7 @@ def outcomes():
         history,
         lifecycle,
         metrics,
+        model,
         query_stats,
         recommend,
         schema_change,
@@ -734,6 +765,7 @@ def outcomes():
         ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),
         *(("lifecycle_metrics", r, metrics.metrics_view(r, path)) for r, path in METRICS_SHOWN),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
+        *(("model", r, model.model_view(r)) for r in MODELS),
         *(("lifecycle_query_stats", r, query_stats.statistics_view(r)) for r in jobs.STATISTICS),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),

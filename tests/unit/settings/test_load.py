@@ -177,14 +177,14 @@ production_safeguards.write_performance.warn_indexes_per_table
 production_safeguards.write_performance.write_overhead_threshold production_safeguards.lock_manager.enabled
 production_safeguards.rate_limiter.enabled production_safeguards.cpu_throttle.enabled
 operational.health_checks.enabled
+features.predictive_indexing.enabled features.predictive_indexing.weight
+features.predictive_indexing.use_historical_data features.xgboost.enabled features.xgboost.weight
 """
 CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.cert.enabled features.qpg.enabled features.cortex.enabled features.predictive_indexing.enabled
-features.predictive_indexing.weight features.predictive_indexing.use_historical_data features.xgboost.enabled
-features.xgboost.weight
+features.cert.enabled features.qpg.enabled features.cortex.enabled
 features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
 features.radix_string_spline.enabled features.radix_string_spline.min_table_size
 features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length

@@ -1,0 +1,1 @@
+"""What building an index really does to times, learned from measured changes."""

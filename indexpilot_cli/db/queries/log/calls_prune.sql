@@ -1,0 +1,1 @@
+DELETE FROM {schema}.counter_snapshots s WHERE s.kind = 'statements' AND s.taken_at < now() - %(days)s * interval '1 day'
