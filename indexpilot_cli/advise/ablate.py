@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.recommend import folded_for
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
+from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.mutation import MutationType
@@ -51,17 +52,12 @@ class PlanDifference:
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmAblation:
-    """What the plan with the algorithm does that the one without does not. ``enabled``: whether it is on now.
-
-    ``with_ms`` and ``without_ms`` are what the same reads took under either plan, where both were built.
-    """
+    """What the plan with the algorithm does that the one without does not. ``enabled``: whether it is on now."""
 
     name: str
     title: str
     enabled: bool
     difference: PlanDifference
-    with_ms: float | None = None
-    without_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +72,9 @@ class AblationResult:
     estimator: str
 
 
-MeasurePlan = Callable[[Plan], float]
-
-
-def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | None = None) -> Outcome[AblationResult]:
+def run(request: RecommendRequest, progress: Progress) -> Outcome[AblationResult]:
     """The plan of these settings, and beside it the plan with each algorithm's switch turned.
 
-    ``measure`` gives the milliseconds of the workload's reads once a plan is built; plans that differ are measured.
     Raises as ``recommend`` does.
     """
     require_on(request.bypass, "advice")
@@ -97,10 +89,8 @@ def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | No
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         request, folded = folded_for(source, request, progress)
         with open_estimator(source, request.planner, progress) as estimator:
-            folded = prepared(folded, source.catalog, types_from(estimator))
-            result, pairs = _ablated(_Trial(source, folded, estimator, progress), request)
-    if measure is not None:  # behind the sessions above: a database that somebody uses cannot be copied
-        result = _measured(result, pairs, measure)
+            trial = _Trial(source, prepared(folded, source.catalog, types_from(estimator)), estimator, progress)
+            result = _ablated(trial, request)
     return Outcome("ablate", result, server=source.server, warnings=note.warnings)
 
 
@@ -120,32 +110,22 @@ class _Trial:
         return replace(plan, calls=self.estimator.calls - before)
 
 
-PlanPairs = Mapping[str, tuple[Plan, Plan]]
-
-
-def _ablated(trial: _Trial, request: RecommendRequest) -> tuple[AblationResult, PlanPairs]:
-    """The result, and for each algorithm the plan with it and the one without."""
+def _ablated(trial: _Trial, request: RecommendRequest) -> AblationResult:
     base = trial.plan(request)
-    entries: list[AlgorithmAblation] = []
-    pairs: dict[str, tuple[Plan, Plan]] = {}
+    found = []
     for algorithm in registry.ALGORITHMS:
         trial.progress.stage(f"leaving out {algorithm.name}")
-        on = registry.is_enabled(algorithm, request.features)
-        other = trial.plan(replace(request, features=registry.switched(request.features, algorithm.name, on=not on)))
-        pair = pairs[algorithm.name] = (base, other) if on else (other, base)
-        entries.append(AlgorithmAblation(algorithm.name, algorithm.title, on, difference(*pair)))
-    name = trial.estimator.name
-    return AblationResult(tuple(entries), base.unit, base.cost_before, base.cost_after, base.size_bytes, name), pairs
+        found.append(_entry(trial, request, base, algorithm))
+    return AblationResult(
+        tuple(found), base.unit, base.cost_before, base.cost_after, base.size_bytes, trial.estimator.name
+    )
 
 
-def _measured(result: AblationResult, pairs: PlanPairs, measure: MeasurePlan) -> AblationResult:
-    entries: list[AlgorithmAblation] = []
-    for entry in result.algorithms:
-        if not entry.difference.is_empty:
-            own, other = pairs[entry.name]
-            entry = replace(entry, with_ms=measure(own), without_ms=measure(other))  # noqa: PLW2901
-        entries.append(entry)
-    return replace(result, algorithms=tuple(entries))
+def _entry(trial: _Trial, request: RecommendRequest, base: Plan, algorithm: Algorithm) -> AlgorithmAblation:
+    on = registry.is_enabled(algorithm, request.features)
+    other = trial.plan(replace(request, features=registry.switched(request.features, algorithm.name, on=not on)))
+    pair = (base, other) if on else (other, base)
+    return AlgorithmAblation(algorithm.name, algorithm.title, on, difference(*pair))
 
 
 def difference(plan: Plan, other: Plan) -> PlanDifference:

@@ -10,14 +10,16 @@ from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.algorithms.base import Algorithm, ChosenIndex, Found, PresentChoice, Study
 from indexpilot_cli.algorithms.registry import enabled
 from indexpilot_cli.algorithms.time_model.pricing import TimePricing
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.measured import Learned
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Rewrite, Warn
+from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Rewrite, Warn, schema_digest
 from indexpilot_cli.core.samples import NoSamples, Samples
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
+from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.aside import Fault, attempted
 
@@ -47,6 +49,14 @@ class Consultation:
             folded = folded if templates is None else replace(folded, templates=templates)
         self._study = replace(self._study, templates=folded.templates)
         return folded
+
+    def learned(self) -> tuple[Catalog, Sizes]:
+        """The catalog with the statistics that the algorithms know better, and the sizes of indexes by it."""
+        for algorithm in self._algorithms:
+            found = self._ask(algorithm, Stage.PROPOSE, algorithm.learn, self._study)
+            if found is not None and found is not self._study.catalog:
+                self._study = replace(self._study, catalog=found, sizes=Sizes(found))
+        return self._study.catalog, self._study.sizes
 
     def proposed(self, proposal: Proposal, templates: Sequence[QueryTemplate]) -> Proposal:
         """The candidates for these templates, as the algorithms leave them."""
@@ -83,13 +93,14 @@ class Consultation:
             return plan
         statistics = dict.fromkeys(f.statistics for f in findings if f.statistics is not None)
         tables: dict[QualifiedName, None] = dict.fromkeys(f.analyze for f in findings if f.analyze is not None)
-        return replace(
+        plan = replace(
             plan,
             findings=findings,
             statistics=(*plan.statistics, *statistics),
             analyze=tuple(dict.fromkeys((*plan.analyze, *tables, *(s.table for s in statistics)))),
             warnings=(*plan.warnings, *self._warnings.values()),
         )
+        return replace(plan, schema_digest=schema_digest(self._study.catalog, plan.digested))
 
     def _ask(self, algorithm: Algorithm, stage: Stage, hook: Callable[..., Found[T]], *given: object) -> T | None:
         """What the hook makes of it, None when it failed: then the run goes on without this algorithm's word."""

@@ -109,11 +109,11 @@ def advise_on(
     begun = time.monotonic()
     request, uncounted = for_tenants(source, request)
     catalog = _open_to_advice(source.catalog, request.filter)
-    sizes = Sizes(catalog)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
-    study = Study(catalog, folded.templates, request.features, NoSamples(), estimator, sizes)
+    study = Study(catalog, folded.templates, request.features, NoSamples(), estimator, Sizes(catalog))
     algorithms = consultation(source, study, time_model=request.time_model == "auto")
     kept = folded = algorithms.weighed(folded)
+    catalog, sizes = algorithms.learned()
     if len(folded.templates) > LARGE_WORKLOAD:
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")

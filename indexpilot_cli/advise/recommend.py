@@ -82,7 +82,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         _looked_at_something(plan)
         kept = keep_plan(plan, source, request.record)
         note.details(**_details(plan))
-    status = "findings" if plan.recommendations else "ok"
+    status = "findings" if plan.recommendations or plan.upkeep else "ok"
     # A log that cannot be written is told once, whether the counters or the run's own row were to go there.
     warnings = tuple(dict.fromkeys((*plan.warnings, *spare.warnings, *kept, *note.warnings)))
     after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
@@ -227,7 +227,7 @@ def _details(plan: Plan) -> dict[str, object]:
 
 
 def _next(plan: Plan, *, buildable: bool) -> tuple[str, ...]:
-    if not plan.recommendations:
+    if not plan.recommendations and not plan.upkeep:
         return ("indexpilot recommend --show-rejected",) if plan.rejections else ()
     build = f"indexpilot apply {plan.id} --dry-run" if buildable else "indexpilot recommend --format sql"
-    return (f"indexpilot explain {plan.recommendations[0].id}", build)
+    return (*(f"indexpilot explain {r.id}" for r in plan.recommendations[:1]), build)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
@@ -32,6 +32,7 @@ class Study:
     estimator: CostEstimator
     sizes: Sizes
     learned: Learned = Learned()  # noqa: RUF009  frozen
+    memory: dict[str, Any] = field(default_factory=dict)  # what an algorithm keeps from hook to hook, by its name
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,10 @@ class Algorithm:
     def weigh(self, study: Study) -> Found[tuple[QueryTemplate, ...]]:
         """The templates with other weights or more scenarios, before candidates are made."""
         return Found(study.templates)
+
+    def learn(self, study: Study) -> Found[Catalog]:
+        """The catalog with other statistics, where the planner assumes them too; before candidates are made."""
+        return Found(study.catalog)
 
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:  # noqa: ARG002
         """The proposal with candidates added, or turned into rejections with a reason."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.algorithms.bx_tree import BxTree
+from indexpilot_cli.algorithms.cert.cert import Cert
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
 from indexpilot_cli.algorithms.xgboost.xgboost import Xgboost
@@ -15,6 +16,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 
 ALGORITHMS: tuple[Algorithm, ...] = (
+    Cert(),
     PgmIndex(),
     BxTree(),
     PredictiveIndexing(),

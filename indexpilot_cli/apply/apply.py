@@ -178,6 +178,10 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
 
     Raises RefusedError when another run holds a table, OutcomeUnknownError.
     """
+    for step in run.todo.before:
+        run.reports.append(carried_out(run.ctx, step, run.todo.plan_id))
+        if run.request.stop_on_error and run.reports[-1].outcome not in _WELL:
+            return tuple(run.reports)
     with open_verifier(run.ctx, run.request) as verifier:
         for number, (plan, task) in enumerate(run.todo.tasks):
             stopped = _ended(run, task)
@@ -191,7 +195,7 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
                 break
         reports = verifier.final(run.reports)
     ended = any(r.outcome == "skipped" for r in reports)  # a guard's no, or a signal
-    for step in () if ended else run.todo.upkeep:
+    for step in () if ended else run.todo.after:
         reports = (*reports, carried_out(run.ctx, step, run.todo.plan_id))
         run.reports = [*reports]
     return reports

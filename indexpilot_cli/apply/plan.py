@@ -70,9 +70,20 @@ class Todo:
         """Everything as it stands before anything is done."""
         return (
             *self.done,
+            *map(to_be_done, self.before),
             *chain.from_iterable(_planned(task) for _, task in self.tasks),
-            *map(to_be_done, self.upkeep),
+            *map(to_be_done, self.after),
         )
+
+    @property
+    def before(self) -> tuple[UpkeepStep, ...]:
+        """What is done before any index is built."""
+        return tuple(step for step in self.upkeep if step.first)
+
+    @property
+    def after(self) -> tuple[UpkeepStep, ...]:
+        """What is done when all else is."""
+        return tuple(step for step in self.upkeep if not step.first)
 
 
 def _planned(task: Task) -> Iterator[MutationReport]:

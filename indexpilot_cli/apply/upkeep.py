@@ -24,24 +24,29 @@ _NO_RIGHT = "the role is neither the table's owner nor the database's"
 
 @dataclass(frozen=True, slots=True)
 class UpkeepStep:
-    """One step on a table; ``statistics`` are those to be made first of all."""
+    """One step on a table; ``statistics`` are those to be made. ``first``: before any index is built."""
 
     kind: OperationKind
     table: QualifiedName
     sql: str
     statistics: ExtendedStatistics | None = None
+    first: bool = False
 
 
 def upkeep_of(plan: Plan) -> Iterator[UpkeepStep]:
-    """The plan's steps in their order: what is made, then what fills it. VACUUM (ANALYZE) leaves nothing to analyze."""
+    """The plan's steps in their order: what is made, then what fills it. VACUUM (ANALYZE) leaves nothing to analyze.
+
+    Where indexes were chosen by what a planner would expect with these statistics, they come first.
+    """
+    first = bool(plan.templates)
     for wanted in plan.statistics:
-        yield UpkeepStep(OperationKind.STATISTICS, wanted.table, wanted.ddl, wanted)
+        yield UpkeepStep(OperationKind.STATISTICS, wanted.table, wanted.ddl, wanted, first)
     for vacuum in plan.vacuum:
         yield UpkeepStep(OperationKind.VACUUM, vacuum.table, vacuum.sql)
     vacuumed = {vacuum.table for vacuum in plan.vacuum}
     for table in plan.analyze:
         if table not in vacuumed:
-            yield UpkeepStep(OperationKind.ANALYZE, table, f"ANALYZE {table}")
+            yield UpkeepStep(OperationKind.ANALYZE, table, f"ANALYZE {table}", first=first)
 
 
 def planned(step: UpkeepStep) -> MutationReport:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
@@ -41,6 +42,32 @@ class WhatIf:
     hidden: frozenset[QualifiedName] = frozenset()
     keep_tree: bool = False
     factors: CostFactors | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedTogether:
+    """Statistics of columns, or of an expression, as CREATE STATISTICS and ANALYZE would make them.
+
+    ``dependencies`` are (deciding column, decided column, degree); ``values`` the commonest combinations in the order
+    of ``columns`` with their frequencies, and those that the columns would have if they did not depend on each other.
+    """
+
+    columns: tuple[str, ...] = ()
+    dependencies: tuple[tuple[str, str, float], ...] = ()
+    values: tuple[tuple[str | None, ...], ...] = ()
+    frequencies: tuple[float, ...] = ()
+    base_frequencies: tuple[float, ...] = ()
+    expression: str | None = None
+    statistics: ColumnStatistics | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssumedStatistics:
+    """Statistics of a table's columns in place of those that are known."""
+
+    table: QualifiedName
+    columns: tuple[tuple[str, ColumnStatistics], ...] = ()
+    together: tuple[AssumedTogether, ...] = ()
 
 
 class CostEstimator(Protocol):
@@ -101,6 +128,10 @@ class CostEstimator(Protocol):
         """Make the hypothetical indexes at once, where that is quicker than one by one."""
         return None  # noqa: RET501  an empty body would be taken for an abstract one
 
+    def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
+        """Plan from now on as if ANALYZE had found this; nothing: by what is known. False where it cannot."""
+        return not assumed
+
     def parameter_types(self, sql: str) -> Sequence[str] | None:  # noqa: ARG002
         """Types of ``$1`` … in the statement, None when this planner infers none.
 
@@ -150,6 +181,9 @@ class DelegatingEstimator(CostEstimator):
 
     def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
         self._planner.prepare(definitions)
+
+    def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
+        return self._planner.assume(assumed)
 
     def parameter_types(self, sql: str) -> Sequence[str] | None:
         return self._planner.parameter_types(sql)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
+from itertools import chain, count
 
 NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
 _SAFE = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -65,6 +67,14 @@ class QualifiedName:
     def short(self) -> str:
         """Quoted SQL text without the schema when that is ``public``: for tables a person reads."""
         return quote_identifier(self.name) if self.schema == "public" else str(self)
+
+
+def statistics_name(table: QualifiedName, parts: Iterable[str], taken: Container[QualifiedName] = ()) -> QualifiedName:
+    """A free name for extended statistics of these columns, in the table's schema."""
+    stem = "_".join((table.name, *parts))
+    ends = chain(["_stat"], map("_stat{}".format, count(2)))
+    names = (QualifiedName(table.schema, cut_name(stem, NAME_LIMIT - len(end)) + end) for end in ends)
+    return next(name for name in names if name not in taken)
 
 
 _TYPED = re.compile(r'(?:(?P<schema>"(?:[^"]|"")*"|[^".][^.]*)\.)?(?P<name>"(?:[^"]|"")*"|[^"].*)?', re.DOTALL)

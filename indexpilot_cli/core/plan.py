@@ -117,19 +117,27 @@ class StatisticsKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExtendedStatistics:
-    """Statistics of columns together: to be made, or there already."""
+    """Statistics of columns together, or of expressions (from 14 on): to be made, or there already.
+
+    Of one expression alone there are no kinds: its values are told as a column's are.
+    """
 
     name: QualifiedName
     table: QualifiedName
     columns: tuple[str, ...]
     kinds: tuple[StatisticsKind, ...]
+    expressions: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> str:
+        """What they are of, as SQL."""
+        return ", ".join((*map(quote_identifier, self.columns), *(f"({text})" for text in self.expressions)))
 
     @property
     def ddl(self) -> str:
         """The statement that makes them, without the semicolon; ANALYZE fills them."""
         kinds = ", ".join(kind.value for kind in self.kinds)
-        columns = ", ".join(map(quote_identifier, self.columns))
-        return f"CREATE STATISTICS {self.name} ({kinds}) ON {columns} FROM {self.table}"
+        return f"CREATE STATISTICS {self.name} {f'({kinds}) ' if kinds else ''}ON {self.keys} FROM {self.table}"
 
     @property
     def undo(self) -> str:
@@ -139,13 +147,13 @@ class ExtendedStatistics:
     @property
     def text(self) -> str:
         """As a person reads it in a table: ``orders (city, zip): dependencies``."""
-        columns = ", ".join(map(quote_identifier, self.columns))
-        return f"{self.table.short} ({columns}): {', '.join(kind.value for kind in self.kinds)}"
+        kinds = ", ".join(kind.value for kind in self.kinds) or "expression"
+        return f"{self.table.short} ({self.keys}): {kinds}"
 
     def serves(self, wanted: ExtendedStatistics) -> bool:
         """Whether they tell all that the wanted ones would: order does not matter, and more columns are no harm."""
         same = self.table == wanted.table and set(wanted.columns) <= set(self.columns)
-        return same and set(wanted.kinds) <= set(self.kinds)
+        return same and set(wanted.kinds) <= set(self.kinds) and set(wanted.expressions) <= set(self.expressions)
 
 
 class Effect(StrEnum):
@@ -270,8 +278,9 @@ class Plan:
     ``schema_digest`` fingerprints the tables the plan touches, so that a stale plan can be refused. ``database`` says
     whose it is: the cluster and the database of ``database_identity``; empty for a snapshot's and for those of earlier
     versions. ``redundant`` are existing indexes that another existing one makes needless; ``statistics`` are to be
-    made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze when everything else is done. ``findings`` are
-    what the published algorithms saw and changed.
+    made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze, first where indexes were chosen by what the
+    planner expects then, else when everything else is done. ``findings`` are what the published algorithms saw and
+    changed.
     """
 
     id: str

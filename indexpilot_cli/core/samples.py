@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -54,6 +55,50 @@ class KeyRange:
     units: tuple[Keys, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PageCount:
+    """A page: its rows, and for how many of them each condition holds."""
+
+    rows: int
+    matches: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageMatches:
+    """Rows of the sampled pages that hold any, counted by the server. ``share`` of the table's pages was looked at."""
+
+    table: QualifiedName
+    conditions: tuple[str, ...]
+    pages: tuple[PageCount, ...]
+    heap_pages: int
+    share: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of the table was read."""
+        return self.share >= 1
+
+    @property
+    def rows(self) -> float:
+        """How many rows the table has by this.
+
+        Pages without rows are not told of: so many pages were looked at as were to be expected, unless there can be
+        no such pages by the number of those that are told of.
+        """
+        read, expected = len(self.pages), self.share * self.heap_pages
+        looked_at = expected if self.whole or read < expected - 3 * math.sqrt(expected) else read
+        return sum(page.rows for page in self.pages) * self.heap_pages / max(looked_at, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSample:
+    """Rows of the sampled pages: ``values`` of each expression as PostgreSQL text, and ``holds`` for each condition."""
+
+    expressions: tuple[str, ...]
+    rows: tuple[tuple[tuple[str | None, ...], tuple[bool, ...]], ...]
+    share: float = 1.0
+
+
 class Samples(Protocol):
     """Where page samples come from. Each table is read once, when it is first asked for."""
 
@@ -71,6 +116,17 @@ class Samples(Protocol):
 
     def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:
         """Up to ``keys`` neighbouring keys as numbers from each start on, for a column that an index has in order."""
+        ...
+
+    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:
+        """Rows of the same pages that each condition keeps; None as with ``of``, or where a condition fails on a row.
+
+        Conditions are SQL text of the table's own columns without qualifiers, free of queries and side effects.
+        """
+        ...
+
+    def values(self, table: QualifiedName, expressions: Sequence[str], conditions: Sequence[str]) -> ValueSample | None:
+        """The same rows with the values of expressions, and whether each condition holds; None as with ``matches``."""
         ...
 
 
@@ -94,3 +150,16 @@ class NoSamples(Samples):
     def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:  # noqa: ARG002
         """Nothing."""
         return ()
+
+    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def values(
+        self,
+        table: QualifiedName,  # noqa: ARG002
+        expressions: Sequence[str],  # noqa: ARG002
+        conditions: Sequence[str],  # noqa: ARG002
+    ) -> ValueSample | None:
+        """Nothing."""
+        return None

@@ -24,7 +24,7 @@ class StatisticsFacts:
 
 
 def extended_of(session: Session, relids: Sequence[int]) -> tuple[StatisticsFacts, ...]:
-    """All of the tables; those of expressions alone have no columns."""
+    """All of the tables; expressions (from 14 on) as the server writes them."""
     rows = session.rows("execute/extended_statistics", {"schema": None, "name": None, "relids": list(relids)})
     return tuple(map(_facts, rows))
 
@@ -42,5 +42,6 @@ def _facts(row: Row) -> StatisticsFacts:
         QualifiedName(row.table_schema, row.table_name),
         tuple(row.columns or ()),
         tuple(_KINDS[kind] for kind in row.kinds if kind in _KINDS),
+        tuple(row.expressions or ()),
     )
     return StatisticsFacts(row.oid, row.relid, made, row.comment, row.filled)

@@ -8,7 +8,18 @@ from random import Random
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.samples import MOST_PAGES, UNIT_PAGES, KeyRange, Keys, PageSample, SampledPage, Samples
+from indexpilot_cli.core.samples import (
+    MOST_PAGES,
+    UNIT_PAGES,
+    KeyRange,
+    Keys,
+    PageCount,
+    PageMatches,
+    PageSample,
+    SampledPage,
+    Samples,
+    ValueSample,
+)
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
@@ -83,19 +94,52 @@ class PageSamples(Samples):
         except IndexPilotError:
             return None
 
-    def _read(self, name: QualifiedName) -> PageSample | None:
-        table = self._catalog.table(name)
-        if table is None or table.kind == "f" or not table.readable:
-            return None
-        wanted = self._columns.get(name, frozenset())
-        columns = tuple(c.name for c in table.columns if c.name in wanted)
-        pages = _pages(table, self._catalog)
-        if not columns or not pages:
-            return None
-        rows = self._within_limits(_question(self._session, table, columns, pages))
+    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:
+        """See Samples: counted by the server, a row for each page."""
+        counts = (
+            SQL("count(*) FILTER (WHERE {}) AS {}").format(_raw(text), Identifier(f"c{number}"))
+            for number, text in enumerate(conditions)
+        )
+        rows, pages = self._asked(table, "samples/matches", counts=SQL(", ").join(counts))
         if rows is None:
             return None
-        return PageSample(name, columns, tuple(_by_page(rows)), pages)
+        counted = tuple(PageCount(row[0], tuple(row[1:])) for row in rows)
+        return PageMatches(table, tuple(conditions), counted, pages, _share(pages))
+
+    def values(self, table: QualifiedName, expressions: Sequence[str], conditions: Sequence[str]) -> ValueSample | None:
+        """See Samples."""
+        texts = [*(f"({text})::text" for text in expressions), *(f"({text}) IS TRUE" for text in conditions)]
+        columns = (SQL("{} AS {}").format(_raw(text), Identifier(f"c{n}")) for n, text in enumerate(texts))
+        rows, pages = self._asked(table, "samples/values", columns=SQL(", ").join(columns))
+        if rows is None:
+            return None
+        cut = len(expressions)
+        return ValueSample(tuple(expressions), tuple((row[:cut], row[cut:]) for row in rows), _share(pages))
+
+    def _read(self, name: QualifiedName) -> PageSample | None:
+        table = self._catalog.table(name)
+        wanted = self._columns.get(name, frozenset())
+        columns = tuple(c.name for c in table.columns if c.name in wanted) if table is not None else ()
+        if not columns:
+            return None
+        short = "CASE WHEN pg_column_size({c}) <= {longest} THEN {c} END AS {name}"
+        values = (
+            SQL(short).format(c=Identifier("t", column), longest=Literal(_LONGEST), name=Identifier(f"c{number}"))
+            for number, column in enumerate(columns)
+        )
+        rows, pages = self._asked(name, "samples/pages", columns=SQL(", ").join(values))
+        return None if rows is None else PageSample(name, columns, tuple(_by_page(rows)), pages)
+
+    def _asked(self, name: QualifiedName, question: str, **parts: Composable) -> tuple[list[Row] | None, int]:
+        """The answer of the table's sampled pages, None where they may not be read; and how many pages it has."""
+        table = self._catalog.table(name)
+        if table is None or table.kind == "f" or not table.readable:
+            return None, 0
+        pages = _pages(table, self._catalog)
+        if not pages:
+            return None, 0
+        query = composed(question, self._session.version, table=_from(table), sample=_sample(pages), **parts)
+        return self._within_limits(query), pages
 
 
 def _pages(table: Table, catalog: Catalog) -> int:
@@ -105,24 +149,26 @@ def _pages(table: Table, catalog: Catalog) -> int:
     return sum(_pages(part, catalog) for part in catalog.tables if part.parent == table.name and part.is_partition)
 
 
-def _question(session: Session, table: Table, columns: Sequence[str], pages: int) -> Composable:
-    share = 100.0 * _ASKED / pages
-    sample = SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(Literal(share), Literal(_SEED))
-    name: Composable = Identifier(table.name.schema, table.name.name)
-    if table.kind != "p":
-        name = SQL("ONLY {}").format(name)  # children of a table that inherits are tables of their own
-    short = "CASE WHEN pg_column_size({c}) <= {longest} THEN {c} END AS {name}"
-    values = (
-        SQL(short).format(c=Identifier("t", column), longest=Literal(_LONGEST), name=Identifier(f"c{number}"))
-        for number, column in enumerate(columns)
-    )
-    return composed(
-        "samples/pages",
-        session.version,
-        columns=SQL(", ").join(values),
-        table=name,
-        sample=sample if pages > MOST_PAGES else SQL(""),
-    )
+def _share(pages: int) -> float:
+    """The share of the pages that is looked at."""
+    return _ASKED / pages if pages > MOST_PAGES else 1.0
+
+
+def _sample(pages: int) -> Composable:
+    if pages <= MOST_PAGES:
+        return SQL("")
+    return SQL("TABLESAMPLE SYSTEM ({}) REPEATABLE ({})").format(Literal(100.0 * _share(pages)), Literal(_SEED))
+
+
+def _from(table: Table) -> Composable:
+    name = Identifier(table.name.schema, table.name.name)
+    # Children of a table that inherits are tables of their own.
+    return name if table.kind == "p" else SQL("ONLY {}").format(name)
+
+
+def _raw(text: str) -> Composable:
+    """The server's own text of an expression, for the server."""
+    return SQL(text.replace("{", "{{").replace("}", "}}")).format()
 
 
 def _by_page(rows: Sequence[Row]) -> Iterator[SampledPage]:

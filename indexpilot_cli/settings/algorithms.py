@@ -42,3 +42,11 @@ class XgboostSettings:
 
     enabled: bool = switch("hold indexes of which a model of measured outcomes expects no gain", default=False)
     weight: float = share(0.5, "most that a model of measured outcomes counts against the planner")
+
+
+@dataclass(frozen=True, slots=True)
+class CertSettings:
+    """``features.cert.*``: the planner's estimates held against counted rows."""
+
+    enabled: bool = switch("hold the planner's row estimates against counted rows, and mend statistics first")
+    max_error_pct: float = key(10.0, "per cent by which an estimate may miss what a sample of rows allows", low=0)

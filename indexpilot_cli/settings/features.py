@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.settings.algorithms import (
     BxTreeSettings,
+    CertSettings,
     PgmIndexSettings,
     PredictiveIndexingSettings,
     XgboostSettings,
@@ -66,6 +67,7 @@ class FeatureSettings:
     """``features.*``: the published ideas, each with its switch, and the tenants' profiles."""
 
     bx_tree: BxTreeSettings = BxTreeSettings()  # noqa: RUF009  frozen
+    cert: CertSettings = CertSettings()  # noqa: RUF009  frozen
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()

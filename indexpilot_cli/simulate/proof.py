@@ -77,8 +77,8 @@ def _slower(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[st
     return tuple(sorted((name for name, ms in lost.items() if ms >= _LEAST_MS), key=lambda name: -lost[name]))
 
 
-def prove(running: LocalServer, plan: Plan | None, calls: Sequence[Call], progress: Progress) -> Proof:
-    """Apply the plan, if any, to a copy of the demo's database and time the reads before and after, one at a time.
+def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Progress) -> Proof:
+    """Apply the plan to a copy of the demo's database and time the reads before and after, one at a time.
 
     The copy is dropped again; the database itself stays as the application made it.
     """
@@ -94,7 +94,7 @@ def prove(running: LocalServer, plan: Plan | None, calls: Sequence[Call], progre
             with Replay(running.dsn(_COPY)) as member:
                 _time(member, first, progress)  # fills the buffers
                 before = _time(member, reads, progress)
-                applied = _apply(running.dsn(_COPY), plan, progress) if plan is not None else _Applied((), (), 0.0)
+                applied = _apply(running.dsn(_COPY), plan, progress)
                 progress.stage("timing the same reads with the indexes", len(reads))
                 after = _time(member, reads, progress)
                 doubtful = _slower(before, after)  # a busy machine is not the advice's fault: they get a second chance

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, Expression, read_expression
 from indexpilot_cli.sql.normal import type_name
+from indexpilot_cli.sql.parser import parse_expression
 
 _ZONED = "timestamptz"
 _CLOCK = {"now", "current_date", "current_timestamp", "current_time", "localtime", "localtimestamp"}
@@ -78,6 +79,29 @@ def unsafe(expression: str, table: Table, catalog: Catalog) -> Unsafe | None:
     if tree is None:
         return None
     return next((found for node in tree.walk() if (found := _judge(node, table, catalog)) is not None), None)
+
+
+_QUERIES = ("SubLink", "SelectStmt", "ParamRef")
+_BUILT_IN = _IMMUTABLE | _CLOCK | _STABLE.keys() - {"unaccent"} | {"date_trunc", "extract", "date_part", "age"}
+_BUILT_IN |= {
+    "to_timestamp",
+    "to_tsvector",
+    "to_tsquery",
+    "plainto_tsquery",
+    "phraseto_tsquery",
+    "websearch_to_tsquery",
+}
+
+
+def calls_nobody(expression: str) -> bool:
+    """Whether evaluating it runs no query and no function but such of the server's own as change nothing."""
+    try:
+        nodes = list(parse_expression(expression).walk())
+    except ValueError:
+        return False
+    names = (node.names("funcname") for node in nodes if node.kind == "FuncCall")
+    known = all(n[-1] in _BUILT_IN and n[0] in (n[-1], "pg_catalog") for n in names)
+    return known and not any(node.kind in _QUERIES for node in nodes)
 
 
 def result_type(expression: str, table: Table) -> str | None:

@@ -14,9 +14,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from indexpilot_cli.algorithms.cert.resample import decides
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.index import Reason
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, statistics_name
 from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.core.units import count
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse
@@ -163,7 +164,7 @@ def _mended(
     if listed >= _COVERED:
         text = f"the {min(_LISTED, len(together))} commonest combinations are {listed:.0%} of the rows: a list says all"
         return StatisticsKind.MCV, listed_rows, text
-    degree, leading = max((_degree(whole, number), number) for number in (0, 1))
+    degree, leading = max((decides(whole, number, 1 - number), number) for number in (0, 1))
     after = _by_dependency(whole, degree, leading) * rows
     if true[0] / _OFF <= after <= true[1] * _OFF:
         return StatisticsKind.DEPENDENCIES, after, f"one decides the other in {degree:.0%} of the rows"
@@ -171,17 +172,6 @@ def _mended(
         text = f"the {_LISTED} commonest combinations are {listed:.0%} of the rows, and neither decides the other"
         return StatisticsKind.MCV, listed_rows, text
     return None, 0.0, "no kind of extended statistics would mend the estimate"
-
-
-def _degree(rows: Sequence[tuple[Value, Value]], leading: int) -> float:
-    """Share of the rows whose value of one column always comes with the same of the other, as the server counts it.
-
-    https://www.postgresql.org/docs/current/planner-stats.html#PLANNER-STATS-EXTENDED-FUNCTIONAL-DEPS
-    """
-    seen: dict[Value, set[Value]] = {}
-    for row in rows:
-        seen.setdefault(row[leading], set()).add(row[1 - leading])
-    return sum(len(seen[row[leading]]) == 1 for row in rows) / len(rows)
 
 
 def _by_dependency(rows: Sequence[tuple[Value, Value]], degree: float, leading: int) -> float:
@@ -225,7 +215,7 @@ def statistics_missing(
         table = facts.catalog.table(name)
         for columns, together in _joined(items) if table is not None else ():
             kinds = tuple(kind for kind in StatisticsKind if any(kind in item.kinds for item in together))
-            wanted = ExtendedStatistics(_name(name, columns, taken), name, columns, kinds)
+            wanted = ExtendedStatistics(statistics_name(name, columns, taken), name, columns, kinds)
             serving = [(one, filled) for one, filled in there if one.serves(wanted)]
             if not any(filled for _, filled in serving):
                 taken.add(wanted.name)
@@ -243,13 +233,6 @@ def _joined(items: Sequence[Misjudged]) -> Iterator[tuple[tuple[str, ...], list[
         else:
             groups.append((set(item.pair.columns), [item]))
     yield from ((tuple(sorted(columns)), together) for columns, together in groups)
-
-
-def _name(table: QualifiedName, columns: Sequence[str], taken: set[QualifiedName]) -> QualifiedName:
-    stem = "_".join((table.name, *columns))
-    ends = itertools.chain(["_stat"], map("_stat{}".format, itertools.count(2)))
-    names = (QualifiedName(table.schema, cut_name(stem, NAME_LIMIT - len(end)) + end) for end in ends)
-    return next(name for name in names if name not in taken)
 
 
 def by_frequency(rows: Sequence[tuple[Value, Value]], number: int) -> Iterator[tuple[str, str]]:

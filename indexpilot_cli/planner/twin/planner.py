@@ -13,7 +13,14 @@ from typing import TypeAlias
 
 from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.command import Progress, Silent
-from indexpilot_cli.core.estimator import CostEstimator, CostFactors, NotModelled, PlannedStatement, WhatIf
+from indexpilot_cli.core.estimator import (
+    AssumedStatistics,
+    CostEstimator,
+    CostFactors,
+    NotModelled,
+    PlannedStatement,
+    WhatIf,
+)
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
@@ -64,7 +71,10 @@ class TwinEstimator(CostEstimator):
         self._home: dict[Plannable, int] = {}
         self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}
+        self._assumed: tuple[AssumedStatistics, ...] = ()
         self._memo: dict[_Key, PlannedStatement] = {}
+        # By what is assumed: who compares two assumptions asks the same under each of them more than once.
+        self._memos: dict[tuple[AssumedStatistics, ...], dict[_Key, PlannedStatement]] = {(): self._memo}
         self._indexes = HypotheticalIndexes(snapshot.catalog)
         self._crashes: Counter[Plannable] = Counter()
         self._calls = 0
@@ -178,10 +188,18 @@ class TwinEstimator(CostEstimator):
             return
         self._indexes.sizes[definition] = size
         if definition in self._indexes.refusals:  # else nobody has asked about it yet
-            self._memo = {key: answer for key, answer in self._memo.items() if definition not in key[1]}
+            for memo in self._memos.values():
+                for key in [key for key in memo if definition in key[1]]:
+                    del memo[key]
         for worker in self._pool.workers:
             if worker.built(definition):
                 worker.resize(definition, size)
+
+    def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
+        """Plan from now on as if ANALYZE had found this; nothing: by what the snapshot knows."""
+        self._assumed = tuple(assumed)
+        self._memo = self._memos.setdefault(self._assumed, {})
+        return True
 
     def size(self, definition: IndexDefinition) -> int:
         """Bytes the planner believes the hypothetical index has; 0 when the server refuses it."""
@@ -298,6 +316,7 @@ class TwinEstimator(CostEstimator):
         if refusal is not None:
             return failed(f"the server refuses the index: {refusal}")
         try:
+            worker.assume(self._assumed, self._snapshot)
             worker.show(indexes, hidden)
             schemas, verbose = self._schemas(reach)
             node = worker.explain(statement, verbose=verbose, factors=factors)

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.ddl import create_index
-from indexpilot_cli.core.estimator import CostFactors
+from indexpilot_cli.core.estimator import AssumedStatistics, CostFactors
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
@@ -20,9 +20,11 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.kind import RelationFile
 from indexpilot_cli.methods.kinds import index_kinds
+from indexpilot_cli.planner.twin.assumed import Assumption
+from indexpilot_cli.planner.twin.hydrate import without_domain_checks
 from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
-from indexpilot_cli.snapshot.values import RelationStatistics
+from indexpilot_cli.snapshot.values import RelationStatistics, Snapshot
 
 _FIRST_NODE = 3_000_000_000  # relfilenodes of our own: far above any the server will hand out
 
@@ -84,6 +86,7 @@ class Worker:
         self._names: dict[QualifiedName, IndexDefinition] = {}
         self._shown: frozenset[IndexDefinition] = frozenset()
         self._hidden: frozenset[QualifiedName] = frozenset()
+        self._assumption: Assumption | None = None
         tables = admin.rows("twin/tables")
         self.tables = {row.oid: QualifiedName(row.schema, row.name) for row in tables}
         self._oids = {name: oid for oid, name in self.tables.items()}
@@ -202,9 +205,24 @@ class Worker:
         """Give a hypothetical index that is already there another size."""
         self._swap(self._filed(definition, self._built[definition], size))
 
+    def assume(self, assumed: tuple[AssumedStatistics, ...], snapshot: Snapshot) -> None:
+        """Statistics as assumed from now on, in place of the snapshot's; nothing: the snapshot's."""
+        there = self._assumption
+        if assumed == (there.assumed if there is not None else ()):
+            return
+        if there is not None:
+            there.withdraw(self._admin)
+        self._assumption = Assumption(assumed, snapshot) if assumed else None
+        if self._assumption is not None:
+            with without_domain_checks(self._planner):
+                self._assumption.put(self._admin)
+
     def restore(self) -> int:
         """Leave the database as it was made: hypothetical indexes dropped. Gives how many there were."""
         self.show(frozenset(), frozenset())
+        if self._assumption is not None:
+            self._assumption.withdraw(self._admin)
+            self._assumption = None
         if self._roots:
             self._admin.execute(SQL("DROP INDEX {}").format(SQL(", ".join(self._roots))))
         return len(self._roots)

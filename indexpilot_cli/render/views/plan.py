@@ -196,7 +196,10 @@ class PlanDocument(DocumentShape):
     redundant_indexes: Annotated[
         tuple[RedundantDocument, ...], "existing indexes that another existing one makes needless", From("redundant")
     ]
-    analyze: Annotated[tuple[QualifiedName, ...], "tables to analyze when everything else is done"]
+    analyze: Annotated[
+        tuple[QualifiedName, ...],
+        "tables to analyze: before new indexes are built where they were chosen by it, else last",
+    ]
     vacuum: Annotated[tuple[PlannedVacuum, ...], "tables to VACUUM (ANALYZE), before those to analyze"]
     statistics: Annotated[tuple[ExtendedStatistics, ...], "extended statistics to make before that"]
     findings: Annotated[tuple[FindingDocument, ...], "of the published algorithms"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from indexpilot_cli.core.ddl import index_body, summary
@@ -114,7 +114,7 @@ REASONS = {
 def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, sources: Sequence[str] = ()) -> Document:
     """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
-    if result.recommendations or result.upkeep:
+    if result.recommendations or (result.upkeep and not result.templates):
         rows = tuple(_row(n, r, result) for n, r in enumerate(result.advised, 1))
         blocks.append(TableBlock(_COLUMNS, rows))
         if result.templates:  # a plan of findings about indexes rests on no workload as a whole
@@ -275,11 +275,19 @@ def _skipped(plan: Plan, verbose: bool) -> tuple[str, str] | None:
 
 
 def _statements(plan: Plan) -> tuple[SqlStatement, ...]:
-    found: list[SqlStatement] = []
+    found: list[SqlStatement] = [*_before(plan)] if plan.templates else []
     for r in plan.recommendations:
         found.append(SqlStatement(r.ddl, _comments(r)))
         found += (SqlStatement(old.ddl, (f"{r.id}: once {r.name} stands", f"undo: {old.undo};")) for old in r.replaces)
     return tuple(found)
+
+
+def _before(plan: Plan) -> Iterator[SqlStatement]:
+    """Statistics, as the indexes were chosen by what the planner expects with them."""
+    for made in plan.statistics:
+        yield SqlStatement(made.ddl, (f"undo: {made.undo};",))
+    for table in plan.analyze:
+        yield SqlStatement(f"ANALYZE {table}", ())
 
 
 def _comments(item: Recommendation) -> tuple[str, ...]:

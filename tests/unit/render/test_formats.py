@@ -54,7 +54,7 @@ def test_what_goes_is_told_as_such_in_every_form():
     assert "orders (customer_id, created_at DESC) instead of orders_old" in text
     assert "12.0 MB freed" in text
     code = [line for line in sql(shown.statements, ()).splitlines() if line and not line.startswith("--")]
-    assert [line.split()[0] for line in code] == ["CREATE", "DROP", "DROP"]
+    assert [line.split()[0] for line in code] == ["ANALYZE", "CREATE", "DROP", "DROP"]
     assert "-- F-0f1e2d3c: 3.0 MB freed, write cost -2.0 %" in sql(shown.statements, ())
     found = json.loads(recommend.sarif_text(DROPPING_PLAN))["runs"][0]["results"]
     assert [r["ruleId"] for r in found] == ["missing-index", "needless-index"]

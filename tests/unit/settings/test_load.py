@@ -169,7 +169,7 @@ CONTRACT_TEXT = """
 features.constraint_optimizer.enabled
 features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
 features.bx_tree.enabled features.bx_tree.min_table_size features.bx_tree.min_temporal_queries
-features.bx_tree.min_suitability_score
+features.bx_tree.min_suitability_score features.cert.enabled features.cert.max_error_pct
 production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
 production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
 production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
@@ -184,7 +184,7 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.cert.enabled features.qpg.enabled features.cortex.enabled
+features.qpg.enabled features.cortex.enabled
 features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
 features.radix_string_spline.enabled features.radix_string_spline.min_table_size
 features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length

@@ -6,6 +6,7 @@ SELECT s.oid::int8 AS oid,
        t.relname::text AS table_name,
        (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = s.stxrelid AND a.attnum = ANY (s.stxkeys)) AS columns,
+       NULL::text[] AS expressions,
        s.stxkind::text[] AS kinds,
        pg_catalog.obj_description(s.oid, 'pg_statistic_ext') AS comment,
        EXISTS (SELECT FROM pg_catalog.pg_stats_ext f

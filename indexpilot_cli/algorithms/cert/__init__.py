@@ -1,0 +1,1 @@
+"""CERT: estimates of the planner held against counted rows."""

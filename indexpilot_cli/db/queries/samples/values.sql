@@ -1,0 +1,2 @@
+SELECT {columns}
+FROM {table} AS t {sample}

@@ -1,0 +1,80 @@
+"""F1: row estimates held against counted rows: what is wrong is mended first, what hangs on it is held."""
+
+from dataclasses import replace
+
+import pytest
+
+from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Effect, StatisticsKind
+from indexpilot_cli.settings.algorithms import CertSettings
+from indexpilot_cli.settings.features import FeatureSettings
+from tests.server.requesting import CALM, TWIN, change, filled, queries
+
+# Rows of the new state lie a hundred together, so that the sample's interval is wide.
+TABLES = '''
+CREATE TABLE flip (id int, state text, pad text) WITH (autovacuum_enabled = off);
+INSERT INTO flip SELECT g, 's' || g % 3, repeat('x', 700) FROM generate_series(1, 1000) g;
+ANALYZE flip;
+INSERT INTO flip SELECT g, CASE WHEN g / 100 % 100 < 7 THEN 'new' ELSE 's' || g % 3 END, repeat('x', 700)
+    FROM generate_series(1, 20000) g;
+CREATE SCHEMA "Odd";
+CREATE TABLE "Odd"."Places" (id int, "City" text, zip text, kind text);
+INSERT INTO "Odd"."Places" SELECT g, 'c' || g % 8, 'z{' || g % 8, CASE WHEN g % 2 = 0 THEN 'A' ELSE 'B' END
+    FROM generate_series(1, 20000) g;
+ANALYZE "Odd"."Places"'''
+STALE = "SELECT pad FROM flip WHERE state = 'new'"
+TOGETHER = """SELECT id FROM "Odd"."Places" WHERE "City" = 'c3' AND zip = 'z{3'"""
+EXPRESSION = """SELECT id FROM "Odd"."Places" WHERE lower(kind) = 'a'"""
+FLIP, PLACES = QualifiedName("public", "flip"), QualifiedName("Odd", "Places")
+OFF = FeatureSettings(cert=CertSettings(enabled=False))
+
+pytestmark = pytest.mark.usefixtures("own_places")
+
+
+@pytest.fixture(scope="module")
+def place(pg):
+    with filled(pg, *TABLES.split(";\n")) as found:
+        yield replace(found, planner=TWIN)
+
+
+def plan_of(place, *texts, **more):
+    return place.ask(RecommendRequest, workload=queries(*texts), planner=place.planner, **more).result
+
+
+def test_f1_an_index_that_hangs_on_a_wrong_estimate_is_held_until_the_table_is_analyzed(place):
+    held = plan_of(place, STALE)
+    assert not held.recommendations
+    assert {r.reason for r in held.rejections if r.definition is not None} == {"hold"}
+    assert all("To settle it: ANALYZE public.flip" in r.detail for r in held.rejections if r.reason == "hold")
+    assert held.analyze == (FLIP,)
+    stale = next(f for f in held.findings if f.kind == "stale")
+    assert stale.effect is Effect.REPRICED and "new" not in str(stale.evidence)
+    # An estimate may be this far off: then nothing is wrong, and old statistics know nothing of the new state.
+    for features in (OFF, FeatureSettings(cert=CertSettings(max_error_pct=1e6))):
+        without = plan_of(place, STALE, features=features)
+        assert not without.findings and not without.analyze
+        assert {r.reason for r in without.rejections} == {"low_selectivity"}
+    place.sql("ANALYZE flip")
+    settled = plan_of(place, STALE)
+    assert not settled.findings and not settled.analyze
+    assert [r.definition.table for r in settled.recommendations] == [FLIP]
+
+
+def test_statistics_that_mend_estimates_are_steps_of_the_plan(place):
+    plan = plan_of(place, TOGETHER, EXPRESSION)
+    assert [(s.columns, s.kinds, s.expressions) for s in plan.statistics] == [
+        (("City", "zip"), (StatisticsKind.DEPENDENCIES,), ()),
+        ((), (), ("lower(kind)",)),
+    ]
+    done = change(place, ApplyRequest, plan.id, safeguards=CALM).result.mutations
+    assert [m.outcome for m in done] == ["done"] * len(done)
+    # Indexes were chosen by what the planner expects with them, so they come first.
+    assert [m.kind.value for m in done[:3]] == ["create_statistics", "create_statistics", "analyze"]
+    assert {m.kind.value for m in done[3:]} <= {"create_index"}
+    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(2,)]
+    assert not plan_of(place, TOGETHER, EXPRESSION).findings
+    undone = change(place, RollbackRequest, plan.id, safeguards=CALM).result.mutations
+    assert {m.outcome for m in undone} == {"done"}
+    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(0,)]
