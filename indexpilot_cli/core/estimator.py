@@ -156,6 +156,10 @@ class DelegatingEstimator(CostEstimator):
         return self._planner.calls
 
     @property
+    def each(self) -> int:
+        return self._planner.each
+
+    @property
     def notes(self) -> tuple[str, ...]:
         return self._planner.notes
 

@@ -7,8 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from indexpilot_cli.algorithms.time_model.fit import CONSTANTS, TimedPlan, TimeModel
-from indexpilot_cli.core.estimator import CostEstimator, CostFactors, NotModelled, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.estimator import CostEstimator, CostFactors, DelegatingEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.workload import QueryTemplate
 
 MOST_TEMPLATES = 100  # those that take most time: each class of each takes six EXPLAINs
@@ -74,7 +73,7 @@ def _with(question: WhatIf, factors: CostFactors) -> WhatIf:
     return replace(question, factors=replace(factors, scale=SCALE), keep_tree=False)
 
 
-class TimedEstimator(CostEstimator):
+class TimedEstimator(DelegatingEstimator):
     """A planner whose costs are fitted times, in units of its cost: times ``model.factor`` they are milliseconds.
 
     Each question takes two EXPLAINs: the constants as given choose the plan, moved a little towards the fitted ones
@@ -82,7 +81,7 @@ class TimedEstimator(CostEstimator):
     """
 
     def __init__(self, estimator: CostEstimator, model: TimeModel):
-        self._estimator = estimator
+        super().__init__(estimator)
         self._model = model
         dearest = max(*model.rates, model.factor)
         self._dearest = dearest / model.factor
@@ -92,8 +91,8 @@ class TimedEstimator(CostEstimator):
 
     def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
         """Answers with times for costs; where a plan does not stay the same, with the planner's cost."""
-        plain = self._estimator.plan([replace(ask, factors=CostFactors(scale=SCALE)) for ask in questions])
-        moved = _Moves(self._estimator, questions, plain, self._directions)
+        plain = self._planner.plan([replace(ask, factors=CostFactors(scale=SCALE)) for ask in questions])
+        moved = _Moves(self._planner, questions, plain, self._directions)
         return tuple(self._timed(answer, moved.part(n)) for n, answer in enumerate(plain))
 
     def _timed(self, answer: PlannedStatement, part: float | None) -> PlannedStatement:
@@ -107,52 +106,7 @@ class TimedEstimator(CostEstimator):
     @property
     def each(self) -> int:
         """Two: as given, and moved."""
-        return 2 * self._estimator.each
-
-    @property
-    def name(self) -> str:
-        """The planner's."""
-        return self._estimator.name
-
-    @property
-    def calls(self) -> int:
-        """EXPLAINs sent so far."""
-        return self._estimator.calls
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """The planner's."""
-        return self._estimator.notes
-
-    @property
-    def hides(self) -> bool:
-        """As the planner."""
-        return self._estimator.hides
-
-    @property
-    def not_modelled(self) -> tuple[NotModelled, ...]:
-        """The planner's."""
-        return self._estimator.not_modelled
-
-    def refuses(self, definition: IndexDefinition) -> str | None:
-        """As the planner."""
-        return self._estimator.refuses(definition)
-
-    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
-        """For the planner."""
-        self._estimator.set_size(definition, pages, tuples, height)
-
-    def size(self, definition: IndexDefinition) -> int:
-        """The planner's."""
-        return self._estimator.size(definition)
-
-    def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
-        """For the planner."""
-        self._estimator.prepare(definitions)
-
-    def parameter_types(self, sql: str) -> Sequence[str] | None:
-        """The planner's."""
-        return self._estimator.parameter_types(sql)
+        return 2 * self._planner.each
 
 
 def _scaled(tree: Mapping[str, Any], ratio: float) -> Mapping[str, Any]:
