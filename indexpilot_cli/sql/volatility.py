@@ -53,6 +53,7 @@ _CALL_TYPES = {
     **dict.fromkeys(("now", "clock_timestamp", "make_timestamptz"), _ZONED),
     **{"extract": "numeric", "date_part": "float8", "make_date": "date", "make_timestamp": "timestamp"},
     **{"to_tsvector": "tsvector", "to_date": "date", "to_timestamp": _ZONED, "jsonb_extract_path": "jsonb"},
+    **{"point": "point", "hashtext": "int4", "hashtextextended": "int8"},
 }
 _TEXTS = {"text", "varchar", "bpchar", "unknown", "citext"}
 _TIMES = {"date", "time", "timetz", "timestamp", _ZONED, "interval"}

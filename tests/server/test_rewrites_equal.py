@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from tests.unit.advise.test_rewrites import BOUND, FORMS, read
+from tests.unit.advise.test_rewrites import BOUND, DISTANCES, FORMS, of_order, read
 
 pytestmark = pytest.mark.server
 ROWS = """
@@ -75,3 +75,15 @@ def _compared(rows, before, after):
         except psycopg.DataError:
             continue
     raise AssertionError(f"{before} fails for ordinary rows")
+
+
+@pytest.mark.parametrize("text", [text for text, _ in DISTANCES])
+def test_both_forms_give_the_same_rows_nearest_first(rows, text):
+    """Over points apart enough that no rounding decides; where a coordinate is NULL both come last."""
+    ((_, after),) = of_order(text)
+    with rows.transaction(force_rollback=True):
+        rows.execute("DELETE FROM t")
+        rows.execute("INSERT INTO t (i, b, n) SELECT i * 7, i * 13 % 101, i * 11 % 97 FROM generate_series(1, 100) i")
+        rows.execute("INSERT INTO t (i) SELECT generate_series(1, 3)")
+        before, new = (rows.execute(_filled(form, ["40"])).fetchall() for form in (text, after))
+    assert [row[0] for row in before] == [row[0] for row in new] and len(new) >= 3

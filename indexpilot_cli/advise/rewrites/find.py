@@ -1,7 +1,7 @@
-"""Conditions that no index can serve as they are written, and the form of each that one can.
+"""Conditions and distances that no index can serve as they are written, and the form of each that one can.
 
-They stand in WHERE, ON and HAVING under AND and OR, where unknown and false are the same; under NOT they are not, and
-are left alone.
+Conditions stand in WHERE, ON and HAVING under AND and OR, where unknown and false are the same; under NOT they are
+not, and are left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_column, moving
+from indexpilot_cli.advise.rewrites.nearest import ONLY, WHY, PlaneDistance, is_plane, sorted_distances
 from indexpilot_cli.advise.rewrites.rules import RULES
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
@@ -39,7 +40,29 @@ def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], 
         answer = _of_condition(condition, tables)
         if answer is not None and answer.before not in found:
             found[answer.before] = (answer, _with(statement, answer.before, answer.after))
+    for key, distance in sorted_distances(statement):
+        hint = _of_distance(key, distance, tables)
+        if hint is not None:
+            found[hint.before] = (hint, _sorted_by(statement, key, distance.operator_form))
     return tuple(found.values())
+
+
+def _of_distance(key: Node, distance: PlaneDistance, tables: Tables) -> Sargable | None:
+    read = [_column(reference, tables) for reference in distance.columns]
+    (first, second) = read
+    if first is None or second is None or first[0] is not second[0] or not is_plane((first[1], second[1])):
+        return None
+    before, after = f"ORDER BY {deparse_expression(key)}", f"ORDER BY {distance.operator_form}"
+    return Sargable("distance", first[0].name, before, after, WHY, ONLY)
+
+
+def _sorted_by(statement: Node, key: Node, text: str) -> Node:
+    fresh, before = parse_expression(text), deparse_expression(key)
+
+    def exchanged(here: Node, parent: Node) -> Node | None:
+        return fresh if parent.kind == "SortBy" and deparse_expression(here) == before else None
+
+    return rewrite(statement, exchanged)
 
 
 def keysets(text: str, catalog: Catalog) -> tuple[Sargable, ...]:

@@ -160,6 +160,18 @@ def _prefix(c: Condition) -> Answer | None:
     return f"{c.name} LIKE {quote_literal(pattern)}", f"it cuts the beginning of {c.name} out for every row", only
 
 
+def _suffix(c: Condition) -> Answer | None:
+    """``col LIKE '%.pdf'``: the end of a text is the beginning of the text read backwards."""
+    pattern = string_value(c.right)
+    if c.operator != "~~" or pattern is None or not is_column(c.left) or c.column.base_type not in ("text", "varchar"):
+        return None
+    end = pattern.removeprefix("%")
+    if not end or end == pattern or any(letter in end for letter in "%_\\"):
+        return None
+    after = f"reverse({c.name}) LIKE {quote_literal(end[::-1] + '%')}"
+    return after, f"no order of {c.name} brings together what ends alike", ""
+
+
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -229,6 +241,7 @@ RULES: Mapping[str, Rule] = {
     "time_zone": shifted,
     "concatenation": _joined_to_nothing,
     "prefix": _prefix,
+    "suffix": _suffix,
     "as_text": _as_text,
     "coalesce": _defaulted,
 }

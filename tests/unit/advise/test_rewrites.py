@@ -54,6 +54,7 @@ FORMS = [
     ("'' || s LIKE 'ab%'", "concatenation", "s LIKE 'ab%'"),
     ("left(s, 3) = 'a_c'", "prefix", "s LIKE E'a\\\\_c%'"),
     ("substring(s FROM 1 FOR 2) = 'ab'", "prefix", "s LIKE 'ab%'"),
+    ("s LIKE '%bc'", "suffix", "reverse(s) LIKE 'cb%'"),
     ("i::text = '77'", "as_text", "i = 77"),
     ("b::text IN ('77', '-1')", "as_text", "b IN (77, -1)"),
     (f"u::text = '{ID}'", "as_text", f"u = '{ID}'::uuid"),
@@ -118,3 +119,30 @@ def test_the_statement_is_rewritten_where_the_condition_stands_and_nowhere_else(
     assert [(h.before, h.after) for h, _ in found] == [("(y.i + 10) = 500", "y.i = 490"), ("(x.i + 1) = 7", "x.i = 6")]
     written = deparse(found[0][1])
     assert written.endswith("WHERE y.s = 'a' AND y.i = 490") and written.startswith("SELECT (i + 10) = 500")
+
+
+DISTANCES = [
+    ("SELECT i, sqrt((i - 3.5)^2 + power(b - $1, 2)) AS far FROM t ORDER BY far, i LIMIT 10",
+     "point(i, b) <-> point(3.5, $1)"),
+    ("SELECT i FROM t ORDER BY (i - 1) * (i - 1) + (7 - t.b)^2 LIMIT 3", "point(i, t.b) <-> point(1, 7)"),
+    ("SELECT i, pow(i - 1, 2) + pow(n - 2, 2) FROM t ORDER BY 2 LIMIT 3", "point(i, n) <-> point(1, 2)"),
+]  # fmt: skip
+NO_DISTANCES = """SELECT i FROM t ORDER BY sqrt((i - 1)^2 + (b - 2)^2); SELECT i FROM t ORDER BY (i - 1)^2 + b LIMIT 3
+SELECT i FROM t ORDER BY (i - 1)^2 + (b - 2)^2 DESC LIMIT 3; SELECT i FROM t ORDER BY (i - b)^2 + (b - 2)^2 LIMIT 3
+SELECT i FROM t ORDER BY i, (i - 1)^2 + (b - 2)^2 LIMIT 3; SELECT i FROM t ORDER BY (i - 1)^3 + (b - 2)^2 LIMIT 3
+SELECT i FROM t ORDER BY (i + 1)^2 + (b - 2)^2 LIMIT 3; SELECT i FROM t ORDER BY (d - 1)^2 + (b - 2)^2 LIMIT 3"""
+
+
+def of_order(text):
+    return [(hint, deparse(made)) for hint, made in sargable(parse(text).node, catalog(T)) if hint.rule == "distance"]
+
+
+@pytest.mark.parametrize(("text", "after"), DISTANCES)
+def test_a_computed_distance_is_one_of_points(text, after):
+    ((hint, statement),) = of_order(text)
+    assert hint.after == f"ORDER BY {after}" and hint.after in statement and hint.only
+
+
+@pytest.mark.parametrize("text", NO_DISTANCES.replace("\n", ";").split(";"))
+def test_what_gives_another_order_stays(text):
+    assert of_order(text) == []
