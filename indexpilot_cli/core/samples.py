@@ -10,6 +10,9 @@ from typing import Any, Protocol, TypeAlias
 from indexpilot_cli.core.names import QualifiedName
 
 MOST_PAGES = 300  # of one table, unless somebody allows more
+# Of a value as it is stored. Longer ones lie elsewhere, and no B-tree takes them (nbtree.h): its entries are at most a
+# third of a page, 2,704 bytes, of which eight are a header and four the value's own.
+MOST_BYTES = 2692
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class SampledPage:
 class PageSample:
     """Whole pages of a table, chosen at random, in the order in which they lie.
 
+    ``unread`` is how many values of each column were too long to be read (more than MOST_BYTES as they are stored).
     ``part`` of a page is the oid of the table or partition it belongs to; ``heap_pages`` is how many pages there are in
     all. Rows of one page are often alike: an interval is one over pages, not over rows.
     """
@@ -33,6 +37,7 @@ class PageSample:
     columns: tuple[str, ...]
     pages: tuple[SampledPage, ...]
     heap_pages: int
+    unread: tuple[int, ...] = ()
 
     def values(self, column: str) -> tuple[Any, ...]:
         """The column's values, page after page. Raises ValueError for a column that was not read."""

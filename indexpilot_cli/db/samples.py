@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from random import Random
+from typing import LiteralString
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.samples import (
+    MOST_BYTES,
     MOST_PAGES,
     UNIT_PAGES,
     KeyRange,
@@ -28,7 +30,6 @@ from indexpilot_cli.errors import IndexPilotError
 _ASKED = 250
 _SEED = 0  # the same pages as long as the table is as it was: the same command gives the same plan
 _RangesKey = tuple[QualifiedName, tuple[str, ...], int, int]
-_LONGEST = 8000  # bytes as stored; longer values would be fetched from elsewhere
 
 
 class PageSamples(Samples):
@@ -122,13 +123,15 @@ class PageSamples(Samples):
         columns = tuple(c.name for c in table.columns if c.name in wanted) if table is not None else ()
         if not columns:
             return None
-        short = "CASE WHEN pg_column_size({c}) <= {longest} THEN {c} END AS {name}"
-        values = (
-            SQL(short).format(c=Identifier("t", column), longest=Literal(_LONGEST), name=Identifier(f"c{number}"))
-            for number, column in enumerate(columns)
-        )
-        rows, pages = self._asked(name, "samples/pages", columns=SQL(", ").join(values))
-        return None if rows is None else PageSample(name, columns, tuple(_by_page(rows)), pages)
+        width = len(columns)
+        short = "CASE WHEN {long} THEN NULL ELSE {value} END AS {name}"
+        chosen = [_selected(short, c, n) for n, c in enumerate(columns)]
+        chosen += [_selected("{long} AS {name}", c, n + width) for n, c in enumerate(columns)]
+        rows, pages = self._asked(name, "samples/pages", columns=SQL(", ").join(chosen))
+        if rows is None:
+            return None
+        unread = tuple(sum(bool(row[2 + width + place]) for row in rows) for place in range(width))
+        return PageSample(name, columns, tuple(_by_page(rows, width)), pages, unread)
 
     def _asked(self, name: QualifiedName, question: str, **parts: Composable) -> tuple[list[Row] | None, int]:
         """The answer of the table's sampled pages, None where they may not be read; and how many pages it has."""
@@ -171,9 +174,15 @@ def _raw(text: str) -> Composable:
     return SQL(text.replace("{", "{{").replace("}", "}}")).format()
 
 
-def _by_page(rows: Sequence[Row]) -> Iterator[SampledPage]:
+def _selected(text: LiteralString, column: str, number: int) -> Composable:
+    value = Identifier("t", column)
+    long = SQL("pg_column_size({}) > {}").format(value, Literal(MOST_BYTES))
+    return SQL(text).format(long=long, value=value, name=Identifier(f"c{number}"))
+
+
+def _by_page(rows: Sequence[Row], width: int) -> Iterator[SampledPage]:
     for (part, block), own in groupby(rows, key=lambda row: (row.part, row.block)):
-        yield SampledPage(part, block, tuple(tuple(row[2:]) for row in own))
+        yield SampledPage(part, block, tuple(tuple(row[2 : 2 + width]) for row in own))
 
 
 # -- keys as numbers
