@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
@@ -44,6 +45,9 @@ from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import TypesOf, unplanned, with_scenarios
+
+if TYPE_CHECKING:
+    from indexpilot_cli.advise.candidates.site import CandidateOptions
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 
@@ -103,7 +107,6 @@ def advise_on(
 ) -> Plan:
     """Propose, size, price, select, explain."""
     from indexpilot_cli.advise.candidates import propose
-    from indexpilot_cli.advise.candidates.site import CandidateOptions
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
@@ -118,7 +121,7 @@ def advise_on(
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
     columns = columns_of(kept.templates, catalog, asked=bool(request.tenants))
-    asked = CandidateOptions(tenants=TenantUse(request.tenants, 0) if request.tenants else None, tenant_columns=columns)
+    asked = _options(request, columns)
     proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     proposal = algorithms.proposed(proposed.result, kept.templates)
@@ -150,6 +153,20 @@ def advise_on(
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request.safeguards.write_performance))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
     return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
+
+
+def _options(request: RecommendRequest, columns: Mapping[QualifiedName, str]) -> CandidateOptions:
+    """How candidates are made: the kinds of an algorithm that is off are not."""
+    from indexpilot_cli.advise.candidates.site import CandidateOptions
+
+    strings = request.features.radix_string_spline
+    return CandidateOptions(
+        hash_width=strings.min_avg_string_length if strings.enabled else None,
+        hash_distinct=strings.min_cardinality_ratio,
+        nearest=request.features.idistance.enabled,
+        tenants=TenantUse(request.tenants, 0) if request.tenants else None,
+        tenant_columns=columns,
+    )
 
 
 def _cross_checked(

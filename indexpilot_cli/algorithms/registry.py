@@ -6,11 +6,14 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from indexpilot_cli.algorithms.alex import Alex
 from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.algorithms.bx_tree import BxTree
 from indexpilot_cli.algorithms.cert.cert import Cert
+from indexpilot_cli.algorithms.idistance import IDistance
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
+from indexpilot_cli.algorithms.radix_string_spline import RadixStringSpline
 from indexpilot_cli.algorithms.xgboost.xgboost import Xgboost
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
@@ -18,6 +21,9 @@ from indexpilot_cli.settings.features import FeatureSettings
 ALGORITHMS: tuple[Algorithm, ...] = (
     Cert(),
     PgmIndex(),
+    RadixStringSpline(),
+    IDistance(),
+    Alex(),
     BxTree(),
     PredictiveIndexing(),
     Xgboost(),

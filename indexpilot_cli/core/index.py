@@ -82,7 +82,8 @@ class IndexDefinition:
             self.predicate,
             self.unique,
             self.nulls_not_distinct,
-            self.options,
+            # How full its pages are built is no part of what it is: it goes by how the table grows at the moment.
+            tuple(option for option in self.options if option[0] != "fillfactor"),
         )
 
     @property

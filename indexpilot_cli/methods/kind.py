@@ -64,9 +64,12 @@ class KeyCondition:
 
 @dataclass(frozen=True, slots=True)
 class KindThresholds:
-    """From when a special kind is worth proposing: bytes of a hashed key, pages and correlation for BRIN."""
+    """From when a special kind is worth proposing: bytes of a hashed key (None: never), its distinct values over the
+    rows, pages and correlation for BRIN.
+    """
 
-    hash_width: int = 40
+    hash_width: int | None = 40
+    hash_distinct: float = 0.1
     brin_pages: int = 1280
     brin_correlation: float = 0.9
 

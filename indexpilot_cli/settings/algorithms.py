@@ -50,3 +50,28 @@ class CertSettings:
 
     enabled: bool = switch("hold the planner's row estimates against counted rows, and mend statistics first")
     max_error_pct: float = key(10.0, "per cent by which an estimate may miss what a sample of rows allows", low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class RadixStringSplineSettings:
+    enabled: bool = switch("hash indexes of long strings, and what would do with less of them")
+    min_table_size: int = count(1000, "rows from which a hash index of a table is offered")
+    min_cardinality_ratio: float = share(0.1, "least share of the rows with strings of their own")
+    min_avg_string_length: int = count(40, "bytes that the strings have on average, at least")
+    min_suitability_score: float = share(0.1, "least share of a B-tree's size that the hash index saves")
+
+
+@dataclass(frozen=True, slots=True)
+class AlexSettings:
+    enabled: bool = switch("room in new B-trees where keys come in spread")
+    write_heavy_threshold: float = share(0.1, "share of a table's statements that write, from which room is kept")
+    dynamic_workload_threshold: float = share(
+        0.2, "distance of new keys' distribution from that of old ones (Kolmogorov-Smirnov) from which it drifts"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class IDistanceSettings:
+    enabled: bool = switch("indexes for the nearest rows and for boxes of ranges")
+    min_table_rows: int = count(1000, "rows from which such an index of a table is offered")
+    min_suitability: float = share(0.5, "least share of the rows read without it that it spares")

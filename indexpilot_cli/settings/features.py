@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from indexpilot_cli.settings.algorithms import (
+    AlexSettings,
     BxTreeSettings,
     CertSettings,
+    IDistanceSettings,
     PgmIndexSettings,
     PredictiveIndexingSettings,
+    RadixStringSplineSettings,
     XgboostSettings,
 )
 from indexpilot_cli.settings.rules import count, key, seconds, share, switch
@@ -68,6 +71,9 @@ class FeatureSettings:
 
     bx_tree: BxTreeSettings = BxTreeSettings()  # noqa: RUF009  frozen
     cert: CertSettings = CertSettings()  # noqa: RUF009  frozen
+    radix_string_spline: RadixStringSplineSettings = field(default=RadixStringSplineSettings())
+    idistance: IDistanceSettings = field(default=IDistanceSettings())
+    alex: AlexSettings = field(default=AlexSettings())
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()

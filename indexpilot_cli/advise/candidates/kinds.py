@@ -29,6 +29,7 @@ from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
 from indexpilot_cli.sql.normal import columns, type_name
 
+_NEAREST = (AtomKind.DISTANCE,)
 # In this order refusals are printed.
 _ASKED = (
     (AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
@@ -36,7 +37,7 @@ _ASKED = (
         *(AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH, AtomKind.CONTAINED, AtomKind.OVERLAPS),
         *(AtomKind.TEXT_SEARCH, AtomKind.MATCHES),
     ),
-    (AtomKind.DISTANCE,),
+    _NEAREST,
     (AtomKind.RANGE, AtomKind.EQUAL),
 )
 
@@ -46,7 +47,7 @@ def propose_kinds(site: Site, demand: Demand) -> Iterator[Proposed]:
     for atom in demand.atoms(AtomKind.LIKE_PREFIX):
         yield from _prefix(site, demand, atom)
     for asked in _ASKED:
-        for atom in demand.atoms(*asked):
+        for atom in demand.atoms(*asked) if site.options.nearest or asked != _NEAREST else ():
             condition = _condition(site, atom)
             for kind in index_kinds().values():
                 yield from _offers(site, demand, condition, kind)
@@ -67,7 +68,7 @@ def _condition(site: Site, atom: Atom) -> KeyCondition:
         site.pages,
         frozenset(alike),
         _ordered(site, alike, atom.column),
-        KindThresholds(options.hash_width, options.brin_pages, options.brin_correlation),
+        KindThresholds(options.hash_width, options.hash_distinct, options.brin_pages, options.brin_correlation),
     )
 
 

@@ -208,7 +208,8 @@ class CandidateOptions:
 
     A table is too small when it has at most ``few_pages`` pages, or fewer than ``small_rows`` rows in at most
     ``small_pages`` pages; below ``medium_rows`` rows only selective plain indexes are proposed. ``tenants`` are those
-    that advice was asked for, and ``tenant_columns`` then says how they are told apart.
+    that advice was asked for, and ``tenant_columns`` then says how they are told apart. Without ``hash_width`` no hash
+    index is offered, without ``nearest`` none that gives rows nearest first.
     """
 
     few_pages: int = 5
@@ -228,9 +229,11 @@ class CandidateOptions:
     partial_distinct: float = 30
     null_partial_selectivity: float = 0.8
     rare_value: float = 0.05
-    hash_width: int = 40
+    hash_width: int | None = 40
+    hash_distinct: float = 0.1
     brin_pages: int = 1280
     brin_correlation: float = 0.9
+    nearest: bool = True
     per_table: int = 80
     tenants: TenantUse | None = None
     tenant_columns: Mapping[QualifiedName, str] = field(default_factory=dict)

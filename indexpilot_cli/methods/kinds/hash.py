@@ -54,7 +54,7 @@ def _overflow(mean: float, capacity: int, repeats: float) -> float:
     return total
 
 
-_LONG_TYPES = ("text", "varchar", "bpchar", "citext", "bytea")
+LONG_TYPES = ("text", "varchar", "bpchar", "citext", "bytea")
 
 
 class HashKind(IndexKind):
@@ -80,9 +80,10 @@ class HashKind(IndexKind):
         if condition.atom.kind is not AtomKind.EQUAL or column is None or column.statistics is None:
             return
         width, distinct = column.statistics.avg_width, column.statistics.distinct(condition.rows)
-        if column.base_type not in _LONG_TYPES or width < condition.thresholds.hash_width:
+        least = condition.thresholds
+        if column.base_type not in LONG_TYPES or least.hash_width is None or width < least.hash_width:
             return
-        if distinct >= 0.1 * condition.rows and not condition.ordered:
+        if distinct >= least.hash_distinct * condition.rows and not condition.ordered:
             text = f"{column.name} is {width} bytes long and only compared for equality: a hash keeps 4 of them"
             yield Service(condition.key, "hash", Reason("hash", text, "pg_stats"))
 

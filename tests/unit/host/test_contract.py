@@ -38,10 +38,9 @@ TO_COME = {
     13: """
         validate_cardinality_with_cert enhance_plan_analysis identify_bottlenecks enhance_composite_detection
         find_correlated_columns predict_index_utility refine_heuristic_decision analyze_pgm_index_suitability
-        estimate_pgm_index_cost should_use_alex_strategy get_alex_index_recommendation should_use_rss_strategy
-        get_rss_index_recommendation should_use_fractal_tree_strategy get_fractal_tree_index_recommendation
+        estimate_pgm_index_cost
+        should_use_fractal_tree_strategy get_fractal_tree_index_recommendation
         should_use_bx_tree_strategy get_bx_tree_index_recommendation detect_temporal_pattern
-        analyze_idistance_suitability detect_multi_dimensional_pattern get_idistance_index_recommendation
     """,
     14: "run_baseline_simulation run_autoindex_simulation simulate_tenant_workload seed_tenant_data",
 }

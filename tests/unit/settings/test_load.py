@@ -170,6 +170,12 @@ features.constraint_optimizer.enabled
 features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
 features.bx_tree.enabled features.bx_tree.min_table_size features.bx_tree.min_temporal_queries
 features.bx_tree.min_suitability_score features.cert.enabled features.cert.max_error_pct
+features.bx_tree.min_suitability_score
+features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
+features.radix_string_spline.enabled features.radix_string_spline.min_table_size
+features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length
+features.radix_string_spline.min_suitability_score features.idistance.enabled
+features.idistance.min_table_rows features.idistance.min_suitability
 production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
 production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
 production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
@@ -184,14 +190,9 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.qpg.enabled features.cortex.enabled
-features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
-features.radix_string_spline.enabled features.radix_string_spline.min_table_size
-features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length
-features.radix_string_spline.min_suitability_score features.fractal_tree.enabled
-features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries features.fractal_tree.min_table_size
-features.fractal_tree.min_suitability_score features.idistance.enabled
-features.idistance.min_table_rows features.idistance.min_suitability
+features.qpg.enabled features.cortex.enabled features.fractal_tree.enabled
+features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries
+features.fractal_tree.min_table_size features.fractal_tree.min_suitability_score
 operational.maintenance.enabled operational.reporting.enabled
 """
 NOT_BUILT = NOT_BUILT_TEXT.split()
