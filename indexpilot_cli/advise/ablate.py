@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.recommend import folded_for
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
-from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.mutation import MutationType
@@ -52,12 +51,17 @@ class PlanDifference:
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmAblation:
-    """What the plan with the algorithm does that the one without does not. ``enabled``: whether it is on now."""
+    """What the plan with the algorithm does that the one without does not. ``enabled``: whether it is on now.
+
+    ``with_ms`` and ``without_ms`` are what the same reads took under either plan, where both were built.
+    """
 
     name: str
     title: str
     enabled: bool
     difference: PlanDifference
+    with_ms: float | None = None
+    without_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,13 @@ class AblationResult:
     estimator: str
 
 
-def run(request: RecommendRequest, progress: Progress) -> Outcome[AblationResult]:
+MeasurePlan = Callable[[Plan], float]
+
+
+def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | None = None) -> Outcome[AblationResult]:
     """The plan of these settings, and beside it the plan with each algorithm's switch turned.
 
+    ``measure`` gives the milliseconds of the workload's reads once a plan is built; plans that differ are measured.
     Raises as ``recommend`` does.
     """
     require_on(request.bypass, "advice")
@@ -89,8 +97,10 @@ def run(request: RecommendRequest, progress: Progress) -> Outcome[AblationResult
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
         request, folded = folded_for(source, request, progress)
         with open_estimator(source, request.planner, progress) as estimator:
-            trial = _Trial(source, prepared(folded, source.catalog, types_from(estimator)), estimator, progress)
-            result = _ablated(trial, request)
+            folded = prepared(folded, source.catalog, types_from(estimator))
+            result, pairs = _ablated(_Trial(source, folded, estimator, progress), request)
+    if measure is not None:  # behind the sessions above: a database that somebody uses cannot be copied
+        result = _measured(result, pairs, measure)
     return Outcome("ablate", result, server=source.server, warnings=note.warnings)
 
 
@@ -110,22 +120,32 @@ class _Trial:
         return replace(plan, calls=self.estimator.calls - before)
 
 
-def _ablated(trial: _Trial, request: RecommendRequest) -> AblationResult:
+PlanPairs = Mapping[str, tuple[Plan, Plan]]
+
+
+def _ablated(trial: _Trial, request: RecommendRequest) -> tuple[AblationResult, PlanPairs]:
+    """The result, and for each algorithm the plan with it and the one without."""
     base = trial.plan(request)
-    found = []
+    entries: list[AlgorithmAblation] = []
+    pairs: dict[str, tuple[Plan, Plan]] = {}
     for algorithm in registry.ALGORITHMS:
         trial.progress.stage(f"leaving out {algorithm.name}")
-        found.append(_entry(trial, request, base, algorithm))
-    return AblationResult(
-        tuple(found), base.unit, base.cost_before, base.cost_after, base.size_bytes, trial.estimator.name
-    )
+        on = registry.is_enabled(algorithm, request.features)
+        other = trial.plan(replace(request, features=registry.switched(request.features, algorithm.name, on=not on)))
+        pair = pairs[algorithm.name] = (base, other) if on else (other, base)
+        entries.append(AlgorithmAblation(algorithm.name, algorithm.title, on, difference(*pair)))
+    name = trial.estimator.name
+    return AblationResult(tuple(entries), base.unit, base.cost_before, base.cost_after, base.size_bytes, name), pairs
 
 
-def _entry(trial: _Trial, request: RecommendRequest, base: Plan, algorithm: Algorithm) -> AlgorithmAblation:
-    on = registry.is_enabled(algorithm, request.features)
-    other = trial.plan(replace(request, features=registry.switched(request.features, algorithm.name, on=not on)))
-    pair = (base, other) if on else (other, base)
-    return AlgorithmAblation(algorithm.name, algorithm.title, on, difference(*pair))
+def _measured(result: AblationResult, pairs: PlanPairs, measure: MeasurePlan) -> AblationResult:
+    entries: list[AlgorithmAblation] = []
+    for entry in result.algorithms:
+        if not entry.difference.is_empty:
+            own, other = pairs[entry.name]
+            entry = replace(entry, with_ms=measure(own), without_ms=measure(other))  # noqa: PLW2901
+        entries.append(entry)
+    return replace(result, algorithms=tuple(entries))
 
 
 def difference(plan: Plan, other: Plan) -> PlanDifference:

@@ -36,14 +36,14 @@ def run(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
     """
     if request.stop:
         return stop(request, progress)
-    with DemoSlot(_place(request)).held() as slot:
+    with DemoSlot(demo_place(request)).held() as slot:
         kept = _settle(slot, request, progress)
         return _again(kept, request, progress) if kept else _fresh(slot, request, progress)
 
 
 def stop(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
     """End the kept server and delete it. Nothing there is not an error: the status is ``skipped``."""
-    with DemoSlot(_place(request)).held() as slot:
+    with DemoSlot(demo_place(request)).held() as slot:
         state = slot.read()
         if state is None:
             slot.clear()
@@ -92,10 +92,9 @@ def _fresh(slot: DemoSlot, request: DemoRequest, progress: Progress) -> Outcome[
     with _running(slot, request, sizes, progress) as (state, running):
         log.step("server", f"PostgreSQL {state.version}, private socket in {state.home}, no TCP port")
         _build(running, sizes, request, progress, log)
-        share = min(1.0, sizes.events / DEFAULT_ROWS)
-        _replay(running, _calls(running, request, share), progress, log)
+        _replay(running, _calls(running, request, _share(request)), progress, log)
         plan = _advise(running, request, progress, log)
-        proof = _prove(running, plan, _calls(running, request, share * _PROOF_SHARE), progress, log)
+        proof = _prove(running, plan, proof_calls(running, request), progress, log)
         if request.keep:
             server.let_go(running)
             slot.write(replace(state, kept=True))
@@ -135,6 +134,21 @@ def _build(running: LocalServer, sizes: DemoSizes, request: DemoRequest, progres
     )
 
 
+def _share(request: DemoRequest) -> float:
+    """Of the full traffic as much as the tables have of their full rows."""
+    return min(1.0, (request.rows or DEFAULT_ROWS) / DEFAULT_ROWS)
+
+
+def proof_calls(running: LocalServer, request: DemoRequest) -> tuple[traffic.Call, ...]:
+    """What is run again to see what a plan is worth."""
+    return _calls(running, request, _share(request) * _PROOF_SHARE)
+
+
+def demo_workload(running: LocalServer) -> WorkloadRequest:
+    """The traffic that the server logged."""
+    return WorkloadRequest(SourceKind.LOG, files=(str(server.log_file(running)),))
+
+
 def _calls(running: LocalServer, request: DemoRequest, share: float) -> tuple[traffic.Call, ...]:
     with Replay(server.dsn(running)) as admin:
         return traffic.deck(traffic.templates(), traffic.sample(admin), request.seed, share)
@@ -160,7 +174,7 @@ def _replay(running: LocalServer, calls: tuple[traffic.Call, ...], progress: Pro
 def _advise(running: LocalServer, request: DemoRequest, progress: Progress, log: StepLog) -> Plan:
     question = RecommendRequest(
         connection=Connection(server.dsn(running)),
-        workload=WorkloadRequest(SourceKind.LOG, files=(str(server.log_file(running)),)),
+        workload=demo_workload(running),
         planner=replace(request.planner, max_seconds=request.planner.max_seconds or _CHOICE_SECONDS),
         record=replace(request.record, enabled=request.record.enabled and request.keep),
     )
@@ -222,5 +236,6 @@ def _connections() -> int:
     return max(2, min(4, os.cpu_count() or 2))
 
 
-def _place(request: DemoRequest) -> Path:
+def demo_place(request: DemoRequest) -> Path:
+    """Where a kept server is remembered."""
     return Path(request.state_directory) if request.state_directory else state_directory()

@@ -77,8 +77,8 @@ def _slower(before: Mapping[str, float], after: Mapping[str, float]) -> tuple[st
     return tuple(sorted((name for name, ms in lost.items() if ms >= _LEAST_MS), key=lambda name: -lost[name]))
 
 
-def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Progress) -> Proof:
-    """Apply the plan to a copy of the demo's database and time the reads before and after, one at a time.
+def prove(running: LocalServer, plan: Plan | None, calls: Sequence[Call], progress: Progress) -> Proof:
+    """Apply the plan, if any, to a copy of the demo's database and time the reads before and after, one at a time.
 
     The copy is dropped again; the database itself stays as the application made it.
     """
@@ -94,7 +94,7 @@ def prove(running: LocalServer, plan: Plan, calls: Sequence[Call], progress: Pro
             with Replay(running.dsn(_COPY)) as member:
                 _time(member, first, progress)  # fills the buffers
                 before = _time(member, reads, progress)
-                applied = _apply(running.dsn(_COPY), plan, progress)
+                applied = _apply(running.dsn(_COPY), plan, progress) if plan is not None else _Applied((), (), 0.0)
                 progress.stage("timing the same reads with the indexes", len(reads))
                 after = _time(member, reads, progress)
                 doubtful = _slower(before, after)  # a busy machine is not the advice's fault: they get a second chance
@@ -131,8 +131,9 @@ def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
     outcome = apply.run(request, progress, lambda _: True)
     go_on(outcome.exit_code)
     reports = outcome.result.mutations
-    built = tuple(QualifiedName(r.table.schema, r.index) for r in reports if r.outcome == "done")
-    failed = tuple(f"{r.index}: {r.error or r.outcome}" for r in reports if r.outcome != "done")
+    done = (r for r in reports if r.outcome == "done" and r.index)  # statistics and analyzed tables have no index
+    built = tuple(QualifiedName(r.table.schema, r.index) for r in done)
+    failed = tuple(f"{r.index or r.sql}: {r.error or r.outcome}" for r in reports if r.outcome != "done")
     return _Applied(built, failed, time.monotonic() - began)
 
 

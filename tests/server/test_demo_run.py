@@ -5,12 +5,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.algorithms import registry
+from indexpilot_cli.algorithms.base import Algorithm, Found
 from indexpilot_cli.core.command import PlannerRequest, Silent
+from indexpilot_cli.core.index import Proposal
 from indexpilot_cli.errors import RefusedError
-from indexpilot_cli.simulate import demo, server
+from indexpilot_cli.simulate import ablation, demo, server
 from indexpilot_cli.simulate.data import DemoSizes
 from indexpilot_cli.simulate.proof import DemoRequest
 from indexpilot_cli.simulate.server import DemoSlot
+from tests.server.requesting import QUIET, TWIN
 
 pytestmark = pytest.mark.server
 ROWS = 12_000
@@ -31,6 +36,16 @@ class Interrupting(Silent):
 def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(demo, "_REPLAY_SECONDS", 300.0)  # on a busy machine too it ends before it is cut
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+class Refuses(Algorithm):
+    """Takes every candidate on the largest table out of the choice."""
+
+    name = "constraint_optimizer"
+    title = "refuses"
+
+    def propose(self, study, proposal):
+        return Found(Proposal(tuple(c for c in proposal.candidates if c.definition.table.name != "events")))
 
 
 def request(place, **changes):
@@ -67,7 +82,7 @@ def test_a_demo_gives_advice_and_leaves_nothing(tmp_path):
     assert DemoSlot(tmp_path).read() is None
 
 
-def test_a_kept_demo_is_used_again_and_stopped(tmp_path):
+def test_a_kept_demo_is_used_again_ablated_and_stopped(tmp_path, monkeypatch):
     kept = demo.run(request(tmp_path, keep=True), Silent())
     dsn = kept.result.conninfo
     home = Path(DemoSlot(tmp_path).read().home)
@@ -85,6 +100,12 @@ def test_a_kept_demo_is_used_again_and_stopped(tmp_path):
         again = demo.run(request(tmp_path), Silent())
         assert again.result.conninfo == dsn
         assert {r.id for r in again.result.plan.recommendations} == {r.id for r in kept.result.plan.recommendations}
+        monkeypatch.setattr(registry, "ALGORITHMS", (Refuses(),))
+        (entry,) = ablation.run(
+            RecommendRequest(planner=TWIN, record=QUIET), request(tmp_path), Silent()
+        ).result.algorithms
+        assert "events" in " ".join(entry.difference.removed)
+        assert min(entry.with_ms, entry.without_ms) > 0
     finally:
         stopped = demo.run(request(tmp_path, stop=True), Silent())
     assert stopped.result.state == "stopped"

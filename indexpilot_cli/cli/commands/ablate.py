@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Annotated
+
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import (
     SERVER,
@@ -13,13 +15,22 @@ from indexpilot_cli.cli.command import (
     workload_flags,
 )
 from indexpilot_cli.cli.commands.recommend import Budget, MaxIndexes, Queries
+from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
+if TYPE_CHECKING:
+    from indexpilot_cli.advise.ablate import AblationResult
+    from indexpilot_cli.advise.values import RecommendRequest
+    from indexpilot_cli.core.command import Outcome
+
+Demo = Annotated[bool, option("--demo", "Of the demo that  demo --keep  left; both plans are built and measured.")]
 EXAMPLES = """Examples:
 
   indexpilot ablate -d shop
 
   indexpilot ablate --source sql workload.sql --json
+
+  indexpilot ablate --demo
 """
 
 
@@ -43,6 +54,7 @@ def ablate(
     what_if: opt.WhatIfOption = None,
     workers: opt.Workers = None,
     snapshot: opt.Snapshot = None,
+    demo: Demo = False,
 ) -> int:
     """Show what each algorithm changes of the plan. Nothing is changed."""
     limits = {
@@ -58,8 +70,16 @@ def ablate(
     statements = workload(session, source, files, query, since, log_database)
     tables = table_filter(session, schema, table, exclude_table)
     request = recommend_request(session, snapshot, statements, tables, cross_check=False)
-    outcome = session.call(run, request)
+    outcome = _on_demo(session, request) if demo else session.call(run, request)
     return finish(session, outcome, view(outcome.result))
+
+
+def _on_demo(session: CommandSession, request: RecommendRequest) -> Outcome[AblationResult]:
+    from indexpilot_cli.simulate.ablation import run
+    from indexpilot_cli.simulate.proof import DemoRequest
+
+    with session.progress() as progress:
+        return run(request, DemoRequest(record=session.record()), progress)
 
 
 COMMANDS = {"ablate": ablate}

@@ -8,7 +8,7 @@ from indexpilot_cli.advise.ablate import AblationResult, AlgorithmAblation, Chan
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.units import size
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, TableBlock, columns
-from indexpilot_cli.render.units import facts, percent
+from indexpilot_cli.render.units import facts, milliseconds, percent
 
 
 class AblationEntryDocument(DocumentShape):
@@ -23,6 +23,8 @@ class AblationEntryDocument(DocumentShape):
     cost_delta: Annotated[float, "workload cost with it less without, in unit", From("difference.cost_delta")]
     size_delta: Annotated[int, "bytes of new indexes, likewise", From("difference.size_delta")]
     calls: Annotated[int, "EXPLAINs, likewise", From("difference.calls")]
+    with_ms: Annotated[Amount | None, "the same reads, measured under the plan with it"]
+    without_ms: Amount | None
 
 
 class AblateDocument(DocumentShape):
@@ -47,6 +49,8 @@ def view(result: AblationResult) -> Document:
         found = entry.difference
         lines = [*(f"adds {text}" for text in found.added), *(f"takes out {text}" for text in found.removed)]
         lines += (f"makes {pair.before} into {pair.after}" for pair in found.changed)
+        if entry.with_ms is not None and entry.without_ms is not None:
+            lines.append(f"reads took {milliseconds(entry.with_ms)} with it, {milliseconds(entry.without_ms)} without")
         blocks += [Facts(tuple((entry.name, line) for line in lines))] if lines else []
     blocks.append(facts(("Planner", result.estimator)))
     return Document(tuple(blocks), result, AblateDocument)
