@@ -10,6 +10,7 @@ from indexpilot_cli.algorithms.alex import Alex
 from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.algorithms.bx_tree import BxTree
 from indexpilot_cli.algorithms.cert.cert import Cert
+from indexpilot_cli.algorithms.cortex import Cortex
 from indexpilot_cli.algorithms.idistance import IDistance
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
@@ -20,6 +21,7 @@ from indexpilot_cli.settings.features import FeatureSettings
 
 ALGORITHMS: tuple[Algorithm, ...] = (
     Cert(),
+    Cortex(),
     PgmIndex(),
     RadixStringSpline(),
     IDistance(),

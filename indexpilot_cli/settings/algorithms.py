@@ -75,3 +75,10 @@ class IDistanceSettings:
     enabled: bool = switch("indexes for the nearest rows and for boxes of ranges")
     min_table_rows: int = count(1000, "rows from which such an index of a table is offered")
     min_suitability: float = share(0.5, "least share of the rows read without it that it spares")
+
+
+@dataclass(frozen=True, slots=True)
+class CortexSettings:
+    """``features.cortex.*``: columns that follow from others."""
+
+    enabled: bool = switch("leave out keys that other keys decide, and reach columns through those they follow")

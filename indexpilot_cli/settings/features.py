@@ -8,6 +8,7 @@ from indexpilot_cli.settings.algorithms import (
     AlexSettings,
     BxTreeSettings,
     CertSettings,
+    CortexSettings,
     IDistanceSettings,
     PgmIndexSettings,
     PredictiveIndexingSettings,
@@ -75,6 +76,7 @@ class FeatureSettings:
     idistance: IDistanceSettings = field(default=IDistanceSettings())
     alex: AlexSettings = field(default=AlexSettings())
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
+    cortex: CortexSettings = CortexSettings()  # noqa: RUF009  frozen
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()
     pgm_index: PgmIndexSettings = PgmIndexSettings()  # noqa: RUF009  frozen

@@ -1,4 +1,4 @@
-"""F6, F11: what algorithms make of the pages they read, on tables where it decides."""
+"""F3, F6, F11: what algorithms make of the pages they read, on tables where it decides."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.settings.algorithms import BxTreeSettings, PgmIndexSettings
+from indexpilot_cli.settings.algorithms import BxTreeSettings, CortexSettings, PgmIndexSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import TWIN, filled, queries
 
@@ -34,6 +34,13 @@ CREATE TABLE prices (since timestamptz, until timestamptz, pad text);
 INSERT INTO prices SELECT timestamptz '2026-01-01' + n * interval '1 minute', timestamptz '2026-01-01'
     + n * interval '1 minute' + CASE WHEN n % 500 = 0 THEN interval '9 days' ELSE interval '20 minutes' END,
     repeat('x', 300) FROM generate_series(1, 12000) n;
+"""
+TABLES += """CREATE TABLE "Places" (id int, zip text, city text, street int, pad text);
+INSERT INTO "Places" SELECT n, 'z' || n * 7919 % 200, 'c' || n * 7919 % 200 / 4, n * 31 % 997 % 40, repeat('x', 60)
+FROM generate_series(1, 20000) n;
+CREATE TABLE apart (LIKE "Places");
+INSERT INTO apart SELECT id, 'z' || n % 200, 'c' || n / 200 % 50, street, pad
+FROM (SELECT *, id * 7919 % 10007 AS n FROM "Places") s;
 """
 BUDGET = 200_000  # bytes: less than a B-tree takes
 SMALL = PgmIndexSettings(min_rows=10_000)
@@ -83,6 +90,39 @@ def test_f6_the_keys_of_the_settings_decide(keyed, own_places):
     wide = FeatureSettings(pgm_index=replace(SMALL, pages=480))
     (found,) = (f for f in advised(keyed, "loaders", wide).findings if f.effect is Effect.ADDED)
     assert found.pages <= 480
+
+
+def places(place, table, features):
+    wanted = queries(f"SELECT * FROM {table} WHERE city = 'c7' AND zip = 'z29' AND street = 3")
+    return place.ask(RecommendRequest, workload=wanted, planner=place.planner, features=features).result
+
+
+def test_f3_a_key_that_another_decides_is_left_out(keyed, own_places):
+    on = places(keyed, '"Places"', FeatureSettings())
+    off = places(keyed, '"Places"', FeatureSettings(cortex=CortexSettings(enabled=False)))
+    assert not any({"zip", "city"} <= set(r.definition.columns) for r in on.recommendations) and on.recommendations
+    assert any({"zip", "city"} <= set(r.definition.columns) for r in off.recommendations)
+    assert all("city" not in r.definition.columns for r in on.recommendations)
+    ((made,), (found,)) = on.statistics, [f for f in on.findings if f.statistics]
+    assert made.columns == ("zip", "city") and found.algorithm == "cortex" and on.analyze == (made.table,)
+    assert not off.statistics and "correlated" in {r.reason for r in on.rejections}
+
+
+def test_f3_columns_that_do_not_depend_are_left_alone(keyed, own_places):
+    on = places(keyed, "apart", FeatureSettings())
+    off = places(keyed, "apart", FeatureSettings(cortex=CortexSettings(enabled=False)))
+    assert [r.ddl for r in on.recommendations] == [r.ddl for r in off.recommendations]
+    assert on.recommendations and not on.findings and not on.statistics
+
+
+def test_f3_statistics_that_are_there_are_not_made_again(keyed, own_places):
+    keyed.sql('CREATE STATISTICS here (dependencies) ON zip, city FROM "Places"')
+    keyed.sql('ANALYZE "Places"')
+    try:
+        assert not places(keyed, '"Places"', FeatureSettings()).statistics
+    finally:
+        keyed.sql("DROP STATISTICS here")
+        keyed.sql('ANALYZE "Places"')
 
 
 DAY = "BETWEEN '2026-01-03' AND '2026-01-03 12:00'"

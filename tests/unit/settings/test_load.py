@@ -167,6 +167,7 @@ def test_variables_are_unique_and_every_key_is_reachable_by_one(project):
 
 CONTRACT_TEXT = """
 features.constraint_optimizer.enabled
+features.cortex.enabled
 features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
 features.bx_tree.enabled features.bx_tree.min_table_size features.bx_tree.min_temporal_queries
 features.bx_tree.min_suitability_score features.cert.enabled features.cert.max_error_pct
@@ -190,7 +191,7 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.qpg.enabled features.cortex.enabled features.fractal_tree.enabled
+features.qpg.enabled features.fractal_tree.enabled
 features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries
 features.fractal_tree.min_table_size features.fractal_tree.min_suitability_score
 operational.maintenance.enabled operational.reporting.enabled

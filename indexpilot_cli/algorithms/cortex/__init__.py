@@ -1,0 +1,214 @@
+"""Cortex: a column is reached through another that decides it, or that it follows at a small distance.
+
+Nathan, Ding, Kraska and Alizadeh, "Cortex: harnessing correlations to boost query performance", 2020,
+https://arxiv.org/abs/2012.06683. The paper avoids secondary indexes by means of the clustered one; elsewhere one reads
+that it adds composite indexes, which is nearly the opposite.
+
+What is used of it: a key of a composite index that another key decides is left out (``dependence``), the planner, which
+multiplies their shares, gets extended statistics instead; and a column that keeps within a band of an indexed one is
+read through that index, with a small partial index for the rows outside of the band (``band``), where that spares most
+of a full index. That columns follow the order of the rows is seen by pgm_index.
+
+What cannot be told: whether tomorrow's rows keep to it, and exceptions that are on none of the 300 pages read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import permutations
+
+from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.cortex.dependence import Dependence, dependence
+from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.index import BTREE, Candidate, Proposal, Reason, Rejection
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.samples import PageSample
+from indexpilot_cli.core.workload import AtomKind, Plannable, RelationUse
+
+_EQUAL = (AtomKind.EQUAL, AtomKind.IN)
+_ASKED = 5  # pairs of values for which the planner is asked
+_OFF, _ROWS = 5.0, 100.0  # it is wrong from this factor and number of rows on
+_CANNOT_TELL = "rows that come later, and exceptions that are on none of the pages read"
+
+
+class Cortex(Algorithm):
+    """See the module."""
+
+    name = "cortex"
+    title = "columns that follow from others"
+    source = "Nathan, Ding, Kraska and Alizadeh, 2020, arXiv:2012.06683"
+
+    def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
+        """Composites without keys that their other keys decide; statistics where the planner needs them."""
+        findings: list[AlgorithmFinding] = []
+        known: dict[tuple[QualifiedName, str, str], Dependence | None] = {}
+        for candidate in proposal.candidates:
+            found = _decided(candidate, study, known)
+            if found is not None:
+                proposal, finding = _narrower(proposal, candidate, found, study)
+                findings.append(finding)
+        for (name, *_), decided in known.items():
+            table = study.catalog.table(name)
+            if table is not None and decided is not None and decided.decides:
+                proposal = _without_decided(proposal, name, decided, study)
+                findings += _statistics(table, decided, study)
+        return Found(proposal, tuple(findings))
+
+
+def _without_decided(proposal: Proposal, table: QualifiedName, found: Dependence, study: Study) -> Proposal:
+    """Without indexes on the decided column for statements that compare the deciding one too: as the planner takes the
+    columns for independent, it would combine both.
+    """
+    gone = [
+        c
+        for c in proposal.candidates
+        if c.definition.table == table
+        and found.column in (columns := _equal_keys(c, study, least=1))
+        and found.by not in columns
+        and all(found.by in _compared(use) for use in _uses(c, study))
+    ]
+    detail = f"{_reason(found).text}, and the same statements compare {quote_identifier(found.by)}"
+    rejections = (
+        Rejection(summary(c.definition), "correlated", detail, c.definition, templates=c.templates) for c in gone
+    )
+    kept = tuple(c for c in proposal.candidates if c not in gone)
+    return replace(proposal, candidates=kept, rejections=(*proposal.rejections, *rejections))
+
+
+def _decided(
+    candidate: Candidate, study: Study, known: dict[tuple[QualifiedName, str, str], Dependence | None]
+) -> Dependence | None:
+    """The first key of a composite that another of its keys decides, where all who ask compare both for equality."""
+    definition = candidate.definition
+    names = _equal_keys(candidate, study)
+    sample = study.samples.of(definition.table) if len(names) > 1 else None
+    if sample is None:
+        return None
+    for by, column in permutations(names, 2):
+        place = (definition.table, by, column)
+        if place not in known:
+            both = {by, column} <= set(sample.columns)
+            known[place] = dependence(sample, by, column) if both else None
+        found = known[place]
+        if found is not None and found.decides:
+            return found
+    return None
+
+
+def _equal_keys(candidate: Candidate, study: Study, least: int = 2) -> tuple[str, ...]:
+    """Key columns that every statement that asks for the index compares for equality; none of an index that would
+    spare visits of the table, or has other work to do.
+    """
+    definition = candidate.definition
+    plain = definition.method == BTREE and not (definition.include or definition.unique or definition.predicate)
+    if not plain or len(definition.columns) < least or len(definition.columns) != len(definition.keys):
+        return ()
+    names = set(definition.columns)
+    for use in _uses(candidate, study):
+        if not use.whole_row and use.columns <= set(definition.columns):
+            return ()
+        names &= _compared(use)
+    return tuple(c for c in definition.columns if c in names)
+
+
+def _compared(use: RelationUse) -> set[str]:
+    return {a.column for a in use.atoms if a.kind in _EQUAL and a.conjunctive and a.column is not None}
+
+
+def _uses(candidate: Candidate, study: Study) -> Iterator[RelationUse]:
+    for template in study.templates:
+        if template.id in candidate.templates:
+            yield from (u for u in template.uses if u.table == candidate.definition.table)
+
+
+def _narrower(
+    proposal: Proposal, candidate: Candidate, found: Dependence, study: Study
+) -> tuple[Proposal, AlgorithmFinding]:
+    """The proposal with the composite without the key that follows from another."""
+    wide = candidate.definition
+    definition = replace(wide, keys=tuple(k for k in wide.keys if k.column != found.column))
+    reason = _reason(found)
+    detail = f"{reason.text}: {summary(definition)} finds the same rows"
+    rejection = Rejection(summary(wide), "correlated", detail, wide, templates=candidate.templates)
+    others = [c for c in proposal.candidates if c.definition not in (wide, definition)]
+    same = [c for c in proposal.candidates if c.definition == definition]
+    table = study.catalog.table(wide.table)
+    there = table is not None and any(i.definition == definition and i.valid for i in table.indexes)
+    merged = Candidate(
+        definition,
+        same[0].kind if same else candidate.kind,
+        candidate.templates.union(*(c.templates for c in same)),
+        (*(same[0].reasons if same else candidate.reasons), reason),
+    )
+    candidates = (*others, *(() if there else (merged,)))
+    decision = f"proposed as {summary(definition)}" if not there else f"{summary(definition)} is there"
+    finding = AlgorithmFinding(
+        Cortex.name, "decided_key", summary(wide), Effect.RETYPED, decision, (reason,),
+        f"at least {found.low:.1%} (95 %)", _CANNOT_TELL, 1, _pages(study, wide.table), definition,
+    )  # fmt: skip
+    return replace(proposal, candidates=candidates, rejections=(*proposal.rejections, rejection)), finding
+
+
+def _reason(found: Dependence) -> Reason:
+    by, column = quote_identifier(found.by), quote_identifier(found.column)
+    text = (
+        f"{by} decides {column}: of rows with the same {by} {found.strength:.1%} have the same {column},"
+        f" {found.anyway:.1%} of any two ({found.values} values on several pages)"
+    )
+    return Reason("decides", text, "sample")
+
+
+def _pages(study: Study, table: QualifiedName) -> int:
+    sample = study.samples.of(table)
+    return len(sample.pages) if sample is not None else 0
+
+
+# -- what the planner makes of it
+
+
+def _statistics(table: Table, found: Dependence, study: Study) -> Iterator[AlgorithmFinding]:
+    """Extended statistics, where the planner expects far fewer rows for both columns than for the one that decides."""
+    sample = study.samples.of(table.name)
+    if sample is None or table.kind not in "rm":
+        return
+    alone, both = _expected(table, found, sample, study)
+    if alone < _ROWS or alone < _OFF * both:
+        return
+    stem = "_".join((table.name.name, found.by, found.column))
+    name = QualifiedName(table.name.schema, cut_name(stem, NAME_LIMIT - 5) + "_stat")
+    wanted = ExtendedStatistics(name, table.name, (found.by, found.column), (StatisticsKind.DEPENDENCIES,))
+    estimate = f"the planner expects {both:.0f} rows of a value of both and {alone:.0f} of {quote_identifier(found.by)}"
+    yield AlgorithmFinding(
+        Cortex.name, "dependence", wanted.text, Effect.ADDED, "extended statistics are part of the plan",
+        (_reason(found), Reason("estimate", estimate, "planner")),
+        f"at least {found.low:.1%} (95 %)", _CANNOT_TELL, _ASKED, len(sample.pages), statistics=wanted,
+    )  # fmt: skip
+
+
+def _expected(table: Table, found: Dependence, sample: PageSample, study: Study) -> tuple[float, float]:
+    """The planner's mean number of rows for values that occur, of the deciding column alone and of both."""
+    one, other = sample.columns.index(found.by), sample.columns.index(found.column)
+    rows = [row for page in sample.pages for row in page.rows[:1] if row[one] is not None and row[other] is not None]
+    chosen = rows[:: max(1, len(rows) // _ASKED)][:_ASKED]
+    by, column = quote_identifier(found.by), quote_identifier(found.column)
+    asked: list[WhatIf] = []
+    for row in chosen:
+        first = f"{by} = {quote_literal(str(row[one]))}"
+        conditions = (first, f"{first} AND {column} = {quote_literal(str(row[other]))}")
+        asked += [WhatIf(Plannable(_select(table, condition))) for condition in conditions]
+    answers = study.estimator.plan(asked)
+    if not answers or not all(a.ok for a in answers):
+        return 0.0, 0.0
+    return _mean([a.rows for a in answers[::2]]), max(_mean([a.rows for a in answers[1::2]]), 1.0)
+
+
+def _select(table: Table, condition: str) -> str:
+    return " ".join(("SELECT", "1", "FROM", str(table.name), "WHERE", condition))
+
+
+def _mean(numbers: Sequence[float]) -> float:
+    return sum(numbers) / max(len(numbers), 1)
