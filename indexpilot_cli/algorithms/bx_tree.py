@@ -19,10 +19,14 @@ from enum import StrEnum
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.pgm_index.predict import layout, predictions, questions
 from indexpilot_cli.algorithms.rewriting import (
+    FLIPPED,
     OtherForm,
     clauses,
+    column_of,
     conjuncts_of,
+    moving,
     priced,
+    same_type,
     usual_statement,
     with_conditions,
 )
@@ -40,7 +44,6 @@ RANGES = {"timestamptz": "tstzrange", "timestamp": "tsrange", "date": "daterange
 IN_ORDER = 0.9  # correlation from which rows lie in the order of a column
 _PARTITION_FROM = 64 * 1024**2  # bytes of a table from which deleting by time is worth partitions
 _LAST_DATE = "but for the last date there is (5874897-12-31), which the index could not hold"
-_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
 class TemporalPattern(StrEnum):
@@ -285,7 +288,7 @@ def _side(condition: Node, query: Node, catalog: Catalog) -> _Side | None:
     if left is None or right is None:
         return None
     if left.kind != "ColumnRef":
-        left, right, operator = right, left, _FLIPPED.get(operator, "")
+        left, right, operator = right, left, FLIPPED.get(operator, "")
     return _of(left, right, operator, query, catalog)
 
 
@@ -302,53 +305,14 @@ def _between(condition: Node, query: Node, catalog: Catalog) -> tuple[_Side, _Si
 
 
 def _of(left: Node, right: Node, operator: str, query: Node, catalog: Catalog) -> _Side | None:
-    if left.kind != "ColumnRef" or operator not in _FLIPPED or any(n.kind in _MOVING for n in right.walk()):
+    if left.kind != "ColumnRef" or operator not in FLIPPED or moving(right):
         return None
-    found = _column(left, query, catalog)
-    if found is None or not _same_type(right, found[1].base_type):
+    found = column_of(left, query, catalog)
+    if found is None or found[1].base_type not in RANGES or not same_type(right, found[1].base_type):
         return None
     table, column = found
     starts, closed = operator in ("<", "<="), operator.endswith("=")
     return _Side(table, column, deparse_expression(left), deparse_expression(right), starts, closed)
-
-
-_MOVING = ("ColumnRef", "SubLink")
-
-
-def _column(reference: Node, query: Node, catalog: Catalog) -> tuple[Table, Column] | None:
-    """The time column that the reference means among the tables in the query's own FROM."""
-    *before, name = reference.names("fields")
-    found = []
-    for item in _relations(query):
-        alias = item.child("alias")
-        called = alias.text("aliasname") if alias is not None else item.text("relname")
-        table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
-        column = table.column(name) if table is not None and (not before or before[-1] == called) else None
-        if table is not None and column is not None:
-            found.append((table, column))
-    return found[0] if len(found) == 1 and found[0][1].base_type in RANGES else None
-
-
-def _relations(query: Node) -> Iterator[Node]:
-    """The tables in the query's own FROM, and the one that it changes."""
-    field = {"SelectStmt": "from_clause", "UpdateStmt": "from_clause", "DeleteStmt": "using_clause"}[query.kind]
-    relation = query.child("relation") if query.kind != "SelectStmt" else None
-    for top in (*query.children(field), *([relation] if relation is not None else [])):
-        yield from (node for node in top.level() if node.kind == "RangeVar")
-
-
-def _same_type(value: Node, kind: str) -> bool:
-    """Whether the value is surely compared as one of the column's own type."""
-    if value.kind == "ParamRef" or (value.kind == "A_Const" and value.child("sval") is not None):
-        return True
-    if value.kind == "TypeCast":
-        target = value.child("type_name")
-        names = target.names("names") if target is not None else ()
-        return names[-1:] == (kind,)
-    moment = value.kind == "FuncCall" and value.names("funcname")[-1:] == ("now",)
-    moment = moment or (value.kind == "SQLValueFunction" and value.enum("op") == "SVFOP_CURRENT_TIMESTAMP")
-    today = value.kind == "SQLValueFunction" and value.enum("op") == "SVFOP_CURRENT_DATE"
-    return (moment and kind == "timestamptz") or (today and kind == "date")
 
 
 def _as_range(statement: Node, where: Node, places: tuple[int, ...], low: _Side, high: _Side) -> OtherForm:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.algorithms.base import Study
+from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, Proposal
@@ -24,6 +26,7 @@ from indexpilot_cli.sql.parser import (
 )
 
 _ENOUGH = 0.9  # a rewrite that saves less than a tenth is not worth an edit of the application
+FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CLAUSES = ("SelectStmt", "UpdateStmt", "DeleteStmt")
 
 
@@ -63,6 +66,52 @@ def conjuncts_of(condition: Node) -> tuple[Node, ...]:
     return condition.children("args") if joined else (condition,)
 
 
+def moving(value: Node) -> bool:
+    """Whether it holds columns or queries, so that it is not known when an index is read."""
+    return any(node.kind in ("ColumnRef", "SubLink") for node in value.walk())
+
+
+def relations(query: Node) -> Iterator[Node]:
+    """The tables in the query's own FROM, and the one that it changes."""
+    field = {"SelectStmt": "from_clause", "UpdateStmt": "from_clause", "DeleteStmt": "using_clause"}[query.kind]
+    relation = query.child("relation") if query.kind != "SelectStmt" else None
+    for top in (*query.children(field), *([relation] if relation is not None else [])):
+        yield from (node for node in top.level() if node.kind == "RangeVar")
+
+
+def column_of(reference: Node, query: Node, catalog: Catalog) -> tuple[Table, Column] | None:
+    """The column that the reference means among the tables in the query's own FROM; None where that is not sure."""
+    *before, name = reference.names("fields")
+    found = []
+    for item in relations(query):
+        alias = item.child("alias")
+        called = alias.text("aliasname") if alias is not None else item.text("relname")
+        table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
+        column = table.column(name) if table is not None and (not before or before[-1] == called) else None
+        if table is not None and column is not None:
+            found.append((table, column))
+    return found[0] if len(found) == 1 else None
+
+
+_WHOLE = ("int2", "int4", "int8")
+
+
+def same_type(value: Node, kind: str) -> bool:
+    """Whether the value is surely compared as one of the column's own type, and can be cast to it."""
+    text = deparse_expression(value)
+    if value.kind == "ParamRef" or (value.kind == "A_Const" and value.child("sval") is not None):
+        return True
+    if kind in _WHOLE or kind == "numeric":
+        return re.fullmatch(r"-? ?\d+" if kind in _WHOLE else r"-? ?\d+(\.\d+)?", text) is not None
+    if value.kind == "TypeCast":
+        target = value.child("type_name")
+        return target is not None and target.names("names")[-1:] == (kind,)
+    moment = value.kind == "FuncCall" and value.names("funcname")[-1:] == ("now",)
+    moment = moment or (value.kind == "SQLValueFunction" and value.enum("op") == "SVFOP_CURRENT_TIMESTAMP")
+    today = value.kind == "SQLValueFunction" and value.enum("op") == "SVFOP_CURRENT_DATE"
+    return (moment and kind == "timestamptz") or (today and kind == "date")
+
+
 def with_conditions(statement: Node, where: Node, conditions: Sequence[str]) -> Node:
     """The statement with that WHERE clause made of these conditions."""
     before = deparse_expression(where)
@@ -79,6 +128,18 @@ def priced(
     study: Study, proposal: Proposal, template: QueryTemplate, usual: Plannable, form: OtherForm
 ) -> Rewrite | None:
     """The form with its price, where it is cheaper than the statement as it is with every index proposed for it."""
+    prices = prices_of(study, proposal, template, usual, form)
+    if prices is None or prices[2] >= min(prices[:2]) * _ENOUGH:
+        return None
+    return as_rewrite(template, form, min(prices[:2]), prices[2])
+
+
+def prices_of(
+    study: Study, proposal: Proposal, template: QueryTemplate, usual: Plannable, form: OtherForm
+) -> tuple[float, float, float] | None:
+    """Planner costs of the statement as it is now, with every index proposed for it, and in the other form by the
+    index that it wants; None where one cannot be planned, or the index is not used.
+    """
     estimator, sizes = study.estimator, study.sizes
     if estimator.refuses(form.index) is not None:
         return None
@@ -90,12 +151,14 @@ def priced(
     fresh = Plannable(deparse(renumber(form.statement)), usual.mode, len(parameters(form.statement)))
     asked = [WhatIf(usual), WhatIf(usual, frozenset(ordinary)), WhatIf(fresh, frozenset({form.index}))]
     now, best, after = estimator.plan(asked)
-    if not (now.ok and best.ok and after.ok):
+    if not (now.ok and best.ok and after.ok) or form.index not in after.hypothetical:
         return None
-    before = min(now.total_cost, best.total_cost)
-    if form.index not in after.hypothetical or after.total_cost >= before * _ENOUGH:
-        return None
+    return now.total_cost, best.total_cost, after.total_cost
+
+
+def as_rewrite(template: QueryTemplate, form: OtherForm, before: float, after: float) -> Rewrite:
+    """The form as a plan holds it."""
     return Rewrite(
         template.id, form.index.table, form.rule, form.before, form.after, form.why, form.only,
-        before, after.total_cost, summary(form.index),
+        before, after, summary(form.index),
     )  # fmt: skip

@@ -19,19 +19,23 @@ from dataclasses import replace
 from itertools import permutations
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.cortex.band import KINDS, MOST_OF_HOST, Band, band_forms, find_band
 from indexpilot_cli.algorithms.cortex.dependence import Dependence, dependence
-from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.algorithms.rewriting import OtherForm, as_rewrite, prices_of, usual_statement
+from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import BTREE, Candidate, Proposal, Reason, Rejection
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
-from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, Rewrite, StatisticsKind
 from indexpilot_cli.core.samples import PageSample
-from indexpilot_cli.core.workload import AtomKind, Plannable, RelationUse
+from indexpilot_cli.core.units import size
+from indexpilot_cli.core.workload import AtomKind, Plannable, RelationUse, StatementKind
 
 _EQUAL = (AtomKind.EQUAL, AtomKind.IN)
 _ASKED = 5  # pairs of values for which the planner is asked
 _OFF, _ROWS = 5.0, 100.0  # it is wrong from this factor and number of rows on
+_LEAST_PAGES = 1280  # 10 MB: the index of its own of a smaller table is small itself
 _CANNOT_TELL = "rows that come later, and exceptions that are on none of the pages read"
 
 
@@ -56,7 +60,8 @@ class Cortex(Algorithm):
             if table is not None and decided is not None and decided.decides:
                 proposal = _without_decided(proposal, name, decided, study)
                 findings += _statistics(table, decided, study)
-        return Found(proposal, tuple(findings))
+        banded = tuple(_banded(study, proposal))
+        return Found(proposal, (*findings, *(f for f, _ in banded)), tuple(r for _, r in banded))
 
 
 def _without_decided(proposal: Proposal, table: QualifiedName, found: Dependence, study: Study) -> Proposal:
@@ -212,3 +217,63 @@ def _select(table: Table, condition: str) -> str:
 
 def _mean(numbers: Sequence[float]) -> float:
     return sum(numbers) / max(len(numbers), 1)
+
+
+# -- columns that keep close to an indexed one
+
+
+def _banded(study: Study, proposal: Proposal) -> Iterator[tuple[AlgorithmFinding, Rewrite]]:
+    """Statements that could read a column through an indexed one, where that spares most of an index of its own."""
+    known: dict[QualifiedName, tuple[Band, ...]] = {}
+    for template in study.templates:
+        tables = [t for name in template.relations if (t := study.catalog.table(name)) is not None]
+        bands: list[Band] = []
+        for table in tables:
+            if table.name not in known:
+                known[table.name] = tuple(bands_of(table, study))
+            bands += known[table.name]
+        usual = usual_statement(template) if bands else None
+        for form in band_forms(usual[1], study.catalog, bands) if usual is not None else ():
+            prices = prices_of(study, proposal, template, usual[0], form) if usual is not None else None
+            if prices is not None and prices[2] <= MOST_OF_HOST * prices[0]:
+                rewrite = as_rewrite(template, form, prices[0], prices[2])
+                yield _band_finding(form, rewrite, study), rewrite
+
+
+def bands_of(table: Table, study: Study) -> Iterator[Band]:
+    """The bands in which compared columns without an index of their own keep to indexed ones."""
+    leading = {i.definition.keys[0].column for i in table.indexes if _usable(i)}
+    compared = _targets(table, study) - leading if table.pages >= _LEAST_PAGES else set()
+    sample = study.samples.of(table.name) if compared and leading else None
+    if sample is None:
+        return
+    columns = [c for c in table.columns if c.base_type in KINDS and c.name in sample.columns]
+    for target in (c for c in columns if c.name in compared):
+        hosts = (h for h in columns if h.name in leading and h.base_type == target.base_type)
+        found = [band for host in hosts if (band := find_band(sample, target, host)) is not None]
+        yield from sorted(found, key=lambda band: band.width + band.outside)[:1]
+
+
+def _usable(index: Index) -> bool:
+    definition = index.definition
+    return index.valid and definition.method == BTREE and definition.predicate is None
+
+
+def _targets(table: Table, study: Study) -> set[str]:
+    wanted = (AtomKind.EQUAL, AtomKind.RANGE)
+    found: set[str] = set()
+    for template in study.templates:
+        for use in (u for u in template.uses if u.table == table.name and template.kind is StatementKind.SELECT):
+            found |= {a.column for a in use.atoms if a.kind in wanted and a.conjunctive and a.column is not None}
+    return found
+
+
+def _band_finding(form: OtherForm, rewrite: Rewrite, study: Study) -> AlgorithmFinding:
+    full = study.sizes.of(replace(form.index, predicate=None))
+    text = f"{form.why}; an index of its own takes {size(full.bytes)}, one of the others a small part of it"
+    return AlgorithmFinding(
+        Cortex.name, "band", summary(replace(form.index, predicate=None)), Effect.REPORT_ONLY,
+        "a rewrite with a partial index; the application has to write it", (Reason("band", text, "sample"),),
+        "", f"{_CANNOT_TELL}: count the rows of {summary(form.index)}", 1, _pages(study, rewrite.table),
+        definition=form.index,
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""A column that keeps within a band of an indexed one: read through that index, and the few others by a small one.
+
+The rows of a table are those within the band and those of which that is not true (NULLs among them), so a UNION ALL of
+both holds the same rows; within the band a condition on the one column is one on the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from indexpilot_cli.algorithms.cortex.dependence import placed
+from indexpilot_cli.algorithms.rewriting import (
+    FLIPPED,
+    OtherForm,
+    clauses,
+    column_of,
+    conjuncts_of,
+    moving,
+    relations,
+    same_type,
+)
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.samples import PageSample
+from indexpilot_cli.sql.parser import Node, deparse_expression, parse, rewrite
+from indexpilot_cli.sql.parser import Statement as Parsed
+
+KINDS = ("int2", "int4", "int8", "numeric", "date", "timestamp", "timestamptz")
+MOST_OUTSIDE = 0.1
+MOST_OF_HOST = 0.25  # of the host's span that the band may be wide
+_OUTSIDE = (0.0, 0.001, 0.003, 0.01, 0.03, 0.1)
+_FEWEST = 1000  # rows
+_Z = 2.576
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """``target`` is between ``low`` and ``high`` above ``host`` (days for dates, seconds for moments).
+
+    ``outside`` is the share of rows for which it is not, at most ``outside_high`` (99 per cent, over pages); ``width``
+    is that of the band as a share of the host's span.
+    """
+
+    target: Column
+    host: Column
+    low: int
+    high: int
+    outside: float
+    outside_high: float
+    width: float
+
+
+def find_band(sample: PageSample, target: Column, host: Column) -> Band | None:
+    """The band that leaves the least to read: its width and what is outside of it together. None where there is none
+    that is narrow and holds nearly all rows.
+    """
+    rows = [(page, _number(t), _number(h)) for page, t, h in placed(sample, target.name, host.name)]
+    distances = sorted(t - h for _, t, h in rows)
+    if len(distances) < _FEWEST:
+        return None
+    hosts = sorted(h for _, _, h in rows)
+    span = (hosts[-len(hosts) // 20] - hosts[len(hosts) // 20]) / 0.9
+    if span <= 0:
+        return None
+    best: tuple[float, float, float] | None = None
+    for outside in _OUTSIDE:
+        kept = max(2, math.ceil(len(distances) * (1.0 - outside)))
+        places = range(len(distances) - kept + 1)
+        first = min(places, key=lambda n: distances[n + kept - 1] - distances[n])
+        low, high = distances[first], distances[first + kept - 1]
+        cost = (high - low) / span + outside
+        if best is None or cost < best[0]:
+            best = (cost, low, high)
+    assert best is not None  # there is a share to try
+    low, high = math.floor(best[1]), math.ceil(best[2])
+    share, most = _outside(rows, low, high)
+    band = Band(target, host, low, high, share, most, (high - low) / span)
+    return band if most <= MOST_OUTSIDE and band.width <= MOST_OF_HOST else None
+
+
+def _number(value: object) -> float:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo is not None else value.replace(tzinfo=UTC)).timestamp()
+    if isinstance(value, date):
+        return float(value.toordinal())
+    assert isinstance(value, (int, float, Decimal))  # of a type in KINDS
+    return float(value)
+
+
+def _outside(rows: Sequence[tuple[int, float, float]], low: int, high: int) -> tuple[float, float]:
+    """The share outside of the band, and its upper bound over pages: rows of one page are often alike."""
+    pages: dict[int, tuple[int, int]] = {}
+    for page, target, host in rows:
+        seen, out = pages.get(page, (0, 0))
+        pages[page] = (seen + 1, out + (not low <= target - host <= high))
+    number = sum(seen for seen, _ in pages.values())
+    share = sum(out for _, out in pages.values()) / number
+    spread = sum((out - share * seen) ** 2 for seen, out in pages.values()) / max(len(pages) - 1, 1)
+    error = math.sqrt(spread * len(pages)) / number
+    return share, min(1.0, share + max(_Z * error, 3.0 / number))
+
+
+def band_forms(statement: Node, catalog: Catalog, bands: Sequence[Band]) -> Iterator[OtherForm]:
+    """Queries that compare the target of a band, with the host compared too and the rest beside."""
+    if statement.kind != "SelectStmt" or any(n.kind == "LockingClause" for n in statement.walk()):
+        return
+    for query, where in clauses(statement):
+        for band in bands:
+            conditions = [c for c in conjuncts_of(where) if _on(c, band, query, catalog)]
+            items = [item for item in relations(query) if _table_of(item, catalog) is not None]
+            own = [item for item in items if _holds(_table_of(item, catalog), band)]
+            if conditions and len(own) == 1 and _once(own[0], statement):
+                yield _form(statement, own[0], conditions, band, query, catalog)
+
+
+def _holds(table: Table | None, band: Band) -> bool:
+    return table is not None and table.column(band.target.name) == band.target
+
+
+def _table_of(item: Node, catalog: Catalog) -> Table | None:
+    return catalog.resolve(item.text("relname"), item.text("schemaname") or None)
+
+
+def _once(item: Node, statement: Node) -> bool:
+    """Whether the statement names the table once, as it is."""
+    same = [n for n in statement.walk() if n.kind == "RangeVar" and n.text("relname") == item.text("relname")]
+    alias = item.child("alias")
+    plain = alias is None or not alias.names("colnames")
+    system = {"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"}
+    named = {n.names("fields")[-1] for n in statement.walk() if n.kind == "ColumnRef"}
+    return len(same) == 1 and plain and item.flag("inh") and not named & system
+
+
+def _on(condition: Node, band: Band, query: Node, catalog: Catalog) -> bool:
+    return bool(_bounds(condition, band, query, catalog))
+
+
+def _bounds(condition: Node, band: Band, query: Node, catalog: Catalog) -> tuple[tuple[str, Node], ...]:
+    """What a condition says of the target: (operator, value) pairs of = < <= > >=."""
+    if condition.kind != "A_Expr":
+        return ()
+    left, right, form = condition.child("lexpr"), condition.child("rexpr"), condition.enum("kind")
+    if left is None or right is None or form not in ("AEXPR_OP", "AEXPR_BETWEEN"):
+        return ()
+    operator = condition.names("name")[-1]
+    found: tuple[tuple[str, Node], ...] = ((operator, right),)
+    if form == "AEXPR_BETWEEN":
+        low, high = right.children("items")
+        found = ((">=", low), ("<=", high))
+    elif left.kind != "ColumnRef":
+        left, found = right, ((FLIPPED.get(operator, operator), left),)
+    known = column_of(left, query, catalog) if left.kind == "ColumnRef" else None
+    if known is None or known[1] != band.target or not _holds(known[0], band):
+        return ()
+    usable = all(o in (*FLIPPED, "=") and not moving(v) and same_type(v, band.target.base_type) for o, v in found)
+    return found if usable else ()
+
+
+def _form(
+    statement: Node, item: Node, conditions: Sequence[Node], band: Band, query: Node, catalog: Catalog
+) -> OtherForm:
+    table = _table_of(item, catalog)
+    assert table is not None  # it was looked up
+    hosts: dict[str, None] = {}
+    for condition in conditions:
+        for operator, value in _bounds(condition, band, query, catalog):
+            hosts |= dict.fromkeys(_host_conditions(operator, deparse_expression(value), band))
+    inside = within(band)
+    alias = item.child("alias")
+    called = quote_identifier(alias.text("aliasname") if alias is not None else item.text("relname"))
+    within_arm = " ".join(("SELECT", "*", "FROM", str(table.name), "WHERE", " AND ".join((*hosts, inside))))
+    beside_arm = " ".join(("SELECT", "*", "FROM", str(table.name), "WHERE", f"({inside}) IS NOT TRUE"))
+    after = f"({within_arm} UNION ALL {beside_arm}) AS {called}"
+    parsed = parse(" ".join(("SELECT", "1", "FROM", after)))
+    assert isinstance(parsed, Parsed)  # it was put together from parsed parts
+    fresh = parsed.node.children("from_clause")[0]
+    plain = deparse_item(item)
+
+    def exchanged(here: Node, _parent: Node) -> Node | None:
+        return fresh if here.kind == "RangeVar" and deparse_item(here) == plain else None
+
+    index = IndexDefinition(table.name, (IndexKey(band.target.name),), BTREE, predicate=f"({inside}) IS NOT TRUE")
+    target, host = quote_identifier(band.target.name), quote_identifier(band.host.name)
+    why = (
+        f"{target} is {band.low} to {band.high}{_UNITS.get(band.target.base_type, '')} above {host}, which is indexed,"
+        f" but for {band.outside:.1%} of the rows (at most {band.outside_high:.1%})"
+    )
+    only = "as long as values that far below those asked for fit the type" if band.target.base_type == "int8" else ""
+    return OtherForm("band", f"FROM {plain}", f"FROM {after}", why, only, rewrite(statement, exchanged), index)
+
+
+_UNITS = {"date": " days", "timestamp": " seconds", "timestamptz": " seconds"}
+
+
+def deparse_item(item: Node) -> str:
+    """A table of FROM as it is written: name and alias."""
+    alias = item.child("alias")
+    names = [n for n in (item.text("schemaname"), item.text("relname")) if n]
+    text = ".".join(map(quote_identifier, names))
+    return text + (f" AS {quote_identifier(alias.text('aliasname'))}" if alias is not None else "")
+
+
+def within(band: Band) -> str:
+    """The condition of being within the band: it fails for no value, and is NULL where it cannot be told."""
+    target, host, kind = quote_identifier(band.target.name), quote_identifier(band.host.name), band.target.base_type
+    if kind in ("int2", "int4", "int8", "numeric"):
+        # The difference of two integers may be too large for their type.
+        cast = {"int8": "::numeric", "numeric": ""}.get(kind, "::bigint")
+        return f"{target}{cast} - {host}{cast} BETWEEN {band.low} AND {band.high}"
+    low, high = (_distance(n, kind) for n in (band.low, band.high))
+    # Infinite times have no difference: an error before version 17.
+    return f"CASE WHEN isfinite({target}) AND isfinite({host}) THEN {target} - {host} BETWEEN {low} AND {high} END"
+
+
+def _distance(number: int, kind: str) -> str:
+    return f"interval '{number} seconds'" if kind.startswith("timestamp") else f"({number})"
+
+
+def _host_conditions(operator: str, value: str, band: Band) -> Iterator[str]:
+    """What the host then is: x - high <= host <= x - low for a target of x."""
+    kind, host = band.target.base_type, quote_identifier(band.host.name)
+    cast = {"int2": "bigint", "int4": "bigint", "int8": "bigint"}.get(kind, kind)
+    low, high = (_distance(n, kind) for n in (band.low, band.high))
+    if operator in ("=", ">", ">="):
+        yield f"{host} >= ({value})::{cast} - {high}"
+    if operator in ("=", "<", "<="):
+        yield f"{host} <= ({value})::{cast} - {low}"
