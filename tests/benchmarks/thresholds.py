@@ -89,10 +89,12 @@ class Database:
                     least[place] = min(least[place], took) if turn else took
         return least
 
-    def plan(self, observed, budget, risk, **changed):
+    def plan(self, observed, budget, risk, time_model="off", **changed):
         """The tool's plan at this level of risk, with these limits changed."""
         connection = Connection(self.dsn)
-        request = RecommendRequest(connection, planner=PlannerRequest(), budget_bytes=budget, risk=risk)
+        request = RecommendRequest(
+            connection, planner=PlannerRequest(), budget_bytes=budget, risk=risk, time_model=time_model
+        )
 
         asked = pipeline.limits_of
 
