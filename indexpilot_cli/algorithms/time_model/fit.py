@@ -11,6 +11,7 @@ LEAST_TEMPLATES = 20
 LEAST_GAIN = 0.1  # of the error of planner cost scaled by one factor
 PRIOR = 4.0  # templates that the given constants are worth
 ROBUST = 0.5  # relative error from which one counts only as much as its size
+MOST_FLOOR = 0.5  # ms: to begin and to end a statement takes no more, but slow ones alone would fit anything
 EXACT = 1e-3  # error of log time below which nothing is left to gain
 FOLDS, RESAMPLES = 10, 1000
 
@@ -125,7 +126,7 @@ def _interval(errors: Any, cost_errors: Any) -> tuple[float, float]:
 def fitted(plans: Sequence[TimedPlan]) -> TimeModel:
     """The constants that fit these plans best, without a gate: robust, and drawn towards the given ones."""
     import numpy as np
-    from scipy.optimize import nnls
+    from scipy.optimize import lsq_linear
 
     times = np.array([plan.ms for plan in plans])
     costs = np.array([plan.cost for plan in plans])
@@ -138,10 +139,11 @@ def fitted(plans: Sequence[TimedPlan]) -> TimeModel:
     # A constant twice as large as given weighs as much as so many templates at a large error.
     prior = np.sqrt(PRIOR / share) * ROBUST
     pull, towards = prior * np.eye(len(CONSTANTS), len(CONSTANTS) + 1), np.full(len(CONSTANTS), prior)
+    bounds = (0.0, [*[np.inf] * len(CONSTANTS), MOST_FLOOR])
     weights = np.ones(len(plans))
     for _ in range(20):
         rows = np.concatenate([design * weights[:, None], pull])
-        found, _ = nnls(rows, np.concatenate([target * weights, towards]))
+        found = lsq_linear(rows, np.concatenate([target * weights, towards]), bounds, method="bvls").x
         errors = np.abs(design @ found - target)
         weights = np.sqrt(np.minimum(1, ROBUST / np.maximum(errors, 1e-12)))
     return TimeModel(tuple(float(x) * factor for x in found[:-1]), factor, float(found[-1]))
