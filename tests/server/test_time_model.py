@@ -66,6 +66,8 @@ def test_an_index_that_random_page_cost_hides_is_found_by_time(cached):
     assert any("(target)" in text for text in structures(by_time))
     fit = next(f for f in by_time.findings if f.kind == "fit")
     assert fit.effect is Effect.REPRICED and fit.statements > 0
+    told = next(f for f in by_time.findings if f.kind == "cost_and_time" and "(target)" in f.object)
+    assert told.effect is Effect.REPRICED and len(told.evidence) == 1
 
 
 def test_with_too_few_templates_the_plan_is_that_of_planner_cost(cached):

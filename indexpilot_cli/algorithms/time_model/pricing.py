@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.time_model.estimator import TimedEstimator, timed, timed_plans
 from indexpilot_cli.algorithms.time_model.fit import CONSTANTS, LEAST_TEMPLATES, TimeFit, few, fit
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.estimator import CostEstimator, WhatIf
+from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Reason
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.workload import QueryTemplate
 
-APART = 2.0  # gains in cost and in time that are this many times apart are told
-NO_GAIN = 0.98  # of a statement's time, the planner's own fuzz: more than this left is none
+APART = 2.0  # savings of cost and of time that are this many times apart are told
+WORTH = 0.1  # of a statement's cost or time: smaller savings are not worth a word
+NO_GAIN = 0.02  # of a statement's time, twice the planner's own fuzz: less than this is none
 TOLD = 3
 
 
@@ -72,52 +73,73 @@ def _told(found: TimeFit, calls: int) -> AlgorithmFinding:
 def _apart(
     templates: Sequence[QueryTemplate], candidates: Sequence[Candidate], given: CostEstimator, priced: CostEstimator
 ) -> Iterator[AlgorithmFinding]:
-    """Indexes whose templates gain by time and by cost more than twice apart, with every candidate there."""
-    cases = [(template, scenario.statement) for template in templates for scenario in template.scenarios]
+    """Indexes whose statements save more than twice as much by cost as by time, or by time as by cost."""
     everything = frozenset(c.definition for c in candidates if given.refuses(c.definition) is None)
-    asked = [WhatIf(s) for _, s in cases] + [WhatIf(s, everything) for _, s in cases]
-    costs, times = given.plan(asked), priced.plan(asked)
-    users: dict[IndexDefinition, list[_Left]] = {}
-    for n, (template, _) in enumerate(cases):
-        then = n + len(cases)
-        if all(answers[m].ok and answers[m].total_cost > 0 for answers in (costs, times) for m in (n, then)):
-            left = _Left(template.id, *(answers[then].total_cost / answers[n].total_cost for answers in (costs, times)))
-            for definition in costs[then].hypothetical:
-                users.setdefault(definition, []).append(left)
-    for definition, lefts in sorted(users.items(), key=lambda item: item[0].id):
-        far = [left for left in lefts if max(left.cost / left.time, left.time / left.cost) > APART]
+    users: dict[IndexDefinition, list[_Saved]] = {}
+    for saved in _savings(templates, everything, given, priced):
+        for definition in saved.by:
+            users.setdefault(definition, []).append(saved)
+    for definition, savings in sorted(users.items(), key=lambda item: item[0].id):
+        far = [saved for saved in savings if saved.far]
         if far:
-            yield _told_apart(definition, far, only_cost=all(left.only_cost for left in lefts))
+            yield _told_apart(definition, far, only_cost=all(saved.time < NO_GAIN for saved in savings))
 
 
 @dataclass(frozen=True, slots=True)
-class _Left:
-    """What is left of a statement's cost and time with every candidate there."""
+class _Saved:
+    """The shares of a statement's cost and time that all candidates together save, ``by`` those that its plans use."""
 
     template: str
     cost: float
     time: float
+    by: frozenset[IndexDefinition]
 
     @property
-    def only_cost(self) -> bool:
-        """It gets cheaper, but not quicker."""
-        return self.time > NO_GAIN
+    def far(self) -> bool:
+        """Whether the two are so far apart that it matters which of them decides."""
+        return max(self.cost, self.time) >= WORTH and not 1 / APART <= self.cost / max(self.time, 1e-9) <= APART
 
 
-def _told_apart(definition: IndexDefinition, far: Sequence[_Left], *, only_cost: bool) -> AlgorithmFinding:
-    shown = far[:TOLD]
-    texts = (f"{one.template} keeps {one.cost:.2g} of its cost and {one.time:.2g} of its time" for one in shown)
+def _savings(
+    templates: Sequence[QueryTemplate],
+    everything: frozenset[IndexDefinition],
+    given: CostEstimator,
+    priced: CostEstimator,
+) -> Iterator[_Saved]:
+    for template in templates:
+        asked = [WhatIf(scenario.statement) for scenario in template.scenarios]
+        asked += [replace(question, indexes=everything) for question in asked]
+        costs, times = given.plan(asked), priced.plan(asked)
+        shares = [scenario.share for scenario in template.scenarios]
+        by = frozenset[IndexDefinition]().union(*(answer.hypothetical for answer in costs[len(shares) :]))
+        yield _Saved(template.id, _saving(costs, shares), _saving(times, shares), by)
+
+
+def _saving(answers: Sequence[PlannedStatement], shares: Sequence[float]) -> float:
+    """By the answers of the parameter classes as it is, then with the candidates; none where one has no plan."""
+    if not all(answer.ok and answer.total_cost > 0 for answer in answers):
+        return 0.0
+    was, now = answers[: len(shares)], answers[len(shares) :]
+    before, after = (sum(a.total_cost * s for a, s in zip(each, shares, strict=True)) for each in (was, now))
+    return 1 - after / before if before > 0 else 0.0
+
+
+def _told_apart(definition: IndexDefinition, far: Sequence[_Saved], *, only_cost: bool) -> AlgorithmFinding:
+    shown = sorted(far, key=lambda saved: -abs(saved.cost - saved.time))[:TOLD]
     decision = "it counts by time"
     if only_cost:
-        decision = (
-            "it gains in cost only, which is no reason to build it: EXPLAIN (ANALYZE) with it there would settle it"
-        )
+        decision = "it saves cost only, which is no reason to build it: EXPLAIN (ANALYZE) with it there would settle it"
     return AlgorithmFinding(
         "time_model",
         "cost_and_time",
         summary(definition),
         Effect.HELD if only_cost else Effect.REPRICED,
         decision,
-        tuple(Reason("apart", text, "model") for text in texts),
+        tuple(
+            Reason(
+                "apart", f"{one.template} would save {one.cost:.0%} of its cost and {one.time:.0%} of its time", "model"
+            )
+            for one in shown
+        ),
         definition=definition,
     )
