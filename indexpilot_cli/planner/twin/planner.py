@@ -303,7 +303,7 @@ class TwinEstimator(CostEstimator):
     def _reduced(self, question: WhatIf) -> _TwinQuestion:
         """Indexes on tables the statement does not touch cannot change its plan."""
         reach, worker = self._reach[question.statement], self._pool.workers[0]
-        indexes = frozenset(d for d in question.indexes if worker.members_of(d.table) & reach.tables)
+        indexes = frozenset(d for d in question.indexes if d.table in reach.names)
         hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
         return _TwinQuestion((question.statement, indexes, hidden, question.factors), question.keep_tree)
 
@@ -317,7 +317,7 @@ class TwinEstimator(CostEstimator):
             return failed(f"the server refuses the index: {refusal}")
         try:
             worker.assume(self._assumed, self._snapshot)
-            worker.show(indexes, hidden)
+            worker.show(indexes, hidden, reach)
             schemas, verbose = self._schemas(reach)
             node = worker.explain(statement, verbose=verbose, factors=factors)
         except UnreachableError as error:

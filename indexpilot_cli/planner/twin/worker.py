@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import chain, count
 from types import MappingProxyType
@@ -65,9 +65,13 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """The tables a statement reads or writes, partitions and inheritance children included."""
+    """The tables a statement reads or writes, partitions and inheritance children included.
+
+    ``names`` are those whose indexes concern it: these tables, and what they are parts of.
+    """
 
     tables: frozenset[int]
+    names: frozenset[QualifiedName] = frozenset()
     error: str | None = None
 
 
@@ -84,13 +88,17 @@ class Worker:
         self._built: dict[IndexDefinition, tuple[Member, ...]] = {}
         self._roots: list[str] = []
         self._names: dict[QualifiedName, IndexDefinition] = {}
-        self._shown: frozenset[IndexDefinition] = frozenset()
-        self._hidden: frozenset[QualifiedName] = frozenset()
+        self._shown: dict[QualifiedName, set[IndexDefinition]] = {}
+        self._hidden: Set[QualifiedName] = frozenset()
         self._assumption: Assumption | None = None
         tables = admin.rows("twin/tables")
         self.tables = {row.oid: QualifiedName(row.schema, row.name) for row in tables}
         self._oids = {name: oid for oid, name in self.tables.items()}
         self._members = {row.oid: frozenset(row.members) for row in tables}
+        self._above: dict[int, set[QualifiedName]] = {}
+        for row in tables:
+            for member in row.members:
+                self._above.setdefault(member, set()).add(self.tables[row.oid])
         self._existing = _grouped(admin.rows("twin/indexes", {"roots": None}))
         # From here on every question names a few relations. Of lists and recursion the planner expects a hundred rows
         # and more, for which it reads whole catalogs: some milliseconds an index, of ten thousand relations.
@@ -106,7 +114,7 @@ class Worker:
 
     def reach(self, statement: Plannable) -> Reach:
         """What the statement touches, from the locks its planning takes; with ``error`` when it has no plan."""
-        self.show(frozenset(), frozenset())
+        self._hide_all()
         try:
             refuse_others(statement.sql)
             with self._planner.transaction(rollback=True):
@@ -116,12 +124,13 @@ class Worker:
         except UnreachableError as error:
             if error.code != "timeout":
                 raise
-            return Reach(frozenset(), error.detail or error.message)
+            return Reach(frozenset(), error=error.detail or error.message)
         except IndexPilotError as error:
-            return Reach(frozenset(), error.detail or error.message)
+            return Reach(frozenset(), error=error.detail or error.message)
         finally:
             self._forget_statement()
-        return Reach(frozenset().union(*(self._members.get(oid, frozenset({oid})) for oid in oids)))
+        tables = frozenset[int]().union(*(self._members.get(oid, frozenset({oid})) for oid in oids))
+        return Reach(tables, frozenset[QualifiedName]().union(*(self._above.get(oid, ()) for oid in tables)))
 
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … as the server infers them. Raises StatementError when it cannot."""
@@ -156,17 +165,31 @@ class Worker:
 
     # -- indexes
 
-    def show(self, indexes: frozenset[IndexDefinition], hidden: frozenset[QualifiedName]) -> None:
-        """Exactly these hypothetical indexes are valid from now on, and exactly these existing ones are not."""
-        toggled = [self._built[d] for d in indexes ^ self._shown]
-        toggled += [self._existing[n] for n in hidden ^ self._hidden if n in self._existing]
+    def show(self, indexes: frozenset[IndexDefinition], hidden: frozenset[QualifiedName], reach: Reach) -> None:
+        """Of what concerns a statement of that reach, exactly these hypothetical indexes are valid from now on and
+        exactly these existing ones are not.
+
+        What lies elsewhere stays as it is: to change it takes time, here and in the planner, and again later.
+        """
+        shown = set[IndexDefinition]().union(*(self._shown.get(name, ()) for name in reach.names))
+        gone = {name for name in self._hidden if self.table_of(name) & reach.tables}
+        self._toggle(indexes ^ shown, (hidden ^ gone) & self._existing.keys())
+
+    def _hide_all(self) -> None:
+        """No hypothetical index is valid, and every existing one is."""
+        self._toggle(set[IndexDefinition]().union(*self._shown.values()), self._hidden)
+
+    def _toggle(self, indexes: Set[IndexDefinition], existing: Set[QualifiedName]) -> None:
+        toggled = [*(self._built[d] for d in indexes), *(self._existing[name] for name in existing)]
         oids = [member.oid for member in chain.from_iterable(toggled)]
         # Only the planner asks indisvalid: one UPDATE hides or shows, with no DDL and no lock on the table.
         if oids:
             self._admin.execute(
                 "UPDATE pg_index SET indisvalid = NOT indisvalid WHERE indexrelid = ANY (%s::oid[])", [oids]
             )
-        self._shown, self._hidden = indexes, hidden
+        for definition in indexes:
+            self._shown.setdefault(definition.table, set()).symmetric_difference_update((definition,))
+        self._hidden ^= existing
 
     def built(self, definition: IndexDefinition) -> bool:
         """Whether the hypothetical index is there (shown or not)."""
@@ -219,7 +242,7 @@ class Worker:
 
     def restore(self) -> int:
         """Leave the database as it was made: hypothetical indexes dropped. Gives how many there were."""
-        self.show(frozenset(), frozenset())
+        self._hide_all()
         if self._assumption is not None:
             self._assumption.withdraw(self._admin)
             self._assumption = None
