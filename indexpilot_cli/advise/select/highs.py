@@ -6,7 +6,7 @@ Workloads", PVLDB 4(6), 2011.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import mul
@@ -87,12 +87,17 @@ class Program:
     tie: tuple[float, ...] = ()
     start: Mask = 0
     _weights: tuple[float, ...] = field(init=False, repr=False)
-    _regretted: tuple[int, ...] = field(init=False, repr=False)
+    _regret: Mapping[int, float] = field(init=False, repr=False)
+    _regretted: Mapping[int, Sequence[int]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        groups = {group for group, _ in self.regret}
+        cases: dict[int, list[int]] = {group: [] for group, _ in self.regret}
+        for number, charge in enumerate(self.charges):
+            if charge.group in cases:
+                cases[charge.group].append(number)
         object.__setattr__(self, "_weights", tuple(charge.weight for charge in self.charges))
-        object.__setattr__(self, "_regretted", tuple(n for n, c in enumerate(self.charges) if c.group in groups))
+        object.__setattr__(self, "_regret", dict(self.regret))
+        object.__setattr__(self, "_regretted", cases)
         if not self.tie:
             object.__setattr__(self, "tie", (0.0,) * len(self.fixed))
 
@@ -108,11 +113,21 @@ class Program:
         """The objective when the cases cost this much."""
         total = sum(self.fixed[number] for number in members(selection))
         total = sum(map(mul, self._weights, costs), total)
-        worst = dict.fromkeys((group for group, _ in self.regret), 0.0)
-        for case in self._regretted:
-            charge = self.charges[case]
-            worst[charge.group] = max(worst[charge.group], costs[case] - charge.best)
-        return total + sum(weight * worst[group] for group, weight in self.regret)
+        return total + sum(weight * self._worst(group, costs) for group, weight in self.regret)
+
+    def _worst(self, group: int, costs: Sequence[float]) -> float:
+        """The largest regret of the group's cases; none is below zero."""
+        return max(0.0, max((costs[case] - self.charges[case].best for case in self._regretted[group]), default=0.0))
+
+    def moved(self, before: Sequence[float], after: Sequence[float], cases: Iterable[int]) -> float:
+        """By how much the objective grows, the indexes' own costs apart, when only these cases cost something else."""
+        total, groups = 0.0, set()
+        for case in cases:
+            total += self._weights[case] * (after[case] - before[case])
+            groups.add(self.charges[case].group)
+        for group in groups & self._regret.keys():
+            total += self._regret[group] * (self._worst(group, after) - self._worst(group, before))
+        return total
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,16 +97,13 @@ class Search:
         self.branched = 0
         self.solver = "HiGHS"
 
-    # -- values
-
     def true(self, mask: Mask) -> float | None:
         """The objective of a selection when the planner's costs of every case are known, else None."""
-        costs = self.costs.of(mask)
-        return None if costs is None else self.program.objective(mask, costs)
+        return self.costs.value(self.program, mask)
 
     def consider(self, mask: Mask) -> bool:
         """Keep the selection if it is allowed, priced and the best so far."""
-        value = self.true(mask)
+        value = self.costs.value(self.program, mask, self.value * (1 + SAME))
         if value is None or not self._improves(mask, value) or self.protect(mask):
             return False
         self.best, self.value = mask, value
@@ -360,13 +357,15 @@ class Search:
         before = self.best
         options, stand_ins = self.guesses.options(self.plans()), self.guesses.stand_ins
         costs = [option_cost(o, case, before, stand_ins) for case, o in enumerate(options)]
+        expected = self.program.objective(before, costs)
         served = by_member([serving(choices, case, stand_ins) for case, choices in enumerate(options)])
         for number in sorted(members(before), key=lambda n: -self.program.tie[n]):
-            mask, fewer = self.best & ~(1 << number), list(costs)
-            for case in served.get(number, ()):
+            mask, fewer, near = self.best & ~(1 << number), list(costs), served.get(number, ())
+            for case in near:
                 fewer[case] = option_cost(options[case], case, mask, stand_ins)
-            if self.program.objective(mask, fewer) <= self.value * (1 + SAME) and self.price(mask):
-                self.before_fewest, costs = before, fewer
+            about = expected - self.program.fixed[number] + self.program.moved(costs, fewer, near)
+            if about <= self.value * (1 + SAME) and self.price(mask):
+                self.before_fewest, costs, expected = before, fewer, self.program.objective(mask, fewer)
         return self.best
 
     def protect(self, mask: Mask) -> bool:
