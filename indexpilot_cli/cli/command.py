@@ -200,7 +200,7 @@ def lifecycle_request(
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
     return dataclasses.replace(
-        LifecycleRequest.by(session.settings.operational.lifecycle),
+        LifecycleRequest.by(session.settings),
         connection=session.connection(),
         snapshot=snapshot,
         standbys=tuple(standbys or ()),
@@ -226,6 +226,7 @@ def spare_request(session: CommandSession, request: RecommendRequest, standbys: 
         max_slower=request.max_slower,
         planner=request.planner,
         record=request.record,
+        periods=request.features.predictive_indexing.enabled,
     )
     return SpareRequest(asked, DropChoice(session.settings.advisor.drops))
 

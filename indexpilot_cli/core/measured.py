@@ -39,8 +39,8 @@ class Learned:
 class ChangeOutcome:
     """One template before and after one index was built: milliseconds per call, already scaled by the controls.
 
-    ``cost_before`` and ``cost_after`` are the planner's costs of then (None: not recorded), ``features`` numbers that
-    were known before the build, by name. ``calls`` were measured on each side; ``how`` is statistics or replay.
+    ``cost_before`` and ``cost_after`` are the planner's costs of then (None: not recorded), ``facts`` numbers that were
+    known of the table before the build, by name. ``calls`` were measured on each side; ``how`` is statistics or replay.
     """
 
     template: str
@@ -50,7 +50,7 @@ class ChangeOutcome:
     calls: tuple[float, float] = (0.0, 0.0)
     cost_before: float | None = None
     cost_after: float | None = None
-    features: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     how: str = ""
     at: datetime | None = None
     mutation: int | None = None

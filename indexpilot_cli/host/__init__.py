@@ -106,6 +106,12 @@ from indexpilot_cli.host.lifecycle import (
     run_lifecycle_scheduler,
 )
 from indexpilot_cli.host.place import init_connection_pool, metadata_schema, set_metadata_schema
+from indexpilot_cli.host.predictions import (
+    IndexUtility,
+    RefinedDecision,
+    predict_index_utility,
+    refine_heuristic_decision,
+)
 from indexpilot_cli.host.profiles import (
     configure_profile_cache,
     disable_field,
@@ -170,6 +176,7 @@ __all__ = [
     "FieldSelectivity",
     "HealthStatus",
     "IndexRun",
+    "IndexUtility",
     "JsonLinesAudit",
     "KeyIndex",
     "KeyStrategy",
@@ -181,6 +188,7 @@ __all__ = [
     "QueryBlockedError",
     "QueryVerdict",
     "RecordedStatements",
+    "RefinedDecision",
     "RollbarErrors",
     "SafetyLevel",
     "SafetyReason",
@@ -272,6 +280,7 @@ __all__ = [
     "perform_monthly_lifecycle",
     "perform_per_tenant_lifecycle",
     "perform_weekly_lifecycle",
+    "predict_index_utility",
     "preview_schema_change",
     "prune_query_stats",
     "record_django",
@@ -279,6 +288,7 @@ __all__ = [
     "record_sqlalchemy",
     "recording_async_cursor",
     "recording_cursor",
+    "refine_heuristic_decision",
     "run_lifecycle_scheduler",
     "safe_add_column",
     "safe_alter_column_type",

@@ -56,7 +56,7 @@ class FieldSelectivity(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
+class TableField:
     """A field of a table as the catalog has it; ``rows`` None: the table was never vacuumed or analyzed."""
 
     table: QualifiedName
@@ -78,7 +78,7 @@ def get_field_selectivity(table_name: str, field_name: str) -> FieldSelectivity 
     from indexpilot_cli.sql.selectivity import average_equal
 
     with place.session(statement_timeout_ms=_LOOK_MS) as session:
-        field = _field(session, table_name, field_name)
+        field = find_field(session, table_name, field_name)
     known = field.statistics
     if known is None or field.rows is None:
         return None
@@ -106,7 +106,7 @@ def get_sample_query_for_field(table_name: str, field_name: str) -> str:
     contain. Raises UsageError for a table or field that is not there.
     """
     with place.session(statement_timeout_ms=_LOOK_MS) as session:
-        return _sample(session, _field(session, table_name, field_name))
+        return _sample(session, find_field(session, table_name, field_name))
 
 
 def estimate_build_cost(table_name: str, field_name: str, index_type: str | None = None) -> float:
@@ -127,7 +127,7 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
         open_source(place.connection(), None, Silent()) as source,
     ):
         session = _session(source)
-        field = _field(session, table_name, field_name)
+        field = find_field(session, table_name, field_name)
         note.table(field.table.name, field.table.schema, field.name)
         wanted = IndexDefinition(field.table, (IndexKey(field.name),), _method(field, index_type))
         table = _table(source.catalog, field)
@@ -141,7 +141,7 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
     return cost
 
 
-def _method(field: _Field, asked: str | None) -> str:
+def _method(field: TableField, asked: str | None) -> str:
     """The access method asked for, else the first that can index the type. Raises UsageError where none can."""
     # record_ops and array_ops are there for every composite type and array, and fail where a part has no order.
     needs = {BTREE: field.facts.ordered, GIN: field.facts.comparable, HASH: field.facts.comparable}
@@ -185,7 +185,7 @@ def estimate_query_cost_without_index(table_name: str, field_name: str, query: s
         place.logged(MutationType.EXPLAIN, name) as note,
         open_source(place.connection(), None, Silent()) as source,
     ):
-        field = _field(_session(source), table_name, field_name)
+        field = find_field(_session(source), table_name, field_name)
         note.table(field.table.name, field.table.schema, field.name)
         origin, weighed = _weighed(source, field, query)
         answers = list(zip(weighed, _answers(source, field, [w.statement for w in weighed]), strict=True))
@@ -211,7 +211,7 @@ class _WeighedStatement:
     weight: float
 
 
-def _weighed(source: Source, field: _Field, query: str | None) -> tuple[str, list[_WeighedStatement]]:
+def _weighed(source: Source, field: TableField, query: str | None) -> tuple[str, list[_WeighedStatement]]:
     """Where the statements are from, and the statements."""
     if query is not None:
         asked = WorkloadRequest(SourceKind.SQL, queries=(query,))
@@ -224,7 +224,7 @@ def _weighed(source: Source, field: _Field, query: str | None) -> tuple[str, lis
     return "sample", [_WeighedStatement(sample, Plannable(sample), 1.0)]
 
 
-def _statements(source: Source, asked: WorkloadRequest, field: _Field | None) -> Iterator[_WeighedStatement]:
+def _statements(source: Source, asked: WorkloadRequest, field: TableField | None) -> Iterator[_WeighedStatement]:
     from indexpilot_cli.workload.templates import fold_workload, with_scenarios
 
     folded: FoldedWorkload = fold_workload(source, asked, TableFilter(), Silent())
@@ -234,13 +234,13 @@ def _statements(source: Source, asked: WorkloadRequest, field: _Field | None) ->
                 yield _WeighedStatement(template.id, scenario.statement, template.calls * scenario.share)
 
 
-def _restricts(template: QueryTemplate, field: _Field) -> bool:
+def _restricts(template: QueryTemplate, field: TableField) -> bool:
     """Whether the template compares the field with something."""
     uses = (use for use in template.uses if use.table == field.table)
     return any(any(atom.column == field.name for atom in use.atoms) for use in uses)
 
 
-def _answers(source: Source, field: _Field, statements: list[Plannable]) -> tuple[PlannedStatement, ...]:
+def _answers(source: Source, field: TableField, statements: list[Plannable]) -> tuple[PlannedStatement, ...]:
     """Of each statement what it costs without the field's indexes."""
     from indexpilot_cli.planner.open import open_estimator
 
@@ -261,7 +261,7 @@ def _explained(session: Session, statement: Plannable) -> PlannedStatement:
         return plans.failed(error.detail or error.message)
 
 
-def _indexes(catalog: Catalog, field: _Field) -> Iterator[QualifiedName]:
+def _indexes(catalog: Catalog, field: TableField) -> Iterator[QualifiedName]:
     """The indexes of the table, and of its parts, that begin with the field or with an expression of it."""
     from indexpilot_cli.methods.partitioned import upwards
     from indexpilot_cli.sql.normal import columns
@@ -274,7 +274,7 @@ def _indexes(catalog: Catalog, field: _Field) -> Iterator[QualifiedName]:
             yield index.name
 
 
-def _table(catalog: Catalog, field: _Field) -> Table:
+def _table(catalog: Catalog, field: TableField) -> Table:
     table = catalog.table(field.table)
     if table is None:
         raise UsageError(f"no statistics of {field.table.short} can be read", code="unknown_table")
@@ -286,7 +286,7 @@ def _session(source: Source) -> Session:
     return source.session
 
 
-def _field(session: Session, table_name: str, field_name: str) -> _Field:
+def find_field(session: Session, table_name: str, field_name: str) -> TableField:
     """The field. Raises UsageError for what is not there."""
     schema_name, typed = place.checked_table(table_name)
     size = query_stats.table_size(session, typed or "", schema_name)
@@ -300,10 +300,10 @@ def _field(session: Session, table_name: str, field_name: str) -> _Field:
         hint = "indexpilot discover --verbose lists the columns"
         raise UsageError(f'table {size.name.short} has no column "{name}"', hint=hint, code="unknown_column")
     statistics = read_statistics(session, {row.relation: size.name.name}).get((row.relation, name))
-    return _Field(size.name, name, size.row_count, row, statistics)
+    return TableField(size.name, name, size.row_count, row, statistics)
 
 
-def _sample(session: Session, field: _Field) -> str:
+def _sample(session: Session, field: TableField) -> str:
     value = _value(session, field) if field.facts.comparable else None
     if value is None:
         return Select("*", field.table, "WHERE", field.quoted, "IS NOT NULL")
@@ -314,7 +314,7 @@ def _sample(session: Session, field: _Field) -> str:
     )
 
 
-def _value(session: Session, field: _Field) -> str | None:
+def _value(session: Session, field: TableField) -> str | None:
     """A value of the field as text: a common one, one from the middle of the others, or that of some row."""
     known = field.statistics
     if known is not None and known.most_common_vals:

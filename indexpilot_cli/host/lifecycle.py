@@ -96,7 +96,7 @@ def _request(function: str, keys: tuple[JobKey, ...], dry_run: bool) -> Schedule
 
     settings = place.current_settings()
     report = replace(
-        LifecycleRequest.by(settings.operational.lifecycle),
+        LifecycleRequest.by(settings),
         connection=place.connection(),
         planner=PlannerRequest(settings.advisor.what_if, workers=settings.advisor.workers),
         record=place.record_of(function, settings),

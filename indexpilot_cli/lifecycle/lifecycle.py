@@ -257,6 +257,7 @@ def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: Fold
         request.bloat_ratio,
         parts=parts_by_whole(catalog),
         workload=workload,
+        periods=request.periods,
     )
     session = source.session
     if session is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise, starmap
+from itertools import chain, pairwise, starmap
 from types import MappingProxyType
 
 from indexpilot_cli.lifecycle.values import IndexUsage
@@ -56,7 +56,8 @@ def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> 
         moments = [moment for moment in quiet if moment is not None]
         # A standby is looked at a moment later, and by its own clock.
         silent = min(max(moments), now[0].taken_at) if len(moments) == len(chains) else None
-        found[oid] = IndexUsage(sum(scans), silent, sum(scans[1:]))
+        used = sorted(chain.from_iterable(_used(oid, c) for c in chains)) if silent is not None else ()
+        found[oid] = IndexUsage(sum(scans), silent, sum(scans[1:]), tuple(used))
     return MappingProxyType(found)
 
 
@@ -79,8 +80,8 @@ def _there_since(oid: int, chains: Sequence[_Chain]) -> datetime | None:
 
 def _sightings(oid: int, chains: Sequence[_Chain]) -> Iterator[datetime]:
     """Moments at which the index was there for certain."""
-    for chain in chains:
-        for snapshot in chain.snapshots:
+    for one in chains:
+        for snapshot in one.snapshots:
             count = snapshot.counts.get(oid)
             if count is not None:
                 yield snapshot.taken_at
@@ -107,6 +108,14 @@ def _quiet_since(oid: int, chain: _Chain, there: datetime | None) -> datetime | 
     if seen[0].counts[oid].scans == 0:
         return _further_back(seen[0], there)
     return _begun(seen[0], oid, seen)
+
+
+def _used(oid: int, seen: _Chain) -> Iterator[datetime]:
+    """The looks at which the counter had moved since the one before."""
+    for (before, later), anew in zip(pairwise(seen.snapshots), seen.anew, strict=True):
+        old, new = before.counts.get(oid), later.counts.get(oid)
+        if old is not None and new is not None and new.scans > (0 if anew else old.scans):
+            yield later.taken_at
 
 
 def began_anew(before: UsageSnapshot, later: UsageSnapshot) -> bool:

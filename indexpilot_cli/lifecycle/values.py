@@ -20,7 +20,7 @@ from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 # `lifecycle --help` knows the states, and need not wait for the settings.
 if TYPE_CHECKING:
-    from indexpilot_cli.settings.sections import LifecycleSettings
+    from indexpilot_cli.settings.sections import Settings
 
 
 class LifecycleState(StrEnum):
@@ -125,12 +125,14 @@ class IndexUsage:
     """What is known of an index's use on every server that was looked at.
 
     ``scans`` is the sum of the counters now. ``quiet_since``: no scan since then anywhere (None: it is in use as far
-    as we know). ``elsewhere`` are those of the scans on standbys.
+    as we know). ``elsewhere`` are those of the scans on standbys; ``used`` are the looks, of a quiet index, at which a
+    counter had moved since the one before.
     """
 
     scans: int
     quiet_since: datetime | None = None
     elsewhere: int = 0
+    used: tuple[datetime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +175,7 @@ class LifecycleFacts:
     ``usage`` and ``upkeep`` are by oid; ``counters_since`` is when the primary's counters began (None: unknown).
     ``known`` are indexes that an open operation accounts for; ``untold`` counts connected standbys that nobody named.
     ``metadata`` None: our tables are not there or may not be read. ``parts`` are what is attached to an index.
+    ``periods``: an index that is used from time to time is not offered while the next time may still come.
     """
 
     catalog: Catalog
@@ -188,6 +191,7 @@ class LifecycleFacts:
     workload: FoldedWorkload | None = None
     metadata: MetadataFacts | None = None
     parts: Mapping[QualifiedName, tuple[Index, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    periods: bool = True
 
     @property
     def templates(self) -> tuple[QueryTemplate, ...]:
@@ -230,7 +234,7 @@ class LifecycleRequest:
     ``min_bytes`` leaves out findings about smaller indexes. ``max_slower`` is the share by which a drop may make a
     recorded statement dearer; beyond it is reported, not offered. ``bloat_ratio`` is the size of an index over that
     after REINDEX from which it is called bloated. ``idle``: the word under which a run that found nothing is counted,
-    not logged (None: it is logged).
+    not logged (None: it is logged). ``periods`` as in the facts.
     """
 
     connection: Connection = field(default_factory=Connection)
@@ -247,15 +251,18 @@ class LifecycleRequest:
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
     idle: str | None = None
+    periods: bool = True
 
     @classmethod
-    def by(cls, limits: LifecycleSettings) -> LifecycleRequest:
+    def by(cls, settings: Settings) -> LifecycleRequest:
         """A request with the limits of the settings."""
+        limits = settings.operational.lifecycle
         return cls(
             min_age=timedelta(seconds=limits.min_age),
             min_bytes=limits.min_size,
             max_slower=limits.max_slower,
             bloat_ratio=limits.bloat_ratio,
+            periods=settings.features.predictive_indexing.enabled,
         )
 
 

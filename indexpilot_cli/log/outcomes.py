@@ -67,7 +67,7 @@ def _outcome(
         (float(calls[0]), float(calls[1])),
         None if effect is None else float(effect["before"]),
         None if effect is None else float(effect["after"]),
-        {} if effect is None else {name: float(value) for name, value in effect["features"].items()},
+        {name: float(value) for name, value in (row.details.get("table_facts") or {}).items()},
         REPLAY if found.get("p") is None else STATISTICS,
         row.created_at,
         int(row.id),

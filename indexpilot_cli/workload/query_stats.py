@@ -110,6 +110,14 @@ def totals(
     return _grouped(session, "workload/totals", {"since": since, "tenants": wanted}, schema)
 
 
+def daily(
+    session: Session, tables: Sequence[str], field_name: str, days: int, *, schema: str = SCHEMA
+) -> Sequence[Row]:
+    """day and queries of a field, under any of these names of its table, on the last whole days (UTC) that have any."""
+    values = {"tables": list(tables), "field": field_name, "days": days}
+    return session.rows(question(session, "workload/daily", schema), values)
+
+
 def _grouped(session: Session, name: str, parameters: dict[str, Any], schema: str) -> Sequence[Row]:
     with session.transaction():  # to which the setting is confined
         session.rows("workload/memory", {"kilobytes": _GROUPING_KB})

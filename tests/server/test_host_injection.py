@@ -35,6 +35,10 @@ BENIGN = {
     "key": "somebody",
     "variant": "a",
     "value": 1.0,
+    "estimated_build_cost": 1.0,
+    "extra_cost_per_query_without_index": 1.0,
+    "should_create": True,
+    "confidence": 0.5,
     "sql": "SELECT * FROM orders WHERE id = 1",
 }
 # They open or point elsewhere: what is hostile in them is no name for the database that is watched.

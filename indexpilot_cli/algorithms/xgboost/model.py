@@ -43,10 +43,10 @@ class BenefitKind(StrEnum):
 
 
 def change_features(
-    definition: IndexDefinition, table: Table | None, cost_before: float, cost_after: float, settings: Mapping[str, str]
+    definition: IndexDefinition, facts: Mapping[str, float], cost_before: float, cost_after: float
 ) -> dict[str, float]:
     """What is known of one index and one template before it is built; what is unknown is left out."""
-    found = dict.fromkeys(_METHODS, 0.0) | {definition.method: 1.0}
+    found: dict[str, float] = {**dict.fromkeys(_METHODS, 0.0), definition.method: 1.0, **facts}
     found |= {
         "keys": float(len(definition.keys)),
         "included": float(len(definition.include)),
@@ -56,10 +56,13 @@ def change_features(
     if cost_before > 0 and cost_after > 0:
         costs = (math.log(cost_before), math.log(cost_after))
         found |= {PLANNER_RATIO: costs[1] - costs[0], "log_cost_before": costs[0], "log_cost_after": costs[1]}
-    return found if table is None else found | _table_features(definition, table, settings)
+    return found
 
 
-def _table_features(definition: IndexDefinition, table: Table, settings: Mapping[str, str]) -> dict[str, float]:
+def table_facts(definition: IndexDefinition, table: Table | None, settings: Mapping[str, str]) -> dict[str, float]:
+    """Those of the features that come from the table, its statistics and the server's memory."""
+    if table is None:
+        return {}
     pages, rows = max(table.pages, 1), max(table.rows, 1.0)
     found = {"log_table_pages": math.log(pages), "log_row_bytes": math.log(max(table.size_bytes, 1) / rows)}
     buffers = settings.get("shared_buffers", "")  # in pages

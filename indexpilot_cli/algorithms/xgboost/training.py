@@ -13,6 +13,7 @@ from indexpilot_cli.algorithms.xgboost.model import (
     PLANNER_RATIO,
     BenefitKind,
     BenefitModel,
+    change_features,
     matrix,
 )
 from indexpilot_cli.core.measured import ChangeOutcome
@@ -77,12 +78,18 @@ class _Rows:
         )
 
 
+def features_of(outcome: ChangeOutcome) -> dict[str, float]:
+    """What was known of the change before it was built."""
+    return change_features(outcome.definition, outcome.facts, outcome.cost_before or 0.0, outcome.cost_after or 0.0)
+
+
 def train(outcomes: Sequence[ChangeOutcome]) -> BenefitTraining:
     """Cross-validate over templates, keep what is proven to be better than the planner's ratio, and say why."""
-    usable = [o for o in outcomes if PLANNER_RATIO in o.features and o.before > 0 and o.after > 0]
+    usable = [o for o in outcomes if o.planner_log_ratio is not None and o.before > 0 and o.after > 0]
+    features = tuple(map(features_of, usable))
     rows = _Rows(
-        tuple(o.features for o in usable),
-        tuple(o.features[PLANNER_RATIO] for o in usable),
+        features,
+        tuple(one[PLANNER_RATIO] for one in features),
         tuple(o.log_ratio for o in usable),
         tuple(o.template for o in usable),
     )

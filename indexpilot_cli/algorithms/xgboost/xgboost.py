@@ -18,7 +18,13 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, PresentChoice, Study
-from indexpilot_cli.algorithms.xgboost.model import BenefitModel, PredictedChange, change_features, from_parameters
+from indexpilot_cli.algorithms.xgboost.model import (
+    BenefitModel,
+    PredictedChange,
+    change_features,
+    from_parameters,
+    table_facts,
+)
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, TemplateEffect
@@ -54,8 +60,8 @@ def _expected(
     model: BenefitModel, definition: IndexDefinition, effects: Sequence[TemplateEffect], study: Study
 ) -> PredictedChange | None:
     """The time of all templates by that before, None where the model abstains for one of them."""
-    table, settings = study.catalog.table(definition.table), study.catalog.settings
-    changes = [change_features(definition, table, e.before, e.after, settings) for e in effects]
+    facts = table_facts(definition, study.catalog.table(definition.table), study.catalog.settings)
+    changes = [change_features(definition, facts, e.before, e.after) for e in effects]
     found = model.blended(changes, study.features.xgboost.weight)
     known = [change for change in found if change is not None]
     if not known or len(known) < len(found):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import chain
 
+from indexpilot_cli.algorithms.predictive_indexing import IdleSpell, explained
 from indexpilot_cli.core.catalog import Catalog, ForeignKey, Index, Table
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
@@ -90,10 +91,24 @@ def _against(
     if facts.untold:
         text = f"{facts.untold} connected standbys were not looked at: give each with --standby"
         yield Reason("standbys", text, "pg_stat_replication")
+    spell = _explained(index, facts) if facts.periods else None
+    if spell is not None and spell.protected:
+        yield Reason("period", f"{spell.why}: it is offered once that is over", "snapshots")
     key = _only_support(index, table, left, facts.catalog)
     if key is not None:
         text = f"nothing else serves foreign key {key.name}: deletes in {key.referenced.short} would read all of it"
         yield Reason("foreign_key", text, "catalog")
+
+
+def _explained(index: Index, facts: LifecycleFacts) -> IdleSpell:
+    """Whether the index, or a part of it, is used from time to time and its time may still come."""
+    used = sorted(chain.from_iterable(usage.used for usage in facts.known_usage(index)))
+    if not used:
+        return IdleSpell(False)
+    days = [0.0] * ((facts.now - used[0]).days + 1)
+    for moment in used:
+        days[(moment - used[0]).days] = 1.0
+    return explained(days)
 
 
 def _only_support(index: Index, table: Table, left: Sequence[Index], catalog: Catalog) -> ForeignKey | None:

@@ -20,7 +20,7 @@ from statistics import fmean
 import psycopg
 from psycopg import sql
 
-from indexpilot_cli.algorithms.xgboost.model import change_features
+from indexpilot_cli.algorithms.xgboost.model import table_facts
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Connection, Silent
 from indexpilot_cli.core.ddl import create_index
@@ -218,12 +218,12 @@ def outcomes(dsn, shape, seed):
                 cost = lab.cost(template)
                 if cost < CHEAPER * costs[template]:
                     table = catalog.table(definition.table)
-                    facts = change_features(definition, table, costs[template], cost, catalog.settings)
+                    facts = table_facts(definition, table, catalog.settings)
                     after = lab.milliseconds(template)
                     sides = (costs[template], cost)
                     calls = (float(ROUNDS), float(ROUNDS))
                     yield ChangeOutcome(
-                        template, definition, times[template], after, calls, *sides, features=facts, how="replay"
+                        template, definition, times[template], after, calls, *sides, facts=facts, how="replay"
                     )
             server.execute("DROP INDEX lab_index")
 

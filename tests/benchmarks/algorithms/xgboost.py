@@ -11,7 +11,7 @@ import math
 import random
 
 from indexpilot_cli.algorithms.xgboost.model import BenefitKind
-from indexpilot_cli.algorithms.xgboost.training import train
+from indexpilot_cli.algorithms.xgboost.training import features_of, train
 from tests.benchmarks.algorithms.outcomes import read, schema_of
 
 REGRESSION = math.log(1.2)
@@ -24,7 +24,7 @@ def left_out(outcomes, schema):
 
 def row(schema, training, asked, weight):
     """What the model of the others does to one schema."""
-    model, features = training.model, [o.features for o in asked]
+    model, features = training.model, [features_of(o) for o in asked]
     found = [None] * len(asked) if model is None else model.predict(features)
     both = [None] * len(asked) if model is None else model.blended(features, weight)
     held = [p is not None and p.log_ratio >= 0 for p in both]

@@ -15,6 +15,7 @@ from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
 from indexpilot_cli.core.measured import BENEFIT_MODEL, ChangeOutcome
 from indexpilot_cli.core.workload import SourceKind
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.servers import new_database
 
@@ -86,6 +87,28 @@ def test_f4_past_outcomes_flip_a_marginal_decision(place, connection):
     assert len(advice(dsn).recommendations) == 1
 
 
+def test_f4_the_library_refines_a_decision_and_forecasts_what_an_index_is_worth(place, connection):
+    marginal = host.refine_heuristic_decision("orders", "status", True, 0.3)
+    assert (marginal.should_create, marginal.changed, marginal.outcomes) == (True, False, 0)
+    told(connection, 20, -1.0)
+    bad = host.refine_heuristic_decision("orders", "status", True, 0.3)
+    assert (bad.should_create, bad.changed, bad.outcomes, bad.good) == (False, True, 20, 0)
+    connection.execute(
+        "INSERT INTO indexpilot.query_stats (table_name, field_name, query_type, duration_ms, created_at)"
+        " SELECT 'orders', 'status', 'equality', 1, date_trunc('day', now()) - d * interval '1 day' + interval '1 hour'"
+        " FROM generate_series(1, 21) d, generate_series(1, 50)"
+    )
+    shrunk = host.predict_index_utility("public.orders", "status", 100.0, 1.0)
+    assert (shrunk.observed_days, round(shrunk.queries_per_day)) == (21, 50)
+    assert "rolling origins" in shrunk.forecast and "20 measured outcomes" in shrunk.history
+    emptied(connection)
+    told(connection, 20, 30.0)
+    assert host.refine_heuristic_decision("orders", "status", False, 0.3).should_create
+    assert host.predict_index_utility("orders", "status", 100.0, 1.0).utility > shrunk.utility
+    with pytest.raises(UsageError):
+        host.predict_index_utility("orders", "nothing", 1.0, 1.0)
+
+
 def as_rows(connection, outcomes):
     """What apply --verify would have written of them."""
     for outcome in outcomes:
@@ -107,7 +130,8 @@ def as_rows(connection, outcomes):
         effect = {"template": outcome.template, "before": outcome.cost_before, "after": outcome.cost_after}
         details = {
             "structure": to_json(outcome.definition),
-            "effects": [{**effect, "features": dict(outcome.features)}],
+            "effects": [effect],
+            "table_facts": dict(outcome.facts),
             "verification": verification,
         }
         connection.execute(

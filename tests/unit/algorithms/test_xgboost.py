@@ -22,7 +22,7 @@ from indexpilot_cli.algorithms.xgboost.model import (
     from_parameters,
     to_parameters,
 )
-from indexpilot_cli.algorithms.xgboost.training import train
+from indexpilot_cli.algorithms.xgboost.training import features_of, train
 from indexpilot_cli.algorithms.xgboost.xgboost import Xgboost
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json
@@ -67,18 +67,18 @@ def test_too_few_are_refused_with_what_is_missing(measured):
 
 
 def test_outcomes_without_what_the_planner_said_are_no_labels(measured):
-    assert train([replace(o, features={}) for o in measured]).changes == 0
+    assert train([replace(o, cost_before=None) for o in measured]).changes == 0
 
 
 def test_where_a_line_is_as_good_the_line_is_used(measured):
-    straight = [replace(o, before=1.0, after=math.exp(0.4 * o.features[PLANNER_RATIO] + 0.1)) for o in measured]
+    straight = [replace(o, before=1.0, after=math.exp(0.4 * o.planner_log_ratio + 0.1)) for o in measured]
     found = train(straight)
     assert (found.verdict, found.model.booster) == (BenefitKind.LINE, "")
     assert found.model.slope == pytest.approx(0.4, abs=0.01)
 
 
 def test_where_the_planner_is_right_nothing_is_used(measured):
-    right = [replace(o, before=1.0, after=math.exp(o.features[PLANNER_RATIO])) for o in measured]
+    right = [replace(o, before=1.0, after=math.exp(o.planner_log_ratio)) for o in measured]
     assert train(right).model is None
     assert train(right).why.startswith("off, because it predicts no better")
 
@@ -87,20 +87,20 @@ def test_a_larger_gain_of_the_planner_is_never_a_smaller_one(training, measured)
     model = training.model
     for outcome in measured[:30]:
         low, high = model.low[PLANNER_RATIO], model.high[PLANNER_RATIO]
-        steps = [{**outcome.features, PLANNER_RATIO: low + (high - low) * n / 9} for n in range(10)]
+        steps = [{**features_of(outcome), PLANNER_RATIO: low + (high - low) * n / 9} for n in range(10)]
         found = [p.log_ratio for p in model.predict(steps) if p is not None]
         assert found == sorted(found)
 
 
 def test_outside_of_what_it_saw_it_abstains(training, measured):
-    features = next(o.features for o in measured if training.model.predict([o.features])[0] is not None)
+    features = next(f for f in map(features_of, measured) if training.model.predict([f])[0] is not None)
     strange = ({**features, "log_table_pages": 40.0}, {**features, "gin": 1.0}, {"keys": 1.0})
     assert training.model.predict(strange) == [None] * 3
 
 
 def test_a_model_comes_back_from_json(training, measured):
     again = from_parameters(json.loads(json.dumps(to_parameters(training.model))))
-    asked = [o.features for o in measured]
+    asked = [features_of(o) for o in measured]
     assert again == training.model and again.predict(asked) == training.model.predict(asked)
     with pytest.raises((KeyError, TypeError, ValueError)):
         from_parameters({"kind": "pickle"})
@@ -134,5 +134,5 @@ def test_f5_it_holds_what_is_expected_to_gain_nothing_and_says_why():
 
 
 def test_features_hold_only_what_is_known():
-    assert PLANNER_RATIO not in change_features(INDEX, None, 0, 0, {})
-    assert change_features(INDEX, None, 100, 50, {})[PLANNER_RATIO] == pytest.approx(math.log(0.5))
+    assert PLANNER_RATIO not in change_features(INDEX, {}, 0, 0)
+    assert change_features(INDEX, {}, 100, 50)[PLANNER_RATIO] == pytest.approx(math.log(0.5))

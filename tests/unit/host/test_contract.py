@@ -13,7 +13,8 @@ estimate_query_cost_without_index get_field_selectivity get_sample_query_for_fie
 log_explain_coverage_warning
 log_audit_event get_recent_mutations get_mutation_summary
 validate_cardinality_with_cert enhance_plan_analysis identify_bottlenecks enhance_composite_detection
-find_correlated_columns predict_index_utility refine_heuristic_decision analyze_pgm_index_suitability
+find_correlated_columns
+        analyze_pgm_index_suitability
 estimate_pgm_index_cost should_use_alex_strategy get_alex_index_recommendation should_use_rss_strategy
 get_rss_index_recommendation should_use_fractal_tree_strategy get_fractal_tree_index_recommendation
 should_use_bx_tree_strategy get_bx_tree_index_recommendation detect_temporal_pattern analyze_idistance_suitability
@@ -37,8 +38,7 @@ ADAPTER = "get_auto_increment_type get_json_type create_index_sql create_foreign
 TO_COME = {
     13: """
         validate_cardinality_with_cert enhance_plan_analysis identify_bottlenecks enhance_composite_detection
-        find_correlated_columns predict_index_utility refine_heuristic_decision analyze_pgm_index_suitability
-        estimate_pgm_index_cost
+        find_correlated_columns analyze_pgm_index_suitability estimate_pgm_index_cost
         should_use_fractal_tree_strategy get_fractal_tree_index_recommendation
         should_use_bx_tree_strategy get_bx_tree_index_recommendation detect_temporal_pattern
     """,

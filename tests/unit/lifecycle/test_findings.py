@@ -224,6 +224,26 @@ def test_where_nothing_is_counted_nothing_is_unused():
     assert told(LifecycleFacts(catalog, NOW, usage=silent("i", "a", 1)[1]), "unused") == []
 
 
+@pytest.mark.parametrize(
+    ("uses", "offered", "why"),
+    [
+        ((101, 70, 40), False, "used about every 33 days, and idle for 40: it is offered once that is over"),
+        ((170, 105, 40), False, "used about every 65 days, and idle for 40: it is offered once that is over"),
+        ((54, 47, 40), True, ""),
+        ((40,), True, ""),
+        ((), True, ""),
+    ],
+)
+def test_f4_an_index_of_the_month_s_end_is_not_unused_between_two_of_them(uses, offered, why):
+    idle = 37 if uses and uses[0] == 101 else 40
+    looks = tuple(NOW - timedelta(days=n if n != 40 else idle) for n in uses)
+    pair = (have("a", "i", oid=1), {1: IndexUsage(3, NOW - timedelta(days=idle), 0, looks)})
+    (finding,) = unused(pair).values()
+    assert (finding.action.value == "drop") is offered
+    assert [r.text for r in finding.evidence if r.code == "period"] == ([why.replace("40:", f"{idle}:")] if why else [])
+    assert next(iter(unused(pair, periods=False).values())).action.value == "drop"
+
+
 def test_of_two_that_serve_a_foreign_key_one_stays():
     found = unused(silent("one", "few, a", 1), silent("two", "few, b", 2), keys=(SINGLE,))
     assert {name: f.action.value for name, f in found.items()} == {"one": "drop", "two": "report"}

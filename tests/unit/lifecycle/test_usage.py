@@ -114,3 +114,12 @@ def test_ten_thousand_indexes_and_a_year_of_snapshots_take_seconds():
     found = usage_of([UsageSnapshot(PRIMARY, day(0), None, 2000, counts)], days)
     assert time.process_time() - begun < 10
     assert found[0].quiet_since == found[1].quiet_since == day(40)
+
+
+def test_the_looks_at_which_a_quiet_index_had_been_used_are_kept():
+    *before, today = (taken(70, 0), taken(60, 5), taken(50, 5), taken(30, 9), taken(0, 9))
+    assert usage_of([today], before)[1].used == (day(60), day(30))
+    *before, today = (taken(30, 5, since=day(90)), taken(20, 2, since=day(25)), taken(0, 2, since=day(25)))
+    assert usage_of([today], before)[1].used == (day(20),)  # counters that began anew say what they count since
+    *before, today = (taken(30, 5), taken(0, 9))
+    assert usage_of([today], before)[1].used == ()  # in use
