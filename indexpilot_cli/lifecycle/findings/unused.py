@@ -105,7 +105,8 @@ def _explained(index: Index, facts: LifecycleFacts) -> IdleSpell:
     used = sorted(chain.from_iterable(usage.used for usage in facts.known_usage(index)))
     if not used:
         return IdleSpell(False)
-    days = [0.0] * ((facts.now - used[0]).days + 1)
+    last = max(facts.now, used[-1])  # a standby's clock may be ahead
+    days = [0.0] * ((last - used[0]).days + 1)
     for moment in used:
         days[(moment - used[0]).days] = 1.0
     return explained(days)

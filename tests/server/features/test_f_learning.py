@@ -16,6 +16,8 @@ from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequ
 from indexpilot_cli.core.measured import BENEFIT_MODEL, ChangeOutcome
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
+from indexpilot_cli.lifecycle.snapshots import run as run_snapshot
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.servers import new_database
 
@@ -107,6 +109,33 @@ def test_f4_the_library_refines_a_decision_and_forecasts_what_an_index_is_worth(
     assert host.predict_index_utility("orders", "status", 100.0, 1.0).utility > shrunk.utility
     with pytest.raises(UsageError):
         host.predict_index_utility("orders", "nothing", 1.0, 1.0)
+
+
+def test_f4_a_forecast_from_daily_counters_weighs_what_is_dying_out(place, connection):
+    dsn, _ = place
+    if not connection.execute("SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max'").fetchone():
+        pytest.skip("pg_stat_statements is not loaded")
+    connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    connection.execute("SELECT pg_stat_statements_reset()")
+    for _ in range(3):
+        connection.execute("SELECT count(*) FROM public.orders WHERE id = 77")
+    snapshot = CounterSnapshotRequest(Connection(dsn), record=Record("lifecycle snapshot", "1", "test"))
+    for _ in range(2):
+        assert run_snapshot(snapshot, Silent()).result.kept
+    kept = connection.execute("SELECT count(*) FROM indexpilot.counter_snapshots WHERE kind = 'statements'")
+    assert kept.fetchone() == (1,)  # once a day
+    # The same counters for each of forty days before: every day 15 % fewer calls.
+    connection.execute(
+        "INSERT INTO indexpilot.counter_snapshots (kind, taken_at, stats_since, counters)"
+        " SELECT s.kind, s.taken_at - d * interval '1 day', s.stats_since, jsonb_set(s.counters, '{calls}',"
+        " (SELECT jsonb_agg(c::float * (1 - 0.85 ^ (40 - d))) FROM jsonb_array_elements(s.counters -> 'calls') c))"
+        " FROM indexpilot.counter_snapshots s, generate_series(1, 40) d WHERE s.kind = 'statements'"
+    )
+    request = RecommendRequest(Connection(dsn), record=Record("recommend", "1", "test"))
+    plan = recommend(request, Silent()).result
+    found = [f for f in plan.findings if f.kind == "forecast"]
+    assert found and {f.effect.value for f in found} == {"repriced"}
+    assert all("rolling origins" in f.evidence[1].text for f in found)
 
 
 def as_rows(connection, outcomes):
