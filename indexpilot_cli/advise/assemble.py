@@ -306,6 +306,11 @@ class Priceable:
     spare: tuple[SpareIndex, ...] = ()
     places: Places = field(default_factory=dict)
 
+    @property
+    def tuples(self) -> Mapping[IndexDefinition, float]:
+        """How many entries each would have."""
+        return {definition: size.tuples for definition, size in self.sizes.items()}
+
     def bytes_of(self, definition: IndexDefinition) -> int:
         """What it takes wherever it is built."""
         return sum(p.bytes for p in self.places.get(definition, ())) or self.sizes[definition].bytes

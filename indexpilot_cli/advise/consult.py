@@ -20,6 +20,7 @@ from indexpilot_cli.core.plan import AlgorithmFinding, Plan, Rewrite, Warn, sche
 from indexpilot_cli.core.samples import NoSamples, Samples
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.methods.size import Sizes
+from indexpilot_cli.methods.written import TableWrites
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.workload.aside import Fault, attempted
 
@@ -58,9 +59,11 @@ class Consultation:
                 self._study = replace(self._study, catalog=found, sizes=Sizes(found))
         return self._study.catalog, self._study.sizes
 
-    def proposed(self, proposal: Proposal, templates: Sequence[QueryTemplate]) -> Proposal:
-        """The candidates for these templates, as the algorithms leave them."""
-        self._study = replace(self._study, templates=tuple(templates))
+    def proposed(
+        self, proposal: Proposal, templates: Sequence[QueryTemplate], writes: Mapping[QualifiedName, TableWrites]
+    ) -> Proposal:
+        """The candidates for these templates and writes, as the algorithms leave them."""
+        self._study = replace(self._study, templates=tuple(templates), writes=writes)
         for algorithm in self._algorithms:
             found = self._ask(algorithm, Stage.PROPOSE, algorithm.propose, self._study, proposal)
             proposal = proposal if found is None else found

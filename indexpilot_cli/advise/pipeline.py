@@ -12,6 +12,7 @@ from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.candidates.tenants import skew
 from indexpilot_cli.advise.consult import consultation
+from indexpilot_cli.advise.costing import unit_of
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites
 from indexpilot_cli.advise.select.limits import Limits
@@ -34,12 +35,11 @@ from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, Stage
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.log import calibrations
-from indexpilot_cli.log.calibrations import KeptCalibration
 from indexpilot_cli.methods.existing import covers, redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
-from indexpilot_cli.methods.writes import WriteModel
+from indexpilot_cli.methods.writes import WriteModel, write_model
+from indexpilot_cli.methods.written import table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
-from indexpilot_cli.settings.features import ConstraintOptimizerSettings
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
@@ -124,20 +124,20 @@ def advise_on(
     asked = _options(request, columns)
     proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
-    proposal = algorithms.proposed(proposed.result, kept.templates)
+    calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
+    span = (folded.since, folded.until)
+    written = together(Stage.PRICE, folded.templates, lambda some: table_writes(catalog, some, *span, calibrated.rates))
+    folded, kept = written.without_lost(folded), written.without_lost(kept)
+    proposal = algorithms.proposed(proposed.result, kept.templates, written.result)
     priceable = _priceable(without_taken_back(proposal, source), sizes, estimator, progress)
     before = estimator.calls
     estimator = algorithms.repriced(priceable.candidates)
     spent = estimator.calls - before
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
-    calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
-
-    def modelled(templates: tuple[QueryTemplate, ...]) -> WriteModel:
-        return _write_model(kept, priceable, replace(folded, templates=templates), catalog, calibrated)
-
-    written = together(Stage.PRICE, folded.templates, modelled)
-    folded, kept, model = written.without_lost(folded), written.without_lost(kept), written.result
+    unit, tuples = unit_of(kept.templates), priceable.tuples
+    model = write_model(catalog, written.result, priceable.sizes, unit, tuples, priceable.spare)
+    model = model if request.features.fractal_tree.enabled else model.uncounted
     limits = within_tenants(limits_of(request).left(spent, estimator.each), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
@@ -249,18 +249,6 @@ def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
     return size.pages, size.tuples, size.height
 
 
-def _write_model(
-    kept: FoldedWorkload, priceable: Priceable, folded: FoldedWorkload, catalog: Catalog, calibrated: KeptCalibration
-) -> WriteModel:
-    """What each candidate adds to writes, in the unit of the workload's weights."""
-    from indexpilot_cli.methods.writes import table_writes, write_model
-
-    unit = "ms" if all(t.total_ms is not None for t in kept.templates) else "cost"
-    writes = table_writes(catalog, folded.templates, folded.since, folded.until, calibrated.rates)
-    tuples = {definition: size.tuples for definition, size in priceable.sizes.items()}
-    return write_model(catalog, writes, priceable.sizes, unit, tuples, priceable.spare)
-
-
 def _select(
     templates: tuple[QueryTemplate, ...],
     priceable: Priceable,
@@ -297,15 +285,12 @@ def _select(
         )
 
     least = request.features.constraint_optimizer
-    percent = least.min_improvement_pct if least.enabled else 0.0
-    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), percent, held)
+    return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), least.min_improvement_pct, held)
 
 
 def limits_of(request: RecommendRequest) -> Limits:
     """What the flags ask for; where they are silent, ``features.constraint_optimizer``."""
     set_limits = request.features.constraint_optimizer
-    if not set_limits.enabled:
-        set_limits = ConstraintOptimizerSettings()
     return Limits(
         budget_bytes=_first(request.budget_bytes, set_limits.max_storage),
         max_indexes=_first(request.max_indexes, set_limits.max_indexes),
@@ -316,6 +301,9 @@ def limits_of(request: RecommendRequest) -> Limits:
         calls=request.planner.max_calls,
         seconds=request.planner.max_seconds,
         tenant_bytes=_first(request.tenant_budget, set_limits.max_storage_per_tenant),
+        tenant_indexes=set_limits.max_indexes_per_tenant,
+        max_changes=set_limits.max_changes,
+        greedy=not set_limits.enabled,
     )
 
 

@@ -289,7 +289,7 @@ def _owners(predicate: str, column: str) -> tuple[str, ...]:
 
 def within_tenants(limits: Limits, priceable: Priceable, columns: Columns) -> Limits:
     """The limits with what each tenant's own indexes take, where that is limited."""
-    if limits.tenant_bytes is None:
+    if limits.tenant_bytes is None and limits.tenant_indexes is None:
         return limits
     return replace(limits, tenant_sizes=sizes_by_tenant(priceable, columns))
 
@@ -298,7 +298,7 @@ def for_tenants(source: Source, request: RecommendRequest) -> tuple[RecommendReq
     """The request with the storage for each tenant as one for all of them, or a warning that nobody can count them."""
     set_limits = request.features.constraint_optimizer
     each = set_limits.max_storage_per_tenant
-    if each is None or not set_limits.enabled:
+    if each is None:
         return request, ()
     tenants = _tenants(source)
     if tenants is None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Generic, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal
 from indexpilot_cli.core.measured import Learned
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Rewrite, TemplateEffect
 from indexpilot_cli.core.samples import Samples
 from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.size import Sizes
+from indexpilot_cli.methods.written import TableWrites
 from indexpilot_cli.settings.features import FeatureSettings
 
 T = TypeVar("T")
@@ -22,7 +25,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class Study:
     """What an algorithm may look at: the workload, the catalog with its statistics, a planner, page samples, and what
-    earlier runs learned.
+    earlier runs learned. ``writes`` are known from the proposals on.
     """
 
     catalog: Catalog
@@ -31,6 +34,7 @@ class Study:
     samples: Samples
     estimator: CostEstimator
     sizes: Sizes
+    writes: Mapping[QualifiedName, TableWrites] = field(default_factory=lambda: MappingProxyType({}))
     learned: Learned = Learned()  # noqa: RUF009  frozen
     memory: dict[str, Any] = field(default_factory=dict)  # what an algorithm keeps from hook to hook, by its name
 

@@ -10,7 +10,9 @@ from indexpilot_cli.algorithms.alex import Alex
 from indexpilot_cli.algorithms.base import Algorithm
 from indexpilot_cli.algorithms.bx_tree import BxTree
 from indexpilot_cli.algorithms.cert.cert import Cert
+from indexpilot_cli.algorithms.constraint_optimizer import ConstraintOptimizer
 from indexpilot_cli.algorithms.cortex import Cortex
+from indexpilot_cli.algorithms.fractal_tree import FractalTree
 from indexpilot_cli.algorithms.idistance import IDistance
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
@@ -29,6 +31,8 @@ ALGORITHMS: tuple[Algorithm, ...] = (
     BxTree(),
     PredictiveIndexing(),
     Xgboost(),
+    FractalTree(),
+    ConstraintOptimizer(),
 )
 
 

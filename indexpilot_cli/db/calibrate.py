@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 from indexpilot_cli.core.catalog import BLOCK
@@ -230,8 +230,10 @@ class Measurement:
                 call = SQL("SELECT {}.{}({})").format(self._schema, Identifier(f"{function}_{table}"), counts)
                 costs[table].append(self._explained(call, self._part))
         # The first turn also writes the images of whole pages that a checkpoint asks for.
-        plain, indexed = (_usual(costs[table][1:]) for table in _TABLES)
-        return _Cost(indexed.us - plain.us, indexed.wal - plain.wal)
+        pairs = list(zip(*(costs[table][1:] for table in _TABLES), strict=True))
+        # Medians: what else runs falls on one turn of a pair as often as on the other.
+        us, wal = (median(difference) for difference in zip(*map(_more, pairs), strict=True))
+        return _Cost(us, wal)
 
     def _logged(self) -> float:
         """Microseconds that a page written to the WAL takes."""
@@ -266,9 +268,9 @@ class Measurement:
         return composed(name, self._session.version, schema=self._schema, **parts)
 
 
-def _usual(costs: Sequence[_Cost]) -> _Cost:
-    """The lower quartile of the times, and the median of the WAL: images of whole pages are the exception."""
-    return _Cost(quantiles((cost.us for cost in costs), n=4)[0], median(cost.wal for cost in costs))
+def _more(pair: tuple[_Cost, _Cost]) -> tuple[float, float]:
+    plain, indexed = pair
+    return indexed.us - plain.us, indexed.wal - plain.wal
 
 
 def _rate(kind: EntryClass, cost: _Cost, build_us: float) -> EntryRate:

@@ -13,7 +13,8 @@ from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
-from indexpilot_cli.methods.writes import TableWrites, hot_share, table_write_us, write_cost
+from indexpilot_cli.methods.writes import table_write_us, write_cost
+from indexpilot_cli.methods.written import TableWrites, hot_share
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 
 _KEY = "production_safeguards.write_performance"

@@ -82,3 +82,16 @@ class CortexSettings:
     """``features.cortex.*``: columns that follow from others."""
 
     enabled: bool = switch("leave out keys that other keys decide, and reach columns through those they follow")
+
+
+@dataclass(frozen=True, slots=True)
+class FractalTreeSettings:
+    """``features.fractal_tree.*``: what indexes cost the writes of their tables."""
+
+    enabled: bool = switch("count what an index adds to writes against what it saves")
+    write_heavy_threshold: float = share(0.5, "share of a table's statements that write, from which on it is heavy")
+    min_queries: int = count(100, "statements that write a table, fewer are no pattern", low=1)
+    min_table_size: int = key(1 << 20, "smaller tables are left out", low=0, unit="bytes")
+    min_suitability_score: float = share(
+        0.1, "share of a table's write time that an index adds, from which others count"
+    )

@@ -9,6 +9,7 @@ from indexpilot_cli.settings.algorithms import (
     BxTreeSettings,
     CertSettings,
     CortexSettings,
+    FractalTreeSettings,
     IDistanceSettings,
     PgmIndexSettings,
     PredictiveIndexingSettings,
@@ -20,11 +21,13 @@ from indexpilot_cli.settings.rules import count, key, seconds, share, switch
 
 @dataclass(frozen=True, slots=True)
 class ConstraintOptimizerSettings:
-    enabled: bool = switch("choose indexes as a set, within the limits below")
+    enabled: bool = switch("choose by an integer program with a proven bound; off: greedily")
     max_storage: int | None = key(None, "storage for all new indexes together", low=0, unit="bytes")
     max_storage_per_tenant: int | None = key(None, "the same for each tenant of the database", low=0, unit="bytes")
     max_indexes: int | None = key(None, "new indexes of one plan", low=0)
     max_indexes_per_table: int | None = key(None, "new indexes of one plan on one table", low=0)
+    max_indexes_per_tenant: int | None = key(None, "new indexes of one plan that are one tenant's own", low=0)
+    max_changes: int | None = key(None, "indexes that one plan makes and drops", low=0)
     min_improvement_pct: float = key(0.0, "per cent by which the statements of an index get cheaper", low=0, high=100)
     max_write_overhead: float | None = key(None, "added write cost of the whole plan", low=0, unit="share")
 
@@ -79,6 +82,7 @@ class FeatureSettings:
     cortex: CortexSettings = CortexSettings()  # noqa: RUF009  frozen
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()
     interceptor: InterceptorSettings = InterceptorSettings()
+    fractal_tree: FractalTreeSettings = FractalTreeSettings()  # noqa: RUF009  frozen
     pgm_index: PgmIndexSettings = PgmIndexSettings()  # noqa: RUF009  frozen
     predictive_indexing: PredictiveIndexingSettings = PredictiveIndexingSettings()  # noqa: RUF009  frozen
     xgboost: XgboostSettings = XgboostSettings()  # noqa: RUF009  frozen

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from indexpilot_cli.advise.costing import stand_ins
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
-from indexpilot_cli.advise.select.highs import Row
+from indexpilot_cli.advise.select.highs import Row, Solution
 from indexpilot_cli.advise.select.limits import Limits
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Selection, SelectionProblem, build
 from indexpilot_cli.advise.select.search import Found, Search
+from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
@@ -155,7 +157,8 @@ def _bound(problem: SelectionProblem, search: Search, found: Found, selection: M
     value = search.true(selection)
     objective = (found.objective if value is None else value) + constant
     if found.lower is None:
-        why = "scipy is missing, so the choice is greedy" if found.solver == "greedy" else "the limit came first"
+        greedy = "the choice is greedy" if problem.limits.greedy else "scipy is missing, so the choice is greedy"
+        why = greedy if found.solver == "greedy" else "the limit came first"
         return Bound(objective, None, None, found.solver, f"no bound: {why}")
     lower = min(objective, found.lower + constant)
     gap = (objective - lower) / objective if objective - lower > 1e-9 * objective else 0.0  # sums are only so exact
@@ -195,28 +198,61 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     return tuple(sorted(points.items()))
 
 
-_SENTENCES = {
-    "budget": "the storage budget keeps the workload from getting cheaper",
-    "tenant_budget": "the storage budget of a tenant keeps the workload from getting cheaper",
-    "max_indexes": "the limit on the number of indexes keeps the workload from getting cheaper",
-    "per_table": "the limit on indexes per table keeps the workload from getting cheaper",
-    "write_overhead": "the limit on write overhead keeps the workload from getting cheaper",
-    "protection": "some statement would get dearer than allowed with a set that is cheaper altogether",
+_KEEPS = "keeps the workload from getting cheaper"
+_NAMES = {
+    "budget": "the storage budget",
+    "tenant_budget": "the storage budget of a tenant",
+    "max_indexes": "the limit on the number of indexes",
+    "tenant_indexes": "the limit on the indexes of a tenant",
+    "max_changes": "the limit on the number of changes",
+    "per_table": "the limit on indexes per table",
+    "write_overhead": "the limit on write overhead",
+    "protection": "the limit on what a statement may get dearer",
 }
+_ALONE = {"protection": "some statement would get dearer than allowed with a set that is cheaper altogether"}
+_BYTES = frozenset({"budget", "tenant_budget"})
+_COUNTED = frozenset({"max_indexes", "tenant_indexes", "per_table"})
 
 
 def _conflicts(search: Search) -> tuple[str, ...]:
-    """The sentence of the limit without which the same program, with the plans known by now, gets cheapest.
-
-    Only when that selection breaks the limit: two solutions may differ for want of exactness as well.
+    """Of the limit without which the same program, with the plans known by now, gets cheapest; where none does it
+    alone, of the least set of them: taken away all, and given back one by one as long as it still gets cheaper
+    (Chinneck's deletion filter, https://doi.org/10.1007/978-0-387-74932-7).
     """
-    program, plans, found = search.program, search.plans(), []
-    for family in dict.fromkeys(row.family for row in program.rows if row.family in _SENTENCES):
-        search.program = replace(program, rows=tuple(r for r in program.rows if r.family != family))
-        solution = search.quick(plans)
-        limits = (row for row in program.rows if row.family == family)
-        if solution is not None and not all(row.allows(solution.mask) for row in limits):
-            found.append((solution.objective, family))
+    families = [f for f in dict.fromkeys(row.family for row in search.program.rows) if f in _NAMES]
+    alone = [(found.objective, f) for f in families if (found := _relaxed(search, (f,))) is not None]
+    if alone:
+        family = min(alone)[1]
+        return (_ALONE.get(family, f"{_NAMES[family]} {_KEEPS}"),)
+    lifted, found = families, _relaxed(search, families) if len(families) > 1 else None
+    if found is None:
+        return ()
+    for family in families:
+        fewer = [f for f in lifted if f != family]
+        still = _relaxed(search, fewer)
+        lifted, found = (fewer, still) if still is not None else (lifted, found)
+    names = " and ".join(_needed(search, family, found.mask) for family in lifted)
+    return (f"{names} together keep the workload from getting cheaper",)
+
+
+def _relaxed(search: Search, families: Sequence[str]) -> Solution | None:
+    """What the program gives without these limits, where that is cheaper by enough and breaks each of them.
+
+    Two solutions may differ for want of exactness as well.
+    """
+    program, plans = search.program, search.plans()
+    search.program = replace(program, rows=tuple(r for r in program.rows if r.family not in families))
+    solution = search.quick(plans)
     search.program = program
-    objective, family = min(found, default=(search.value, ""))
-    return (_SENTENCES[family],) if objective < search.value * (1 - NOTICED) else ()
+    if solution is None or solution.objective >= search.value * (1 - NOTICED):
+        return None
+    broken = {row.family for row in program.rows if not row.allows(solution.mask)}
+    return solution if broken & set(families) else None
+
+
+def _needed(search: Search, family: str, mask: Mask) -> str:
+    """The limit with how much of it the cheaper set would take."""
+    rows = (row for row in search.program.rows if row.family == family)
+    most = max((sum(v for n, v in row.coefficients if mask >> n & 1) for row in rows), default=0.0)
+    takes = units.size(math.ceil(most)) if family in _BYTES else f"{most:.0f}" if family in _COUNTED else ""
+    return f"{_NAMES[family]}{f' (it takes {takes})' if takes else ''}"

@@ -294,6 +294,11 @@ class WhyNot:
             return "over_budget", f"{saves}, but it does not fit the storage budget of tenant {who}", None
         if "write_overhead" in families:
             return "write_cost", f"{saves}, but would make writes dearer than allowed", None
+        if "tenant_indexes" in families:
+            who = next(row.subject for row in broken if row.family == "tenant_indexes")
+            return "over_limit", f"{saves}, but tenant {who} may have no more indexes", None
+        if "max_changes" in families:
+            return "over_limit", f"{saves}, but the number of changes is limited", None
         if families & {"max_indexes", "per_table"}:
             return "over_limit", f"{saves}, but the number of indexes is limited", None
         if "protection" in families:

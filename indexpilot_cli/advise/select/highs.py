@@ -40,8 +40,8 @@ class Option:
 class Row:
     """A linear limit over indexes: ``sum(coefficient * chosen) <= limit``.
 
-    ``family`` is the stable word of the limit: budget, tenant_budget, max_indexes, per_table, write_overhead,
-    protection, stays; ``subject`` whose limit it is.
+    ``family`` is the stable word of the limit: budget, tenant_budget, max_indexes, tenant_indexes, max_changes,
+    per_table, write_overhead, protection, stays; ``subject`` whose limit it is.
     """
 
     family: str
@@ -213,8 +213,8 @@ class _Layout:
             used |= serving(choices, case, stand_ins)
         for row in program.rows:
             # A limit that asks for an index is not met by leaving it out.
-            for number, _ in row.coefficients if row.limit < 0 else ():
-                used |= 1 << number
+            for number, value in row.coefficients:
+                used |= (value < 0) << number
         self.indexes = list(members(used))
         self.column = {number: column for column, number in enumerate(self.indexes)}
         self.first: list[int] = []

@@ -17,7 +17,8 @@ class Limits:
     """What a selection must keep to. None means without limit.
 
     ``at_most`` are bytes that count against the budget, since sizes are not sure. ``tenant_bytes`` limits the indexes
-    that are one tenant's own, ``tenant_sizes`` says which these are.
+    that are one tenant's own, ``tenant_indexes`` their number, ``tenant_sizes`` says which these are. ``max_changes``
+    counts what is made and what is dropped. ``greedy``: no program is solved, so nothing is proved.
     ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives. ``write_overhead`` limits, per
     table, the added cost of writes relative to their cost now (0.5: half as much again). ``protection`` is how much
     dearer than now any statement may become. ``min_benefit`` is the share of the workload's cost that each index must
@@ -40,6 +41,9 @@ class Limits:
     seconds: float | None = None
     proof_rounds: int = 30
     tenant_bytes: int | None = None
+    tenant_indexes: int | None = None
+    max_changes: int | None = None
+    greedy: bool = False
     tenant_sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]] | None = None
 
     def left(self, spent: int, each: int) -> Limits:
@@ -56,9 +60,16 @@ def limit_rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[i
         counted = tuple((n, float(most.get(pool.definition(n), sizes[n]))) for n in every)
         rows.append(Row("budget", counted, float(limits.budget_bytes)))
     if limits.tenant_bytes is not None:
-        rows += _tenant_rows(pool, limits.tenant_sizes or {}, float(limits.tenant_bytes))
+        rows += _tenant_rows(pool, limits.tenant_sizes or {}, "tenant_budget", float(limits.tenant_bytes))
+    if limits.tenant_indexes is not None:
+        ones = {t: [(d, 1.0) for d, _ in own] for t, own in (limits.tenant_sizes or {}).items()}
+        rows += _tenant_rows(pool, ones, "tenant_indexes", float(limits.tenant_indexes))
     if limits.max_indexes is not None:
         rows.append(Row("max_indexes", tuple((n, 1.0) for n in every), float(limits.max_indexes)))
+    if limits.max_changes is not None:
+        dropped = tuple((n, -1.0) for n in range(pool.first_spare, len(pool)))
+        made = tuple((n, 1.0) for n in every)
+        rows.append(Row("max_changes", (*made, *dropped), float(limits.max_changes - len(dropped))))
     by_table: dict[QualifiedName, list[int]] = {}
     for n in every:
         by_table.setdefault(pool.definition(n).table, []).append(n)
@@ -68,7 +79,7 @@ def limit_rows(pool: Pool, limits: Limits, writes: WriteModel, sizes: Sequence[i
 
 
 def _tenant_rows(
-    pool: Pool, sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]], limit: float
+    pool: Pool, sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]], family: str, limit: float
 ) -> Iterator[Row]:
     """A row for each tenant that could break the limit, without those that another one's row implies."""
     numbers = {pool.definition(n): n for n in range(pool.first_spare)}
@@ -80,7 +91,7 @@ def _tenant_rows(
         implied = (all(size <= other.get(n, 0.0) for n, size in mine.items()) for other in kept)
         if sum(mine.values()) > limit and not any(implied):
             kept.append(mine)
-            yield Row("tenant_budget", tuple(mine.items()), limit, tenant)
+            yield Row(family, tuple(mine.items()), limit, tenant)
 
 
 def _table_rows(

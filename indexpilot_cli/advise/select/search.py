@@ -95,7 +95,7 @@ class Search:
         self.lower: float | None = None
         self.predicted: float | None = None
         self.branched = 0
-        self.solver = "HiGHS"
+        self.solver = "greedy" if problem.limits.greedy else "HiGHS"
 
     def true(self, mask: Mask) -> float | None:
         """The objective of a selection when the planner's costs of every case are known, else None."""
@@ -337,8 +337,8 @@ class Search:
         kept = mask & used
         for row in self.program.rows:
             # What may go only for another one stays where that is not to be had.
-            if row.limit < 0 and not row.allows(kept):
-                kept |= mask & sum(1 << number for number, _ in row.coefficients)
+            if not row.allows(kept):
+                kept |= mask & sum(1 << number for number, value in row.coefficients if value < 0)
         return kept
 
     def narrow(self) -> None:

@@ -19,7 +19,8 @@ from indexpilot_cli.lifecycle.values import (
 )
 from indexpilot_cli.methods.existing import must_stay
 from indexpilot_cli.methods.kinds import index_kind
-from indexpilot_cli.methods.writes import SUMMARIZING_HOT_FROM, hot_share
+from indexpilot_cli.methods.writes import SUMMARIZING_HOT_FROM
+from indexpilot_cli.methods.written import hot_share
 from indexpilot_cli.sql.normal import columns
 
 # The defaults of autovacuum_vacuum_threshold and _scale_factor; twice that, for it may be on its way.

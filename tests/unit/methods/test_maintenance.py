@@ -9,15 +9,8 @@ from indexpilot_cli.core.catalog import Activity, Catalog, Column, ColumnStatist
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kinds
-from indexpilot_cli.methods.writes import (
-    TableWrites,
-    entry_cost,
-    rows_per_call,
-    table_write_us,
-    table_writes,
-    write_cost,
-    write_model,
-)
+from indexpilot_cli.methods.writes import entry_cost, table_write_us, write_cost, write_model
+from indexpilot_cli.methods.written import TableWrites, rows_per_call, table_writes
 from tests.unit.advise.select.model_planner import index, table, template
 
 

@@ -177,6 +177,8 @@ features.radix_string_spline.enabled features.radix_string_spline.min_table_size
 features.radix_string_spline.min_cardinality_ratio features.radix_string_spline.min_avg_string_length
 features.radix_string_spline.min_suitability_score features.idistance.enabled
 features.idistance.min_table_rows features.idistance.min_suitability
+features.fractal_tree.enabled features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries
+features.fractal_tree.min_table_size features.fractal_tree.min_suitability_score
 production_safeguards.maintenance_window.enabled production_safeguards.maintenance_window.start_hour
 production_safeguards.maintenance_window.end_hour production_safeguards.maintenance_window.days_of_week
 production_safeguards.write_performance.enabled production_safeguards.write_performance.max_indexes_per_table
@@ -191,9 +193,7 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.qpg.enabled features.fractal_tree.enabled
-features.fractal_tree.write_heavy_threshold features.fractal_tree.min_queries
-features.fractal_tree.min_table_size features.fractal_tree.min_suitability_score
+features.qpg.enabled 
 operational.maintenance.enabled operational.reporting.enabled
 """
 NOT_BUILT = NOT_BUILT_TEXT.split()

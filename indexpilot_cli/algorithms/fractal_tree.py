@@ -1,0 +1,211 @@
+"""Fractal tree: what writes pay for indexes, and cheaper kinds for tables that are written more than read.
+
+Brodal and Fagerberg, "Lower bounds for external memory dictionaries", SODA 2003 (the B-epsilon tree,
+https://dl.acm.org/doi/10.5555/644108.644201); Bender et al., "Cache-oblivious streaming B-trees", SPAA 2007,
+https://doi.org/10.1145/1248377.1248393; sold as TokuDB. No paper is named where such advisors are described, and the
+often quoted gain of 20 to 80 times is that of the structure itself, which PostgreSQL does not have.
+
+What is used of it is the question it answers: how many pages a written row touches. The write bill of each index
+(``methods.writes``: microseconds, WAL, lost HOT updates, images of whole pages) enters the optimum; with the switch off
+it is told, but not counted. PostgreSQL's own ways to write little are priced beside the B-tree where a table is mostly
+written: BRIN, a hash of long keys, GIN's list of pending entries. Which indexes to drop first is what ``lifecycle``
+finds.
+
+What cannot be told: how long the storage takes for what a checkpoint writes; a calibration counts the processor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.core.catalog import BLOCK, Table
+from indexpilot_cli.core.ddl import summary
+from indexpilot_cli.core.index import BRIN, BTREE, GIN, HASH, Candidate, IndexDefinition, Proposal, Reason
+from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect
+from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
+from indexpilot_cli.methods.kind import KeyCondition, KindThresholds, Service
+from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.methods.kinds.gin import keeps_pending
+from indexpilot_cli.methods.writes import entry_cost, table_write_us
+from indexpilot_cli.methods.written import TableWrites
+from indexpilot_cli.settings.algorithms import FractalTreeSettings
+from indexpilot_cli.sql.normal import type_name
+from indexpilot_cli.sql.selectivity import row_count
+
+# From when a kind is asked about where writes are dear: any length of a text, half a megabyte of a table.
+_THRESHOLDS = KindThresholds(hash_width=16, brin_pages=64)
+_CANNOT_TELL = "how long the storage takes for what a checkpoint writes"
+
+
+@dataclass(frozen=True, slots=True)
+class WriteLoad:
+    """A table as the workload writes it. ``share`` of its statements write, which takes ``total_us`` together;
+    ``entries`` are the rows that need index entries.
+    """
+
+    table: Table
+    writes: TableWrites
+    share: float
+    total_us: float
+    entries: float
+
+    def adds(self, definition: IndexDefinition) -> float:
+        """The share of the table's write time that entries of this index take, or would add."""
+        us = self.entries * entry_cost(definition, self.table, self.writes.rates)[0]
+        return us / self.total_us if self.total_us > 0 else 0.0
+
+    @property
+    def text(self) -> str:
+        """What was seen, for a person."""
+        spent = min(1.0, sum(self.adds(index.definition) for index in self.table.indexes))
+        number = len(self.table.indexes)
+        into = f", and {spent:.0%} of their time goes into {number} index{'es' * (number > 1)}" if number else ""
+        return f"{self.share:.0%} of the statements on {self.table.name.short} write it{into}"
+
+
+def write_load(table: Table, writes: TableWrites, reads: float) -> WriteLoad:
+    """``reads`` are the calls that read the table in the time of the writes."""
+    statements = writes.statements + reads
+    entries = writes.inserts + writes.updates * (1 - writes.hot_share)
+    share = writes.statements / statements if statements > 0 else 0.0
+    return WriteLoad(table, writes, share, table_write_us(table, writes), entries)
+
+
+def is_write_heavy(load: WriteLoad, settings: FractalTreeSettings) -> bool:
+    """Whether there is enough of it to ask for cheaper indexes."""
+    return (
+        load.writes.statements >= settings.min_queries
+        and load.share >= settings.write_heavy_threshold
+        and load.table.pages * BLOCK >= settings.min_table_size
+    )
+
+
+class FractalTree(Algorithm):
+    """See the module."""
+
+    name = "fractal_tree"
+    title = "what writes pay for indexes, and cheaper kinds where a table is mostly written"
+    source = "Brodal and Fagerberg, SODA 2003; Bender et al., SPAA 2007"
+
+    def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
+        """Hash and BRIN beside the B-trees of tables that are mostly written; the optimum decides."""
+        findings: list[AlgorithmFinding] = []
+        added: dict[IndexDefinition, Candidate] = {}
+        there = {c.definition for c in proposal.candidates}
+        for load in write_loads(study):
+            findings += pending_lists(load)
+            own = [c for c in proposal.candidates if c.definition.table == load.table.name]
+            for candidate in own:
+                cheaper = (c for c in _cheaper(study, load, candidate) if c.definition not in there | added.keys())
+                for other in cheaper:
+                    added[other.definition] = other
+                    findings.append(_finding(load, other, candidate))
+        if not added:
+            return Found(proposal, tuple(findings))
+        return Found(replace(proposal, candidates=(*proposal.candidates, *added.values())), tuple(findings))
+
+
+def write_loads(study: Study) -> Iterator[WriteLoad]:
+    """The tables of the workload that are mostly written."""
+    reads = _reads(study.templates)
+    for name, writes in study.writes.items():
+        table = study.catalog.table(name)
+        load = write_load(table, writes, reads.get(name, 0.0)) if table is not None else None
+        if load is not None and is_write_heavy(load, study.features.fractal_tree):
+            yield load
+
+
+def _reads(templates: tuple[QueryTemplate, ...]) -> dict[QualifiedName, float]:
+    calls: dict[QualifiedName, float] = {}
+    for template in templates:
+        for name in {use.table for use in template.uses if use.write is None}:
+            calls[name] = calls.get(name, 0.0) + template.calls
+    return calls
+
+
+def _cheaper(study: Study, load: WriteLoad, candidate: Candidate) -> Iterator[Candidate]:
+    """Indexes of other kinds on the leading key of a B-tree whose entries are cheaper to write."""
+    definition = candidate.definition
+    key = definition.keys[0]
+    plain = definition.method == BTREE and definition.predicate is None and not definition.unique
+    if not plain or key.column is None or key.operator_class is not None:
+        return
+    dear = entry_cost(definition, load.table, load.writes.rates)[0]
+    if load.adds(definition) < study.features.fractal_tree.min_suitability_score:
+        return
+    for condition in _conditions(study, load.table, candidate):
+        for method in (HASH, BRIN):
+            for service in index_kind(method).serves(condition):
+                if not isinstance(service, Service):
+                    continue
+                other = IndexDefinition(definition.table, (service.key,), method, options=service.options)
+                cheap = entry_cost(other, load.table, load.writes.rates)[0]
+                if cheap < dear:
+                    text = f"{load.text}: an entry takes {cheap:.1f} us in place of {dear:.1f}"
+                    reasons = (service.reason, Reason("write_heavy", text, load.writes.rates.basis))
+                    yield Candidate(other, service.purpose, candidate.templates, reasons)
+
+
+def _conditions(study: Study, table: Table, candidate: Candidate) -> Iterator[KeyCondition]:
+    """The conditions of the candidate's templates on its leading column."""
+    key = candidate.definition.keys[0]
+    column = table.column(key.column or "")
+    if column is None:
+        return
+    atoms = dict.fromkeys(_atoms(study.templates, candidate, table.name, column.name))
+    alike = frozenset(atom.kind for atom in atoms)
+    ordered = bool(alike & {AtomKind.RANGE, AtomKind.LIKE_PREFIX})
+    rows, pages = row_count(table), table.pages
+    for atom in atoms:
+        if atom.kind in (AtomKind.EQUAL, AtomKind.RANGE):
+            kind = type_name(column.type)
+            yield KeyCondition(
+                atom, replace(key, descending=False, nulls_first=None), kind, column, study.catalog, rows, pages, alike,
+                ordered, _THRESHOLDS,
+            )  # fmt: skip
+
+
+def _atoms(
+    templates: tuple[QueryTemplate, ...], candidate: Candidate, table: QualifiedName, column: str
+) -> Iterator[Atom]:
+    for template in templates:
+        for use in template.uses if template.id in candidate.templates else ():
+            if use.table == table:
+                yield from (atom for atom in use.atoms if atom.column == column and atom.conjunctive)
+
+
+def _finding(load: WriteLoad, other: Candidate, instead_of: Candidate) -> AlgorithmFinding:
+    return AlgorithmFinding(
+        FractalTree.name,
+        "cheaper_kind",
+        summary(other.definition),
+        Effect.ADDED,
+        f"priced beside {summary(instead_of.definition)}",
+        other.reasons,
+        "class of entry measured" if load.writes.rates.basis != "model" else "usual costs",
+        _CANNOT_TELL,
+        definition=other.definition,
+    )
+
+
+def pending_lists(load: WriteLoad) -> Iterator[AlgorithmFinding]:
+    """GIN indexes of the table that write each entry at once."""
+    for index in load.table.indexes:
+        definition = index.definition
+        if definition.method != GIN or keeps_pending(definition):
+            continue
+        at_once = entry_cost(definition, load.table, load.writes.rates)
+        listed = entry_cost(replace(definition, options=()), load.table, load.writes.rates)
+        text = f"{load.text}: an entry takes {at_once[0]:.1f} us, {listed[0]:.1f} through the list of pending entries"
+        yield AlgorithmFinding(
+            FractalTree.name,
+            "fastupdate",
+            summary(definition),
+            Effect.REPORT_ONLY,
+            f"ALTER INDEX {index.name} SET (fastupdate = on) lets entries wait in a list that VACUUM sorts in",
+            (Reason("write_heavy", text, load.writes.rates.basis),),
+            cannot_tell="what the scans lose that have to read that list too",
+        )

@@ -1,0 +1,95 @@
+"""Each limit decides: without it the answer is another. And which limits keep it from a better one."""
+
+from dataclasses import replace
+
+import pytest
+
+from indexpilot_cli.methods.writes import WriteCost, WriteModel
+from tests.unit.advise.select.model_planner import brute_force_within, index, random_instance, table, way, workload_cost
+from tests.unit.advise.select.test_search import choose, two_good_indexes
+from tests.unit.advise.select.test_spare import EXACT, OLD, OTHER, chosen, gone, spare
+
+A, B, WAYS = two_good_indexes()
+MODEL = WriteModel(
+    {A: WriteCost(total_us=60.0), B: WriteCost(total_us=10.0)}, {table(0): 100.0, table(1): 100.0}, us_per_unit=1e9
+)
+OWN = {"seven": [(A, 100.0)], "eight": [(B, 80.0)], "nine": [(A, 10.0), (B, 10.0)]}
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        ({"budget_bytes": 150}, {A}),
+        ({"max_indexes": 1}, {A}),
+        ({"indexes_per_table": 3, "existing": {table(0): 3, table(1): 2}}, {B}),
+        ({"write_overhead": 0.5, "writes": MODEL}, {B}),
+        ({"tenant_bytes": 90, "tenant_sizes": OWN}, {B}),
+        ({"tenant_indexes": 1, "tenant_sizes": OWN}, {A}),
+        ({"max_changes": 1}, {A}),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("greedy", [False, True])
+def test_f12_each_limit_decides(limit, kept, greedy):
+    asked = {"writes": None, "sizes": {A: 100, B: 100}, "greedy": greedy} | limit
+    found = choose([A, B], WAYS, {}, **asked)[0]
+    assert found.definitions == kept
+    free = choose([A, B], WAYS, {}, writes=asked["writes"], sizes=asked["sizes"], greedy=greedy)[0]
+    assert free.definitions == {A, B} and free.conflicts == ()
+    (left,) = found.rejections
+    assert left.definition in {A, B} - kept and left.reason in ("over_budget", "over_limit", "write_cost")
+    assert found.conflicts and (found.bound.gap is None) == greedy
+
+
+def test_f12_a_statement_is_protected_and_an_index_has_to_improve_enough():
+    ways = {"q-1": [way(1000), way(10, A), way(400, B)], "q-2": [way(100), way(300, A, trap=True)]}
+    assert choose([A, B], ways, {})[0].definitions == {A}
+    assert choose([A, B], ways, {}, protection=0.05)[0].definitions == {B}
+    small = {"q-1": [way(1000), way(10, A)], "q-2": [way(1000), way(990, B)]}
+    assert choose([A, B], small, {})[0].definitions == {A, B}
+    assert choose([A, B], small, {}, min_benefit=0.02)[0].definitions == {A}
+
+
+def test_f12_drops_are_changes_too():
+    new = index("n")
+    ways = {"q-1": [way(1000), way(10, new)]}
+    unused = [spare(OLD, free=True), spare(OTHER, free=True)]
+
+    def changed(most):
+        found = chosen(ways, [new], unused, replace(EXACT, max_changes=most), writes={OLD: 50, OTHER: 20})
+        return {c.candidate.definition for c in found.chosen}, set(gone(found))
+
+    assert changed(None) == changed(3) == ({new}, {OLD, OTHER})
+    assert changed(2) == ({new}, {OLD})
+    assert changed(1) == ({new}, set())
+    assert changed(0) == (set(), set())
+
+
+def test_f12_limits_that_only_together_keep_it_from_a_better_choice_are_named_together():
+    sizes = {A: 3 << 20, B: 2 << 20}
+    found = choose([A, B], WAYS, {}, sizes, budget_bytes=0, max_indexes=0)[0]
+    assert found.definitions == set()
+    assert found.conflicts == (
+        "the storage budget (it takes 5.0 MB) and the limit on the number of indexes (it takes 2) together keep the "
+        "workload from getting cheaper",
+    )
+    # A limit that has nothing to do with it is not among them.
+    more = choose([A, B], WAYS, {}, sizes, budget_bytes=0, max_indexes=0, max_changes=9, indexes_per_table=5)[0]
+    assert more.conflicts == found.conflicts
+    assert choose([A, B], WAYS, {}, sizes, budget_bytes=0, max_indexes=9)[0].conflicts == (
+        "the storage budget keeps the workload from getting cheaper",
+    )
+    assert choose([A, B], WAYS, {}, sizes, budget_bytes=9 << 20, max_indexes=9)[0].conflicts == ()
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_f12_the_program_is_the_best_subset_and_greed_keeps_to_the_limits(seed):
+    pool, ways, sizes, calls = random_instance(seed, indexes=10, statements=8)
+    budget = sum(sizes.values()) // 4
+    best = brute_force_within(pool, ways, calls, sizes, budget)
+    exact = choose(pool, ways, calls, sizes, budget_bytes=budget, proof_rounds=60)[0]
+    greedy = choose(pool, ways, calls, sizes, budget_bytes=budget, greedy=True)[0]
+    assert workload_cost(ways, calls, exact.definitions) == pytest.approx(best, rel=1.1e-3)
+    assert workload_cost(ways, calls, greedy.definitions) >= best * (1 - 1e-9)
+    assert sum(sizes[d] for d in greedy.definitions) <= budget
+    assert greedy.bound.note == "no bound: the choice is greedy" and exact.bound.lower is not None
