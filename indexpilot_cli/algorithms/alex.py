@@ -27,7 +27,8 @@ from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.methods.kinds.btree import FILL
-from indexpilot_cli.methods.writes import hot_share, rows_per_call, table_writes, touch_share
+from indexpilot_cli.methods.writes import touch_share
+from indexpilot_cli.methods.written import hot_share, rows_per_call, table_writes
 from indexpilot_cli.sql.selectivity import row_count
 
 Key = tuple[Any, ...]

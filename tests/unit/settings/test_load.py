@@ -193,7 +193,7 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.qpg.enabled 
+features.qpg.enabled
 operational.maintenance.enabled operational.reporting.enabled
 """
 NOT_BUILT = NOT_BUILT_TEXT.split()
