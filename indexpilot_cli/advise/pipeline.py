@@ -14,7 +14,7 @@ from indexpilot_cli.advise.candidates.tenants import skew
 from indexpilot_cli.advise.consult import consultation
 from indexpilot_cli.advise.costing import unit_of
 from indexpilot_cli.advise.explain.limits import limit_prices
-from indexpilot_cli.advise.rewrites.price import priced_rewrites
+from indexpilot_cli.advise.rewrites.price import priced_rewrites, rules_left_out
 from indexpilot_cli.advise.select.limits import Limits
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
@@ -40,7 +40,6 @@ from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
-from indexpilot_cli.settings.sections import WritePerformanceSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
 from indexpilot_cli.workload.referential import with_referential
@@ -150,7 +149,7 @@ def advise_on(
     advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
     progress.stage("explaining")
     advice = replace(advice, rewrites=algorithms.rewrites)
-    plan = algorithms.told(_explained(source, advice, catalog, estimator, request.safeguards.write_performance))
+    plan = algorithms.told(_explained(source, advice, catalog, estimator, request))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
     return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
 
@@ -184,11 +183,13 @@ def _cross_checked(
 
 
 def _explained(
-    source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator, guard: WritePerformanceSettings
+    source: Source, advice: Advice, catalog: Catalog, estimator: CostEstimator, request: RecommendRequest
 ) -> Plan:
     """The plan of what was chosen, with what else the statements and the indexes that stay could do with."""
     selection, templates = advice.selection, advice.kept.templates
-    rewrites = (*advice.rewrites, *priced_rewrites(templates, selection.definitions, catalog, estimator))
+    left_out, guard = rules_left_out(request.features), request.safeguards.write_performance
+    priced = priced_rewrites(templates, selection.definitions, catalog, estimator, left_out)
+    rewrites = (*advice.rewrites, *priced)
     limits = limit_prices(templates, selection.definitions, catalog, estimator) if selection.chosen else {}
     plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits))
     gone = {d.spare.name for d in selection.dropped}

@@ -13,6 +13,7 @@ from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.plan import Rewrite
 from indexpilot_cli.core.workload import Plannable, QueryTemplate, Stage
+from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.sql.parser import Node, Statement, deparse, parameters, parse, renumber
 from indexpilot_cli.workload.aside import Fault, attempted
 
@@ -21,10 +22,26 @@ _MOST_TEMPLATES = 50
 _MOST_CANDIDATES = 8
 
 
+# Rules that belong to a published algorithm, and go with it.
+_OF_ALGORITHMS = {"suffix": "radix_string_spline", "distance": "idistance"}
+
+
+def rules_left_out(features: FeatureSettings) -> frozenset[str]:
+    """The rules of the algorithms that are off."""
+    return frozenset(rule for rule, name in _OF_ALGORITHMS.items() if not getattr(features, name).enabled)
+
+
 def priced_rewrites(
-    templates: Sequence[QueryTemplate], chosen: frozenset[IndexDefinition], catalog: Catalog, estimator: CostEstimator
+    templates: Sequence[QueryTemplate],
+    chosen: frozenset[IndexDefinition],
+    catalog: Catalog,
+    estimator: CostEstimator,
+    left_out: frozenset[str] = frozenset(),
 ) -> tuple[Rewrite, ...]:
-    """The rewrites that make a statement cheaper than all chosen indexes do, the heaviest statements first."""
+    """The rewrites that make a statement cheaper than all chosen indexes do, the heaviest statements first.
+
+    Rules that are ``left_out`` are not looked for.
+    """
     found: list[Rewrite] = []
     asked = 0
     for template in templates:
@@ -33,6 +50,8 @@ def priced_rewrites(
             continue  # a hint is an extra: what cannot be read has been advised on without it
         asked += 1
         for hint, statement in hints:
+            if hint.rule in left_out:
+                continue
             priced = _priced(template, hint, statement, chosen, catalog, estimator)
             found += [priced] if priced is not None else []
     return tuple(found)
