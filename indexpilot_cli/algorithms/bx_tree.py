@@ -156,7 +156,7 @@ def _in_order(
         if table.kind not in "rm" or any(_brin_on(d, table, name) for d in _indexes(table, proposal)):
             continue
         templates = frozenset(u.template for u in uses if u.column == name)
-        definition, why = _by_pages(table, column, study)
+        definition, why = time_index(table, column, study)
         if definition is None:
             continue
         correlation = f"rows lie in the order of {name} (correlation {known.correlation:.2f})"
@@ -180,7 +180,7 @@ def _brin_on(definition: IndexDefinition, table: Table, column: str) -> bool:
     return definition.method == BRIN and definition.table == table.name and column in definition.columns
 
 
-def _by_pages(table: Table, column: Column, study: Study) -> tuple[IndexDefinition | None, tuple[Reason, ...]]:
+def time_index(table: Table, column: Column, study: Study) -> tuple[IndexDefinition | None, tuple[Reason, ...]]:
     """The BRIN index that reads the least by the pages that may be read, else one with small ranges; None where it
     would read too much.
     """

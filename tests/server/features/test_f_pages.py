@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli import host
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.algorithms import BxTreeSettings, CortexSettings, PgmIndexSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import TWIN, filled, queries
@@ -179,3 +181,55 @@ def test_f6_ranges_are_whole_pages_on_every_version(keyed):
                 first = whole.first + 8 * place
                 assert sorted(unit) == sorted(session.value(where, (first, first + 7)))
     assert set(found) == {"k"} and len(found["k"]) == 3
+
+
+@pytest.fixture
+def hosted(keyed, own_places, monkeypatch):
+    monkeypatch.setenv("INDEXPILOT_FEATURES_PGM_INDEX_MIN_ROWS", "10000")
+    keyed.sql("CREATE INDEX IF NOT EXISTS loaders_k ON loaders (k)")
+    keyed.sql("VACUUM ANALYZE loaders")
+    host.init_connection_pool(keyed.dsn, 1, 4)
+    try:
+        yield keyed
+    finally:
+        host.close_connection_pool()
+        keyed.sql("DROP INDEX loaders_k")
+
+
+def test_f6_a_host_asks_for_the_regularity_of_keys(hosted):
+    found = host.analyze_pgm_index_suitability("loaders", "k")
+    assert found.suitable and found.read_share < 0.1 and found.correlation < 0.5
+    assert found.least_segments <= found.most_segments and found.segment_bytes < found.btree_bytes
+    scattered = host.analyze_pgm_index_suitability("public.scattered", "k")
+    assert not scattered.suitable and scattered.read_share > 0.9 and scattered.least_segments is None
+    assert "no index begins with it" in scattered.reason
+    cost = host.estimate_pgm_index_cost("loaders", "k", 0.001)
+    assert "minmax_multi" in cost.ddl and cost.pages < cost.heap_pages / 10
+    assert host.estimate_pgm_index_cost("loaders", "pad") is None
+    with pytest.raises(UsageError):
+        host.estimate_pgm_index_cost("loaders", "k", 2.0)
+
+
+def test_f3_a_host_asks_for_columns_that_follow_from_others(hosted):
+    pairs = {(p.by, p.field) for p in host.find_correlated_columns('"Places"')}
+    assert ("zip", "city") in pairs and ("city", "zip") not in pairs
+    advice = host.enhance_composite_detection('"Places"', ["city", "zip", "street"])
+    assert (advice.fields, advice.dropped) == (("zip", "street"), ("city",))
+    assert advice.statistics_ddl.startswith("CREATE STATISTICS")
+    apart = host.enhance_composite_detection("apart", ["city", "zip"])
+    assert apart.dropped == () and apart.statistics_ddl is None
+
+
+def test_f11_a_host_asks_for_a_time_field(hosted):
+    queries_ = [f'SELECT count(pad) FROM "Events" WHERE at {DAY}']
+    strategy = host.should_use_bx_tree_strategy('"Events"', "at", queries_)
+    assert strategy.use and strategy.correlation > 0.9 and [p.pattern for p in strategy.patterns] == ["window"]
+    found = host.get_bx_tree_index_recommendation('"Events"', "at", queries_)
+    assert found.method == "brin" and "brin" in found.ddl and found.condition is None
+    assert host.get_bx_tree_index_recommendation('"Events"', "at").method == "brin"
+    assert host.get_bx_tree_index_recommendation('"Events"', "late") is None
+    held = ["SELECT pad FROM prices WHERE since <= '2026-01-05' AND until > '2026-01-05'"]
+    (pattern,) = host.detect_temporal_pattern("prices", held)
+    assert (pattern.pattern, pattern.field, pattern.until) == ("validity", "since", "until")
+    stabbed = host.get_bx_tree_index_recommendation("prices", "since", held)
+    assert stabbed.method == "gist" and "@>" in stabbed.condition

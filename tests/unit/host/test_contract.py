@@ -37,10 +37,8 @@ ADAPTER = "get_auto_increment_type get_json_type create_index_sql create_foreign
 # By the issue that brings them. A name that has come must be taken off.
 TO_COME = {
     13: """
-        validate_cardinality_with_cert enhance_plan_analysis identify_bottlenecks enhance_composite_detection
-        find_correlated_columns analyze_pgm_index_suitability estimate_pgm_index_cost
-        should_use_fractal_tree_strategy get_fractal_tree_index_recommendation
-        should_use_bx_tree_strategy get_bx_tree_index_recommendation detect_temporal_pattern
+        validate_cardinality_with_cert enhance_plan_analysis identify_bottlenecks should_use_fractal_tree_strategy
+        get_fractal_tree_index_recommendation
     """,
     14: "run_baseline_simulation run_autoindex_simulation simulate_tenant_workload seed_tenant_data",
 }
