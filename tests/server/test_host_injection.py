@@ -21,6 +21,7 @@ BENIGN = {
     "table": "orders",
     "field_name": "note",
     "field": "note",
+    "fields": ("note",),
     "tenant_id": 7,
     "change": "drop_column",
     "field_type": "int",

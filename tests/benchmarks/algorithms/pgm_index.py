@@ -24,6 +24,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from tests.benchmarks.algorithms.cases import Case
 from tests.benchmarks.selection import table as printed
 from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
 
@@ -45,6 +46,31 @@ TYPES = {
 WIDTHS = (0.0001, 0.001, 0.01, 0.1)
 POSITIONS = 5
 YES = 0.25
+
+ROWS = 120_000  # above features.pgm_index.min_rows
+BUDGET = {"budget_bytes": 1_000_000}  # less than a B-tree takes
+
+
+def _case(layout, kind="int4", low=40_000, high=40_500):
+    key = TYPES.get(kind, "{}").format(f"({LAYOUTS[layout].format(rows=ROWS)})")
+    bounds = [TYPES.get(kind, "{}").format(str(n)) for n in (low, high)]
+    setup = (
+        f"create table keys as select {key} as k, repeat('x', 120) as pad from generate_series(0, {ROWS - 1}) n;"
+        " analyze keys"
+    )
+    statement = f"select count(pad) from keys where k between {bounds[0]} and {bounds[1]}"
+    return Case(f"{layout}, {kind}", "pgm_index", setup, [(statement, 100.0)], changed=BUDGET)
+
+
+CASES = (
+    _case("0.5 % far values"),
+    _case("0.5 % far values", "timestamptz"),
+    _case("3 loaders"),
+    _case("20 sorted batches", "numeric"),
+    _case("reverse, forward", "timestamptz"),
+    _case("append, 1 % jitter"),
+    _case("random"),
+)
 
 
 def layout(server, name, kind, rows):
