@@ -197,6 +197,8 @@ def _scalar(kind: object, value: object, rule: SettingRule, text: bool) -> objec
     if kind is bool:
         return _bool(value, text)
     if kind is str:
+        if value is False and "off" in rule.choices:
+            return "off"  # YAML reads a bare off as false: https://yaml.org/type/bool.html
         if not isinstance(value, str):
             raise ValueError(f"expects text, got {_name(value)}")
         return value

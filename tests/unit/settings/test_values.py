@@ -81,6 +81,12 @@ def test_wrong_values_are_refused_in_words(path, value, words):
         convert(keys()[path], value)
 
 
+def test_a_bare_off_that_yaml_reads_as_false_is_the_word_where_that_is_a_choice():
+    assert convert(keys()["advisor.time_model"], False) == "off"
+    with pytest.raises(ValueError, match="expects text, got false"):
+        convert(keys()["advisor.what_if"], False)
+
+
 def test_environment_texts_become_types():
     assert convert(keys()["features.constraint_optimizer.enabled"], "off", text=True) is False
     assert convert(keys()["connection.port"], "5433", text=True) == 5433
