@@ -9,7 +9,7 @@ from typing import TypeVar
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.algorithms.base import Algorithm, ChosenIndex, Found, PresentChoice, Study
 from indexpilot_cli.algorithms.registry import enabled
-from indexpilot_cli.algorithms.time_model.pricing import TimePricing
+from indexpilot_cli.algorithms.time_model.pricing import TimePricing, shut_gate
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator
@@ -102,6 +102,7 @@ class Consultation:
             statistics=(*plan.statistics, *statistics),
             analyze=tuple(dict.fromkeys((*plan.analyze, *tables, *(s.table for s in statistics)))),
             warnings=(*plan.warnings, *self._warnings.values()),
+            notes=(*plan.notes, *shut_gate(findings)),
         )
         return replace(plan, schema_digest=schema_digest(self._study.catalog, plan.digested))
 

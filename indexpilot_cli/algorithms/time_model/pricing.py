@@ -29,10 +29,8 @@ class TimePricing(Algorithm):
     source = "cost constants fitted to the workload's own measured times"
 
     def reprice(self, study: Study, candidates: Sequence[Candidate]) -> Found[CostEstimator]:
-        """A planner whose costs are times; the study's own below the gate, which is told where times are known."""
+        """A planner whose costs are times; the study's own below the gate, and why."""
         given, templates = study.estimator, timed(study.templates)
-        if not templates:
-            return Found(given)
         calls = given.calls
         enough = len(templates) >= LEAST_TEMPLATES
         found = fit(tuple(timed_plans(given, templates))) if enough else TimeFit(len(templates), why=few(templates))
@@ -58,7 +56,7 @@ def _told(found: TimeFit, calls: int) -> AlgorithmFinding:
         evidence.append(Reason("constants", f"of what is set each is worth in time: {rates}", "model"))
         decision = f"plans are priced by time, a unit of cost {found.model.factor:.2g} ms"
     return AlgorithmFinding(
-        "time_model",
+        TimePricing.name,
         "fit",
         "workload",
         Effect.REPORT_ONLY if found.model is None else Effect.REPRICED,
@@ -68,6 +66,13 @@ def _told(found: TimeFit, calls: int) -> AlgorithmFinding:
         "wrong row estimates, and work that no measured plan does",
         statements=calls,
     )
+
+
+def shut_gate(findings: Sequence[AlgorithmFinding]) -> Iterator[str]:
+    """A sentence for who asked for times and does not get them."""
+    for found in findings:
+        if (found.algorithm, found.kind, found.effect) == (TimePricing.name, "fit", Effect.REPORT_ONLY):
+            yield f"time model: {found.decision}"
 
 
 def _apart(
@@ -130,7 +135,7 @@ def _told_apart(definition: IndexDefinition, far: Sequence[_Saved], *, only_cost
     if only_cost:
         decision = "it saves cost only, which is no reason to build it: EXPLAIN (ANALYZE) with it there would settle it"
     return AlgorithmFinding(
-        "time_model",
+        TimePricing.name,
         "cost_and_time",
         summary(definition),
         Effect.HELD if only_cost else Effect.REPRICED,
