@@ -25,6 +25,7 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.measured import ChangeOutcome, DailyCalls
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, TemplateEffect
+from indexpilot_cli.core.units import count
 from indexpilot_cli.core.workload import QueryTemplate
 
 HORIZON = 30  # days
@@ -198,7 +199,9 @@ def _weighed(
 
 
 def _forecast_finding(template: QueryTemplate, found: SeriesForecast, seen: float, factor: float) -> AlgorithmFinding:
-    expected = f"{found.total / HORIZON:,.0f} calls a day in the coming {HORIZON} days, {seen:,.0f} in those recorded"
+    expected = (
+        f"{count(found.total / HORIZON)} calls a day in the coming {HORIZON} days, {count(seen)} in those recorded"
+    )
     return AlgorithmFinding(
         PredictiveIndexing.name,
         "forecast",
@@ -206,7 +209,7 @@ def _forecast_finding(template: QueryTemplate, found: SeriesForecast, seen: floa
         Effect.REPRICED,
         f"weighs {factor:.2f} times as much",
         (Reason("forecast", expected, "snapshots"), Reason("backtest", found.text, "snapshots")),
-        f"{found.low / HORIZON:,.0f} to {found.high / HORIZON:,.0f} calls a day in 60 of 100 cases",
+        f"{count(found.low / HORIZON)} to {count(found.high / HORIZON)} calls a day in 60 of 100 cases",
         "what happens for the first time, and calls that pg_stat_statements discarded",
     )
 

@@ -113,7 +113,7 @@ def test_f4_the_library_refines_a_decision_and_forecasts_what_an_index_is_worth(
 
 def test_f4_a_forecast_from_daily_counters_weighs_what_is_dying_out(place, connection):
     dsn, _ = place
-    if not connection.execute("SELECT FROM pg_settings WHERE name = 'pg_stat_statements.max'").fetchone():
+    if not connection.execute("SELECT 1 FROM pg_settings WHERE name = 'pg_stat_statements.max'").fetchone():
         pytest.skip("pg_stat_statements is not loaded")
     connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
     connection.execute("SELECT pg_stat_statements_reset()")
