@@ -58,12 +58,19 @@ class WriteLoad:
         return us / self.total_us if self.total_us > 0 else 0.0
 
     @property
+    def index_share(self) -> float:
+        """The share that goes into the indexes that are there."""
+        return min(1.0, sum(self.adds(index.definition) for index in self.table.indexes))
+
+    @property
     def text(self) -> str:
         """What was seen, for a person."""
-        spent = min(1.0, sum(self.adds(index.definition) for index in self.table.indexes))
-        number = len(self.table.indexes)
-        into = f", and {spent:.0%} of their time goes into {number} index{'es' * (number > 1)}" if number else ""
-        return f"{self.share:.0%} of the statements on {self.table.name.short} write it{into}"
+        text, number = (
+            f"{self.share:.0%} of the statements on {self.table.name.short} write it",
+            len(self.table.indexes),
+        )
+        into = f", and {self.index_share:.0%} of their time goes into {number} index{'es' * (number > 1)}"
+        return text + into if number else text
 
 
 def write_load(table: Table, writes: TableWrites, reads: float) -> WriteLoad:
@@ -99,7 +106,7 @@ class FractalTree(Algorithm):
             findings += pending_lists(load)
             own = [c for c in proposal.candidates if c.definition.table == load.table.name]
             for candidate in own:
-                cheaper = (c for c in _cheaper(study, load, candidate) if c.definition not in there | added.keys())
+                cheaper = (c for c in cheaper_kinds(study, load, candidate) if c.definition not in there | added.keys())
                 for other in cheaper:
                     added[other.definition] = other
                     findings.append(_finding(load, other, candidate))
@@ -110,23 +117,22 @@ class FractalTree(Algorithm):
 
 def write_loads(study: Study) -> Iterator[WriteLoad]:
     """The tables of the workload that are mostly written."""
-    reads = _reads(study.templates)
-    for name, writes in study.writes.items():
-        table = study.catalog.table(name)
-        load = write_load(table, writes, reads.get(name, 0.0)) if table is not None else None
+    for name in study.writes:
+        load = load_of_table(study, name)
         if load is not None and is_write_heavy(load, study.features.fractal_tree):
             yield load
 
 
-def _reads(templates: tuple[QueryTemplate, ...]) -> dict[QualifiedName, float]:
-    calls: dict[QualifiedName, float] = {}
-    for template in templates:
-        for name in {use.table for use in template.uses if use.write is None}:
-            calls[name] = calls.get(name, 0.0) + template.calls
-    return calls
+def load_of_table(study: Study, name: QualifiedName) -> WriteLoad | None:
+    """How the table is written; None where that is not known."""
+    table, writes = study.catalog.table(name), study.writes.get(name)
+    if table is None or writes is None:
+        return None
+    reading = (t for t in study.templates if any(use.table == name and use.write is None for use in t.uses))
+    return write_load(table, writes, sum(t.calls for t in reading))
 
 
-def _cheaper(study: Study, load: WriteLoad, candidate: Candidate) -> Iterator[Candidate]:
+def cheaper_kinds(study: Study, load: WriteLoad, candidate: Candidate) -> Iterator[Candidate]:
     """Indexes of other kinds on the leading key of a B-tree whose entries are cheaper to write."""
     definition = candidate.definition
     key = definition.keys[0]

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from indexpilot_cli.core.catalog import Catalog, Table
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.guards.context import Guard, GuardContext, TableFacts, Verdict
 from indexpilot_cli.methods.writes import table_write_us, write_cost
-from indexpilot_cli.methods.written import TableWrites, hot_share
+from indexpilot_cli.methods.written import counted_writes
 from indexpilot_cli.settings.sections import WritePerformanceSettings
 
 _KEY = "production_safeguards.write_performance"
@@ -107,21 +107,12 @@ def _load(
     table = catalog.table(facts.table) if catalog is not None else None
     if table is None or catalog is None:
         return TableLoad(facts.table, facts.indexes, more)
-    seen = _counted(table)
+    seen = counted_writes(table)
     base = table_write_us(table, seen, catalog)
     costs = [write_cost(o.definition, table, seen, base, catalog.major) for o in operations]
     overhead = sum(c.relative for c in costs) if base > 0 else None
     source = f"a model over {seen.rows:,.0f} rows written, {_COUNTED}"
     return TableLoad(facts.table, facts.indexes, more, overhead, source)
-
-
-def _counted(table: Table) -> TableWrites:
-    """Rows that are still there may have been loaded before the traffic and are not counted as inserts."""
-    activity = table.activity
-    there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
-    inserts = max(0.0, activity.inserts - there)
-    rows = inserts + activity.updates + activity.deletes
-    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table), statements=rows)
 
 
 def _ask(context: GuardContext) -> tuple[Verdict, ...]:

@@ -37,6 +37,12 @@ from indexpilot_cli.host.algorithms.alex import (
     get_alex_index_recommendation,
     should_use_alex_strategy,
 )
+from indexpilot_cli.host.algorithms.fractal_tree import (
+    WriteStrategy,
+    WrittenIndex,
+    get_fractal_tree_index_recommendation,
+    should_use_fractal_tree_strategy,
+)
 from indexpilot_cli.host.algorithms.idistance import (
     MultiDimensionalPattern,
     SpatialIndex,
@@ -222,6 +228,8 @@ __all__ = [
     "TemporalIndex",
     "TemporalPatternUse",
     "TemporalStrategy",
+    "WriteStrategy",
+    "WrittenIndex",
     "alert_book",
     "analyze_and_create_indexes",
     "analyze_idistance_suitability",
@@ -273,6 +281,7 @@ __all__ = [
     "get_explain_usage_stats",
     "get_field_selectivity",
     "get_field_usage_stats",
+    "get_fractal_tree_index_recommendation",
     "get_genome_fields",
     "get_health",
     "get_host_database_adapter",
@@ -329,6 +338,7 @@ __all__ = [
     "should_create_index",
     "should_use_alex_strategy",
     "should_use_bx_tree_strategy",
+    "should_use_fractal_tree_strategy",
     "should_use_rss_strategy",
     "should_wait_for_maintenance_window",
     "stop_experiment",

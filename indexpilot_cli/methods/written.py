@@ -114,6 +114,18 @@ def _from_activity(table: Table, window: float | None, calls: float) -> TableWri
     )
 
 
+def counted_writes(table: Table, rates: WriteRates = SHIPPED) -> TableWrites:
+    """All that the server counted, a row a statement.
+
+    Rows that are still there may have been loaded before the traffic and are not counted as inserts.
+    """
+    activity = table.activity
+    there = table.rows if table.tuples >= 0 else activity.inserts - activity.deletes
+    inserts = max(0.0, activity.inserts - there)
+    rows = inserts + activity.updates + activity.deletes
+    return TableWrites(inserts, activity.updates, activity.deletes, hot_share(table), statements=rows, rates=rates)
+
+
 def _reads(templates: Iterable[QueryTemplate]) -> dict[QualifiedName, float]:
     calls: dict[QualifiedName, float] = {}
     for template in templates:

@@ -40,7 +40,9 @@ def table_study(
     """
     from indexpilot_cli.algorithms.base import Study
     from indexpilot_cli.db.samples import PageSamples
+    from indexpilot_cli.log import calibrations
     from indexpilot_cli.methods.size import Sizes
+    from indexpilot_cli.methods.written import table_writes
     from indexpilot_cli.snapshot.source import open_source
 
     schema, name = place.checked_table(table_name)
@@ -55,7 +57,16 @@ def table_study(
         samples = PageSamples(source.session, source.catalog, {table.name: {c.name for c in table.columns}})
         templates = tuple(t for t in _templates(source, queries) if table.name in t.relations)
         features = place.current_settings().features
-        study = Study(source.catalog, templates, features, samples, NoPlanner(), Sizes(source.catalog))
+        rates = calibrations.kept(source.session, source.connection.metadata_schema).rates
+        study = Study(
+            source.catalog,
+            templates,
+            features,
+            samples,
+            NoPlanner(),
+            Sizes(source.catalog),
+            writes=table_writes(source.catalog, templates, rates=rates),
+        )
         yield TableStudy(study, table, columns)
 
 

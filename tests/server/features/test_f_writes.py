@@ -4,12 +4,14 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli import host
 from indexpilot_cli.advise.pipeline import make_plan
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.algorithms import FractalTreeSettings
 from indexpilot_cli.snapshot.source import open_source
 from indexpilot_cli.workload.fold import fold
@@ -94,3 +96,18 @@ def test_f9_brin_is_priced_beside_a_tree_and_each_advice_tells_its_bill(ledger, 
     assert advice.writes is not None and advice.writes.insert_us > 0 and advice.writes.insert_wal_bytes > 0
     (text,) = [r.text for r in advice.reasons if r.code == "write_cost"]
     assert "us and" in text and "B of WAL per inserted row" in text
+
+
+def test_f9_a_host_asks_whether_a_table_is_written_that_much(ledger, own_places):
+    host.init_connection_pool(ledger.dsn, 1, 2)
+    try:
+        told = host.should_use_fractal_tree_strategy("audit")
+        advice = host.get_fractal_tree_index_recommendation("audit", "token")
+        assert host.get_fractal_tree_index_recommendation("audit", "id") is None  # the primary key begins with it
+        with pytest.raises(UsageError):
+            host.should_use_fractal_tree_strategy("nowhere")
+    finally:
+        host.close_connection_pool()
+    assert (told.use, told.statements) == (False, 0) or told.write_share > 0
+    assert advice.method == "btree" and advice.insert_us == advice.btree_us > 0
+    assert "token" in advice.ddl
