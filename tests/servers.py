@@ -8,8 +8,9 @@ import os
 import shutil
 import tempfile
 import uuid
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import psycopg
@@ -97,17 +98,34 @@ def twin_place():
 
 
 @contextmanager
-def new_database(pg):
-    """A new empty database; gives its superuser DSN and drops it afterwards."""
+def new_database(pg, template="template1"):
+    """A new database, empty unless it copies another; gives its superuser DSN and drops it afterwards."""
     name = f"t_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        # From 15 on pages are copied through the WAL where nothing else is said: 23 ms of processor time instead of 10.
+        files = " STRATEGY file_copy" if admin.info.server_version >= 150000 else ""
+        create = sql.SQL("CREATE DATABASE {} TEMPLATE {}" + files)
+        admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
         yield pg.database(name)
         force = " WITH (FORCE)"
         if admin.info.server_version < 130000:  # which has no FORCE, but waits five seconds for sessions to end
             force = ""
             admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}" + force).format(sql.Identifier(name)))
+
+
+@contextmanager
+def templates(pg, fill):
+    """A function that gives the name of a database filled by ``fill(dsn, key)``, made when the key is new."""
+    with ExitStack() as stack:
+
+        @cache
+        def filled(*key):
+            dsn = stack.enter_context(new_database(pg))
+            fill(dsn, *key)
+            return psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]
+
+        yield filled
 
 
 @pytest.fixture

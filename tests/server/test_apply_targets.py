@@ -169,12 +169,13 @@ def test_a_table_that_is_gone(shop):
         run_apply(shop, plan.id)
 
 
-def test_f15_through_a_pooler_nothing_is_built(shop, pooled):  # noqa: F811 - the fixture
-    plan = keep_plan(shop, definition("customer_id"))
+def test_f15_through_a_pooler_nothing_is_built(database, pooled):  # noqa: F811 - the fixture
+    applying.fill(database, 2_000)
+    plan = keep_plan(database, definition("customer_id"))
     done = run_apply(pooled, plan.id)
     assert done.exit_code == 6
     assert "direct_connection" in {v.guard for v in done.result.verdicts if not v.allowed}
-    assert look(shop).indexes == {}
+    assert look(database).indexes == {}
 
 
 def test_names_that_need_quotes(shop):

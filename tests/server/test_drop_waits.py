@@ -23,8 +23,8 @@ LARGE = {"small_bytes": 1 << 20}
 
 
 @pytest.fixture
-def ground(database):
-    found = prepare(database)
+def ground(initialised):
+    found = prepare(initialised)
     found.script(TABLES)
     return found
 

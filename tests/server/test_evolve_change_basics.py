@@ -12,8 +12,8 @@ INSERT INTO public.orders SELECT i, i % 10, 'open', 'n' || i FROM generate_serie
 
 
 @pytest.fixture
-def ground(database):
-    found = prepare(database)
+def ground(initialised):
+    found = prepare(initialised)
     found.script(TABLE)
     return found
 

@@ -50,11 +50,11 @@ def tables():
 
 
 @pytest.fixture
-def ground(pg, database):
+def ground(pg, initialised):
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         if not admin.execute("SELECT FROM pg_roles WHERE rolname = 'evolve_reader'").fetchall():
             admin.execute("CREATE ROLE evolve_reader")
-    found = prepare(database)
+    found = prepare(initialised)
     found.script("CREATE TABLE public.target (id int PRIMARY KEY)")
     for name, column, more in tables():
         found.script(f"CREATE TABLE public.{name} (id int PRIMARY KEY, a int, x {column})")

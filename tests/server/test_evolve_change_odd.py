@@ -37,8 +37,8 @@ ALTER TABLE public."T domain" REPLICA IDENTITY USING INDEX "Identity of it";
 
 
 @pytest.fixture
-def ground(database):
-    found = prepare(database)
+def ground(initialised):
+    found = prepare(initialised)
     found.script(SETUP)
     for name, kind in ODD.items():
         column = kind.replace("STORAGE_LATER", "")

@@ -15,8 +15,8 @@ TRIGGER = "CREATE TRIGGER seen BEFORE UPDATE ON public.wide FOR EACH ROW EXECUTE
 
 
 @pytest.fixture
-def ground(database):
-    found = prepare(database)
+def ground(initialised):
+    found = prepare(initialised)
     found.script(TABLE)
     return found
 

@@ -26,8 +26,8 @@ CREATE INDEX child_y ON public.child (y);
 
 
 @pytest.fixture
-def ground(database):
-    found = prepare(database)
+def ground(initialised):
+    found = prepare(initialised)
     found.script(TABLE)
     return found
 

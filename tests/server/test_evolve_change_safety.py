@@ -25,8 +25,8 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-def pool(database):
-    host.init_connection_pool(database, 1, 2)
+def pool(initialised):
+    host.init_connection_pool(initialised, 1, 2)
     yield
     host.close_connection_pool()
 

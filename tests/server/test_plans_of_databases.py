@@ -46,11 +46,7 @@ def keep_here(dsn, *definitions):
 @contextmanager
 def copy_of(dsn, pg):
     """A database made with this one as its template: the same tables, oids and plans."""
-    with new_database(pg) as copy:
-        name, own = (psycopg.conninfo.conninfo_to_dict(d)["dbname"] for d in (copy, dsn))
-        with psycopg.connect(pg.dsn, autocommit=True) as admin:
-            admin.execute(f'DROP DATABASE "{name}"')
-            admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{own}"')
+    with new_database(pg, psycopg.conninfo.conninfo_to_dict(dsn)["dbname"]) as copy:
         yield copy
 
 
