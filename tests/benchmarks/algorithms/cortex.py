@@ -49,6 +49,12 @@ CASES = (
     _pair("decided, 1 % exceptions", "zip, city",
           "'z' || n * 7919 % 400 as zip, 'c' || case when n % 100 = 0 then n % 90 else n * 7919 % 400 / 4 end as city",
           "select * from places where zip = 'z29' and city = 'c7'"),
+    _pair("decided, wide", "device, model",
+          "n * 7919 % 12000 as device, 'model ' || repeat(md5((n * 7919 % 12000 / 2)::text), 2) as model",
+          "select * from places where device = 7 and model = 'model ' || repeat(md5('3'), 2)"),
+    _pair("decided, wide, four rows", "device, model",
+          "n * 7919 % 15000 as device, 'model ' || repeat(md5((n * 7919 % 15000 / 3)::text), 3) as model",
+          "select * from places where device = 7 and model = 'model ' || repeat(md5('2'), 3)"),
     _pair("independent", "zip, city", "'z' || n % 400 as zip, 'c' || n / 400 % 100 as city",
           "select * from places where zip = 'z29' and city = 'c7'"),
 )  # fmt: skip

@@ -12,7 +12,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.algorithms import BxTreeSettings, CortexSettings, PgmIndexSettings
+from indexpilot_cli.settings.algorithms import BxTreeSettings, CertSettings, CortexSettings, PgmIndexSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import TWIN, filled, queries
 
@@ -43,6 +43,9 @@ FROM generate_series(1, 20000) n;
 CREATE TABLE apart (LIKE "Places");
 INSERT INTO apart SELECT id, 'z' || n % 200, 'c' || n / 200 % 50, street, pad
 FROM (SELECT *, id * 7919 % 10007 AS n FROM "Places") s;
+CREATE TABLE devices (id int, device int, model text, pad text);
+INSERT INTO devices SELECT n, n * 7919 % 4000, 'model ' || repeat(md5((n * 7919 % 4000 / 2)::text), 2), repeat('x', 60)
+FROM generate_series(1, 16000) n;
 """
 BUDGET = 200_000  # bytes: less than a B-tree takes
 SMALL = PgmIndexSettings(min_rows=10_000)
@@ -99,20 +102,34 @@ def places(place, table, features):
     return place.ask(RecommendRequest, workload=wanted, planner=place.planner, features=features).result
 
 
-def test_f3_a_key_that_another_decides_is_left_out(keyed, own_places):
-    on = places(keyed, '"Places"', FeatureSettings())
-    off = places(keyed, '"Places"', FeatureSettings(cortex=CortexSettings(enabled=False)))
-    assert not any({"zip", "city"} <= set(r.definition.columns) for r in on.recommendations) and on.recommendations
-    assert any({"zip", "city"} <= set(r.definition.columns) for r in off.recommendations)
-    assert all("city" not in r.definition.columns for r in on.recommendations)
+WITHOUT_CORTEX = FeatureSettings(cortex=CortexSettings(enabled=False), cert=CertSettings(enabled=False))
+CORTEX = FeatureSettings(cert=CertSettings(enabled=False))
+
+
+def test_f3_a_key_that_another_decides_is_left_out_where_that_spares_much(keyed, own_places):
+    def keys(features):
+        model = "'model ' || repeat(md5('3'), 2)"
+        model = keyed.sql(f"SELECT {model}")[0][0]
+        wanted = queries(f"SELECT * FROM devices WHERE device = 7 AND model = '{model}'")
+        plan = keyed.ask(RecommendRequest, workload=wanted, planner=keyed.planner, features=features).result
+        return [r.definition.columns for r in plan.recommendations], plan
+
+    (off, _), (on, plan) = keys(WITHOUT_CORTEX), keys(CORTEX)
+    assert (off, on) == ([("device", "model")], [("device",)])
+    assert [f.effect for f in plan.findings if f.algorithm == "cortex"] == [Effect.RETYPED]
+    assert "correlated" in {r.reason for r in plan.rejections}
+
+
+def test_f3_the_planner_gets_statistics_of_columns_that_depend(keyed, own_places):
+    on, off = places(keyed, '"Places"', CORTEX), places(keyed, '"Places"', WITHOUT_CORTEX)
+    assert [r.ddl for r in on.recommendations] == [r.ddl for r in off.recommendations]  # equal keys share one copy
     ((made,), (found,)) = on.statistics, [f for f in on.findings if f.statistics]
     assert made.columns == ("zip", "city") and found.algorithm == "cortex" and on.analyze == (made.table,)
-    assert not off.statistics and "correlated" in {r.reason for r in on.rejections}
+    assert not off.statistics
 
 
 def test_f3_columns_that_do_not_depend_are_left_alone(keyed, own_places):
-    on = places(keyed, "apart", FeatureSettings())
-    off = places(keyed, "apart", FeatureSettings(cortex=CortexSettings(enabled=False)))
+    on, off = places(keyed, "apart", CORTEX), places(keyed, "apart", WITHOUT_CORTEX)
     assert [r.ddl for r in on.recommendations] == [r.ddl for r in off.recommendations]
     assert on.recommendations and not on.findings and not on.statistics
 
@@ -121,7 +138,7 @@ def test_f3_statistics_that_are_there_are_not_made_again(keyed, own_places):
     keyed.sql('CREATE STATISTICS here (dependencies) ON zip, city FROM "Places"')
     keyed.sql('ANALYZE "Places"')
     try:
-        assert not places(keyed, '"Places"', FeatureSettings()).statistics
+        assert not places(keyed, '"Places"', CORTEX).statistics
     finally:
         keyed.sql("DROP STATISTICS here")
         keyed.sql('ANALYZE "Places"')
