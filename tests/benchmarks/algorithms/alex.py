@@ -44,13 +44,11 @@ INT = "SELECT seq FROM grows WHERE k = 4711"
 RANDOM = KEYS["random int"]
 DRIFT = "CASE WHEN n > 60000 THEN 0.6 ELSE 0 END + random() + random()"
 CASES = (
-    Case("uuid, 30 % more", "alex", growing(KEYS["uuid"], 0.3), ((UUID, 100.0), (insert(KEYS["uuid"], 0.3), 1.0))),
-    Case("uuid, 15 % more", "alex", growing(KEYS["uuid"], 0.15), ((UUID, 100.0), (insert(KEYS["uuid"], 0.15), 1.0))),
-    Case(
-        "random int", "alex", growing(KEYS["random int"], 0.3), ((INT, 100.0), (insert(KEYS["random int"], 0.3), 1.0))
-    ),
-    Case("appended", "alex", growing(KEYS["append"], 0.3), ((INT, 100.0), (insert(KEYS["append"], 0.3), 1.0))),
-    Case("drifting", "alex", growing(DRIFT, 0.3), ((INT, 100.0), (insert(DRIFT, 0.3), 1.0))),
+    Case("uuid, 30 % more", "alex", growing(KEYS["uuid"], 0.3), ((UUID, 4.0), (insert(KEYS["uuid"], 0.3), 1.0))),
+    Case("uuid, 15 % more", "alex", growing(KEYS["uuid"], 0.15), ((UUID, 4.0), (insert(KEYS["uuid"], 0.15), 1.0))),
+    Case("random int", "alex", growing(KEYS["random int"], 0.3), ((INT, 4.0), (insert(KEYS["random int"], 0.3), 1.0))),
+    Case("appended", "alex", growing(KEYS["append"], 0.3), ((INT, 4.0), (insert(KEYS["append"], 0.3), 1.0))),
+    Case("drifting", "alex", growing(DRIFT, 0.3), ((INT, 4.0), (insert(DRIFT, 0.3), 1.0))),
 )
 
 

@@ -44,18 +44,31 @@ URL = "SELECT id FROM strings WHERE url = 'https://www.example.com/catalogue/sec
 LOG = "SELECT id FROM strings WHERE log = '2026-01-01 worker-{} accepted connection from 10.0.7.7 as {}'"
 LONG = """CREATE TABLE docs (id int, body text); ALTER TABLE docs ALTER body SET STORAGE EXTERNAL;
 INSERT INTO docs SELECT n, repeat(md5(n::text), 100) FROM generate_series(1, 8000) n; ANALYZE docs"""
+ADDED = "INSERT INTO strings SELECT n AS id, {} FROM generate_series(100001, 104000) n".format(
+    ", ".join(f"{text} AS {name}" for name, text in COLUMNS.items())
+)
+RSS = "radix_string_spline"
+MORE = ((ADDED, 1.0),)  # a look-up takes less than the clock of a process can tell apart
 CASES = (
-    Case("URL by equality", "radix_string_spline", SETUP, ((URL.format(3, "a"), 100.0), (URL.format(4, "b"), 100.0))),
-    Case("log line by equality", "radix_string_spline", SETUP, ((LOG.format(3, "a"), 100.0),)),
-    Case("token by equality", "radix_string_spline", SETUP, (("SELECT id FROM strings WHERE token = 'abc'", 100.0),)),
-    Case("JSON text by equality", "radix_string_spline", SETUP, (("SELECT id FROM strings WHERE json = '{}'", 100.0),)),
-    Case("short code by equality", "radix_string_spline", SETUP, (("SELECT id FROM strings WHERE sku = 'S'", 100.0),)),
+    Case("URL by equality", RSS, SETUP, ((URL.format(3, "a"), 20.0), *MORE)),
+    Case("log line by equality", RSS, SETUP, ((LOG.format(3, "a"), 20.0), *MORE)),
+    Case("token by equality", RSS, SETUP, (("SELECT id FROM strings WHERE token = 'abc'", 20.0), *MORE)),
     Case(
-        "documents that no B-tree holds", "radix_string_spline", LONG, (("SELECT id FROM docs WHERE body = 'x'", 9.0),)
+        "JSON text by equality",
+        RSS,
+        SETUP,
+        (("SELECT id FROM strings WHERE json = '{}'", 20.0), *MORE),
     ),
     Case(
+        "short code by equality",
+        RSS,
+        SETUP,
+        (("SELECT id FROM strings WHERE sku = 'S'", 20.0), *MORE),
+    ),
+    Case("documents that no B-tree holds", RSS, LONG, (("SELECT id FROM docs WHERE body = 'x'", 9.0),)),
+    Case(
         "URL in order too",
-        "radix_string_spline",
+        RSS,
         SETUP,
         ((URL.format(3, "a"), 100.0), ("SELECT id FROM strings ORDER BY url LIMIT 10", 50.0)),
     ),
