@@ -30,6 +30,7 @@ from indexpilot_cli.workload.fold import fold
 from tests.benchmarks.generated import Call
 from tests.benchmarks.selection import table
 from tests.benchmarks.thresholds import Database, Measured
+from tests.server.requesting import Place
 from tests.servers import binaries
 
 INDEX_BYTES = "select coalesce(sum(pg_relation_size(indexrelid)), 0)::int8 from pg_stat_user_indexes"
@@ -41,6 +42,7 @@ SMALLER = 0.9
 class Case:
     """A designed case: ``setup`` makes the tables (their statistics too), ``workload`` are (statement, calls).
 
+    ``growth`` are two statements: what happens to the tables once the plan is built, and what takes it back.
     ``others`` are algorithms that are on beside the one in question, ``changed`` are other fields of the request.
     """
 
@@ -49,6 +51,7 @@ class Case:
     setup: str
     workload: Sequence[tuple[str, float]]
     others: Sequence[str] = ()
+    growth: tuple[str, ...] = ()
     changed: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -98,8 +101,8 @@ def content(plan):
 
 
 @contextlib.contextmanager
-def built(dsn, plan):
-    """The database as the plan leaves it, for the length of the block; index bytes added.
+def built(dsn, plan, growth=()):
+    """The database as the plan leaves it and the growth makes it, for the length of the block; index bytes added.
 
     Statistics stay as they are but where the plan makes them, or an index has an expression: then apply analyzes too.
     """
@@ -111,11 +114,11 @@ def built(dsn, plan):
     undone += [s.undo for s in plan.statistics]
     with psycopg.connect(dsn, autocommit=True) as server:
         before = server.execute(INDEX_BYTES).fetchone()[0]
-        for statement in made:
+        for statement in (*made, *growth[:1]):
             server.execute(statement)
         added = server.execute(INDEX_BYTES).fetchone()[0] - before
         yield added
-        for statement in undone:
+        for statement in (*undone, *growth[1:]):
             server.execute(statement)
 
 
@@ -123,7 +126,7 @@ def measured(dsn, case, plan, rounds):
     """The workload's statements under the plan."""
     calls = tuple(Call(text[:40], text, number, False) for text, number in case.workload)
     try:
-        with built(dsn, plan) as size:
+        with built(dsn, plan, case.growth) as size:
             return Database(dsn, calls, rounds).measure(case.name, built=size, plan=plan)
     except psycopg.errors.ProgramLimitExceeded:  # a row that an index of the plan cannot hold
         return Measured(case.name, (), (math.inf,) * len(calls), plan=plan)
@@ -172,8 +175,10 @@ def case_database(server, number, case):
     with psycopg.connect(server.dsn("postgres"), autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
     dsn = server.dsn(name)
-    with psycopg.connect(dsn, autocommit=True) as made:
-        made.execute(case.setup)
+    place = Place(dsn)
+    for part in case.setup.split(";\n"):  # in sessions of their own: counters are written when one ends
+        place.alone()
+        place.sql(part)
     try:
         yield dsn
     finally:
