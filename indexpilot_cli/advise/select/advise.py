@@ -9,9 +9,9 @@ from dataclasses import replace
 from indexpilot_cli.advise.costing import stand_ins
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
-from indexpilot_cli.advise.select.highs import Row, Solution
 from indexpilot_cli.advise.select.limits import Limits
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Selection, SelectionProblem, build
+from indexpilot_cli.advise.select.program import Row, Solution
 from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress, Silent

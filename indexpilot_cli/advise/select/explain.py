@@ -9,8 +9,8 @@ from itertools import chain
 from indexpilot_cli.advise.costing import Pricer
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.masks import Mask, by_member, members
-from indexpilot_cli.advise.select.highs import Program
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.program import Program
 from indexpilot_cli.advise.select.spare import DroppedIndex, given_back
 from indexpilot_cli.core import units
 from indexpilot_cli.core.index import IndexDefinition, Rejection

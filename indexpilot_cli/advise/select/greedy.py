@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, product
 
 from indexpilot_cli.advise.masks import Mask, members
-from indexpilot_cli.advise.select.highs import Option, Program, Solution, StandIns, option_cost, themselves
+from indexpilot_cli.advise.select.program import Option, Program, Solution, StandIns, option_cost, themselves
 
 
 def solve_greedily(

@@ -8,7 +8,7 @@ from itertools import chain
 
 from indexpilot_cli.advise.costing import Pricer
 from indexpilot_cli.advise.masks import Mask, by_member, members
-from indexpilot_cli.advise.select.highs import Program
+from indexpilot_cli.advise.select.program import Program
 
 _ROUNDING = 1e-9  # of the objective: far more than sums of thousands of costs are off
 

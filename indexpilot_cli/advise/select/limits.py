@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.costing import Pool
-from indexpilot_cli.advise.select.highs import Row
+from indexpilot_cli.advise.select.program import Row
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.methods.writes import WriteModel

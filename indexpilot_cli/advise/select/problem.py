@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import COST, MS, Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
 from indexpilot_cli.advise.masks import Mask, members
-from indexpilot_cli.advise.select.highs import Charge, Program
 from indexpilot_cli.advise.select.limits import Limits, limit_rows
+from indexpilot_cli.advise.select.program import Charge, Program
 from indexpilot_cli.advise.select.spare import DroppedIndex, replaceable, stays, unexplained
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement

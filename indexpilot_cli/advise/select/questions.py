@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from indexpilot_cli.advise.costing import Pricer
 from indexpilot_cli.advise.masks import Mask, group_by_member, members
-from indexpilot_cli.advise.select.highs import Option, Program, allowed
+from indexpilot_cli.advise.select.program import Option, Program, allowed
 
 
 class Questions:

@@ -13,21 +13,19 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.advise.costing import leads, stand_ins
 from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import (
-    Effort,
+from indexpilot_cli.advise.select.highs import Effort, relaxed, solve
+from indexpilot_cli.advise.select.known import KnownCosts
+from indexpilot_cli.advise.select.problem import SelectionProblem
+from indexpilot_cli.advise.select.program import (
     Option,
     Row,
     Solution,
     StandIns,
     option_cost,
-    relaxed,
     serving,
-    solve,
     themselves,
     undominated,
 )
-from indexpilot_cli.advise.select.known import KnownCosts
-from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 from indexpilot_cli.advise.select.tree import CaseTree
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import Pool, Pricer, stands_for
 from indexpilot_cli.advise.masks import Mask, members
-from indexpilot_cli.advise.select.highs import Program, Row
+from indexpilot_cli.advise.select.program import Program, Row
 from indexpilot_cli.core.index import Candidate, IndexDefinition, SpareIndex
 from indexpilot_cli.core.plan import TemplateEffect
 from indexpilot_cli.methods.writes import WriteCost

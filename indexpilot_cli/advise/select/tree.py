@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.advise.costing import Answer, Pricer
 from indexpilot_cli.advise.masks import Mask, group_by_member, members
-from indexpilot_cli.advise.select.highs import Option
+from indexpilot_cli.advise.select.program import Option
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,8 @@ import pytest
 
 from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, option_cost, relaxed, solve
+from indexpilot_cli.advise.select.highs import Effort, relaxed, solve
+from indexpilot_cli.advise.select.program import Charge, Option, Program, Row, option_cost
 
 EXACT = Effort(gap=1e-9)
 
