@@ -77,6 +77,17 @@ def test_existing_indexes_are_hidden_and_come_back(twin):
     assert planned(twin, text) == shown
 
 
+def test_what_was_shown_for_another_statement_changes_nothing(twin):
+    mine, other = index(CUSTOMERS, "created"), index(EVENTS, "level", "kind")
+    customers, events = "SELECT * FROM sales.customers WHERE created = '2023-02-03Z'", "SELECT * FROM sales.events"
+    alone = planned(twin, customers)
+    assert planned(twin, f"{events} WHERE level = 4 AND kind = 6", other).hypothetical == {other}
+    assert planned(twin, customers, mine).hypothetical == {mine}
+    both = "SELECT * FROM sales.customers c, sales.events e WHERE c.created = '2023-02-05Z' AND e.level = c.id"
+    assert planned(twin, both).hypothetical == frozenset()
+    assert planned(twin, customers + " ").total_cost == alone.total_cost
+
+
 def test_hiding_a_partitioned_index_hides_its_parts(twin):
     text = "SELECT * FROM sales.orders WHERE customer_id = 5"
     shown = planned(twin, text)

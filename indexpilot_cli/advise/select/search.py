@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.advise.costing import leads, stand_ins
 from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Effort, relaxed, solve
+from indexpilot_cli.advise.select.highs import Effort, nearly_solved, relaxed, solve
 from indexpilot_cli.advise.select.known import KnownCosts
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.program import (
@@ -163,6 +163,8 @@ class Search:
     def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
         """A good answer of the program with little work; None when no time is left."""
         try:
+            if self.solver == "HiGHS" and sum(map(len, options)) > BRANCHED:
+                return nearly_solved(self.program, options, replace(QUICK, seconds=self._has_time()))
             return self.solved(options, QUICK)
         except OutOfAllowance:
             return None

@@ -6,7 +6,7 @@ import pytest
 
 from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Effort, relaxed, solve
+from indexpilot_cli.advise.select.highs import Effort, nearly_solved, relaxed, solve
 from indexpilot_cli.advise.select.program import Charge, Option, Program, Row, option_cost
 
 EXACT = Effort(gap=1e-9)
@@ -54,6 +54,27 @@ def test_the_relaxed_program_bounds_the_best_and_names_what_it_wavers_between(se
     assert all(had <= set(members(mask)) for mask in found.selections())
     if had == {n for n, part in found.parts if part > 1e-6}:  # nothing in parts: it is the answer
         assert value(program, options, found.selections()[0]) == pytest.approx(found.bound, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_where_the_relaxed_program_wavers_not_it_is_followed(seed):
+    program, options, indexes = instance(seed)
+    found = nearly_solved(program, options, EXACT)
+    assert program.allows(found.mask)
+    assert found.bound <= optimum(program, options, indexes) * (1 + 1e-6)
+    assert found.objective == pytest.approx(value(program, options, found.mask), rel=1e-6)
+    had = {n for n, part in relaxed(program, options).parts if part > 1 - 1e-6}
+    assert had <= set(members(found.mask))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_what_cases_change_is_told_without_the_others(seed):
+    program, options, indexes = instance(seed)
+    rng = random.Random(seed)
+    before, after = ([option_cost(o, c, rng.randrange(1 << indexes)) for c, o in enumerate(options)] for _ in range(2))
+    cases = [c for c in range(len(options)) if before[c] != after[c]]
+    grown = program.objective(0, after) - program.objective(0, before)
+    assert program.moved(before, after, cases) == pytest.approx(grown, abs=1e-9 * program.scale)
 
 
 def test_the_relaxed_program_of_nothing():
