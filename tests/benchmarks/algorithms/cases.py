@@ -34,6 +34,7 @@ from tests.server.requesting import Place
 from tests.servers import binaries
 
 INDEX_BYTES = "select coalesce(sum(pg_relation_size(indexrelid)), 0)::int8 from pg_stat_user_indexes"
+HEADING = ("algorithm", "case", "verdict", "ms on", "ms off", "MB on", "MB off")
 FASTER = 0.95
 SMALLER = 0.9
 
@@ -44,6 +45,7 @@ class Case:
 
     ``growth`` are two statements: what happens to the tables once the plan is built, and what takes it back.
     ``others`` are algorithms that are on beside the one in question, ``changed`` are other fields of the request.
+    ``times`` are milliseconds per call of each statement, where they were measured (else all are of one).
     """
 
     name: str
@@ -53,6 +55,7 @@ class Case:
     others: Sequence[str] = ()
     growth: tuple[str, ...] = ()
     changed: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    times: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,10 @@ def planned(dsn, case, *, on):
     request = replace(
         RecommendRequest(connection, planner=PlannerRequest("twin")), features=features(case, on=on), **case.changed
     )
-    observed = tuple(ObservedStatement(text, calls, calls) for text, calls in case.workload)
+    times = case.times or [1.0] * len(case.workload)
+    observed = tuple(
+        ObservedStatement(text, calls, calls * ms) for (text, calls), ms in zip(case.workload, times, strict=True)
+    )
     with open_source(connection, None, Silent()) as source:
         folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
         return make_plan(source, folded, request, Silent())
@@ -197,8 +203,7 @@ def main():
             with case_database(server, number, case) as dsn:
                 rows.append(row(verdict(dsn, case, chosen.rounds)))
                 print(*rows[-1], sep=" | ", flush=True)
-    heading = ("algorithm", "case", "verdict", "ms on", "ms off", "MB on", "MB off")
-    print(*table([heading, *rows]), sep="\n")
+    print(*table([HEADING, *rows]), sep="\n")
 
 
 if __name__ == "__main__":
