@@ -58,14 +58,14 @@ def consulted(*algorithms):
 
 
 def test_each_sees_what_those_before_it_made():
-    proposal = consulted(Adds(), Removes()).proposed(Proposal(()), ())
+    proposal = consulted(Adds(), Removes()).proposed(Proposal(()), (), {})
     assert (proposal.candidates, [r.definition for r in proposal.rejections]) == ((), [INDEX])
-    assert consulted(Removes(), Adds()).proposed(Proposal(()), ()).candidates == (Candidate(INDEX, "equality"),)
+    assert consulted(Removes(), Adds()).proposed(Proposal(()), (), {}).candidates == (Candidate(INDEX, "equality"),)
 
 
 def test_one_that_fails_is_left_out_and_told():
     run = consulted(Fails(), Adds())
-    proposal = run.proposed(Proposal(()), ())
+    proposal = run.proposed(Proposal(()), (), {})
     plan = run.told(unpriced_plan((), NOW, None, ""))
     assert [c.definition for c in proposal.candidates] == [INDEX]
     assert plan.findings == (FOUND,)
@@ -74,7 +74,7 @@ def test_one_that_fails_is_left_out_and_told():
 
 def test_what_findings_ask_for_becomes_steps_of_the_plan():
     run = consulted(Asks())
-    run.proposed(Proposal(()), ())
+    run.proposed(Proposal(()), (), {})
     plan = run.told(unpriced_plan((), NOW, None, ""))
     assert [s.columns for s in plan.statistics] == [("a", "b")]
     assert plan.analyze == (ORDERS,)
