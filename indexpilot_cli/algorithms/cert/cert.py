@@ -19,8 +19,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.base import Algorithm, Found, PresentChoice, Study
+from indexpilot_cli.algorithms.cert.conditions import conjunctions
+from indexpilot_cli.algorithms.cert.consistency import Unreliable, contradictions, without_worth
 from indexpilot_cli.algorithms.cert.remedies import Remedy, remedy_for
+from indexpilot_cli.algorithms.cert.restrictions import BrokenRestriction, broken
 from indexpilot_cli.algorithms.cert.survey import OFF, Misestimate, Survey, parents_without_statistics, survey
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Table
 from indexpilot_cli.core.ddl import summary
@@ -49,8 +52,21 @@ class Cert(Algorithm):
         looked = survey(study, times)
         remedies = tuple(_remedies(study, looked, times))
         study.memory[self.name] = remedies
+        restrictions = tuple(broken(study, conjunctions(study.templates, study.catalog)))
         _assume_all(study, remedies)
-        return Found(_corrected(study.catalog, remedies), tuple(_findings(study, remedies, looked)))
+        findings = (*_findings(study, remedies, looked), *map(_restriction, restrictions))
+        return Found(_corrected(study.catalog, remedies), findings)
+
+    def judge(self, study: Study, choice: PresentChoice) -> Found[Mapping[IndexDefinition, str]]:
+        """Chosen indexes that are worth nothing once the worse of two answers counts where the planner contradicts
+        itself.
+        """
+        found: dict[IndexDefinition, list[Unreliable]] = {}
+        for one in contradictions(study, choice):
+            found.setdefault(one.index.candidate.definition, []).append(one)
+        held = {d: f"{found[d][0].why}: the answer is not to be relied on" for d in without_worth(found, choice)}
+        told = (_contradiction(one, held) for own in found.values() for one in own[:1])
+        return Found(held, tuple(told))
 
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
         """The proposal without candidates that pay only by estimates that are wrong, each held with what settles it."""
@@ -264,6 +280,34 @@ def _decision(remedy: Remedy, after: float | None) -> str:
     if after is None:
         return f"{steps}; then recommend again"
     return f"{steps}: indexes are chosen by what the planner expects then"
+
+
+def _restriction(one: BrokenRestriction) -> AlgorithmFinding:
+    before, after = (count(round(rows)) for rows in (one.before, one.after))
+    text = f"with {one.pair.rule.value} the planner expects {after} rows, {before} without"
+    return AlgorithmFinding(
+        Cert.name,
+        "restriction",
+        one.table,
+        Effect.REPORT_ONLY,
+        "an estimator contradicts itself: an operator, an extension or extended statistics; nothing is changed",
+        (Reason("restriction", text, "planner"),),
+        "certain",
+    )
+
+
+def _contradiction(one: Unreliable, held: Mapping[IndexDefinition, str]) -> AlgorithmFinding:
+    definition = one.index.candidate.definition
+    return AlgorithmFinding(
+        Cert.name,
+        "contradiction",
+        summary(definition),
+        Effect.HELD if definition in held else Effect.REPORT_ONLY,
+        "not built" if definition in held else "other statements that it serves are reason enough",
+        (Reason("contradiction", one.why, "planner"),),
+        "certain",
+        definition=definition,
+    )
 
 
 def _holding(held: Rejection) -> AlgorithmFinding:
