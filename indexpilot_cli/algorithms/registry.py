@@ -16,6 +16,7 @@ from indexpilot_cli.algorithms.fractal_tree import FractalTree
 from indexpilot_cli.algorithms.idistance import IDistance
 from indexpilot_cli.algorithms.pgm_index import PgmIndex
 from indexpilot_cli.algorithms.predictive_indexing import PredictiveIndexing
+from indexpilot_cli.algorithms.qpg.qpg import Qpg
 from indexpilot_cli.algorithms.radix_string_spline import RadixStringSpline
 from indexpilot_cli.algorithms.xgboost.xgboost import Xgboost
 from indexpilot_cli.errors import UsageError
@@ -24,6 +25,7 @@ from indexpilot_cli.settings.features import FeatureSettings
 ALGORITHMS: tuple[Algorithm, ...] = (
     Cert(),
     Cortex(),
+    Qpg(),
     PgmIndex(),
     RadixStringSpline(),
     IDistance(),

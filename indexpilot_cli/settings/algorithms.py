@@ -95,3 +95,10 @@ class FractalTreeSettings:
     min_suitability_score: float = share(
         0.1, "share of a table's write time that an index adds, from which others count"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class QpgSettings:
+    """``features.qpg.*``: the plans that other parameter values get."""
+
+    enabled: bool = switch("look for parameter values with plans of their own")

@@ -13,6 +13,7 @@ from indexpilot_cli.settings.algorithms import (
     IDistanceSettings,
     PgmIndexSettings,
     PredictiveIndexingSettings,
+    QpgSettings,
     RadixStringSplineSettings,
     XgboostSettings,
 )
@@ -78,6 +79,7 @@ class FeatureSettings:
     radix_string_spline: RadixStringSplineSettings = field(default=RadixStringSplineSettings())
     idistance: IDistanceSettings = field(default=IDistanceSettings())
     alex: AlexSettings = field(default=AlexSettings())
+    qpg: QpgSettings = QpgSettings()  # noqa: RUF009  frozen
     constraint_optimizer: ConstraintOptimizerSettings = ConstraintOptimizerSettings()
     cortex: CortexSettings = CortexSettings()  # noqa: RUF009  frozen
     expression_profiles: ExpressionProfileSettings = ExpressionProfileSettings()

@@ -42,7 +42,7 @@ def scenarios(
     statement = parse(template.text)
     if isinstance(statement, Unparsed):
         return ()
-    node = _without_unknown_limits(statement.node)
+    node = without_unknown_limits(statement.node)
     numbers = parameters(node)
     if not numbers:
         return (Scenario(Plannable(deparse(node)), 1.0, "as_written"),)
@@ -120,7 +120,7 @@ def _bound(sample: ObservedStatement) -> str | None:
     return deparse(bind(statement.node, values)) if all(n in values for n in numbers) else None
 
 
-def _without_unknown_limits(node: Node) -> Node:
+def without_unknown_limits(node: Node) -> Node:
     """LIMIT and OFFSET parameters as numbers: a generic plan would take a tenth of the rows for them."""
     values: dict[int, str] = {}
     for select in (n for n in node.walk() if n.kind == "SelectStmt"):

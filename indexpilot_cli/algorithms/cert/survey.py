@@ -55,6 +55,13 @@ class Estimate:
         """Rows that there are at most."""
         return self.share.high * self.rows
 
+    @property
+    def error(self) -> float:
+        """How far the estimate lies outside of the interval, as a share of its nearer end; 0 within."""
+        if self.expected < self.low:
+            return self.low / max(self.expected, 1.0) - 1
+        return max(0.0, self.expected / max(self.high, 1.0) - 1)
+
     def is_off(self, times: float) -> bool:
         """Whether the estimate lies that many times outside of the interval, and rows enough are concerned."""
         inside = self.low / times <= self.expected <= self.high * times
@@ -117,11 +124,11 @@ def _judged(
     if whole is None or not whole.is_off(times):
         return None
     parts = tuple(known[part] for part in asked.parts if part in known)
-    cause, why = _cause(study, table, asked, whole, parts, times)
+    cause, why = cause_of(study, table, asked, whole, parts, times)
     return Misestimate(asked, whole, parts, cause, why)
 
 
-def _cause(
+def cause_of(
     study: Study,
     table: Table,
     asked: Conjunction,
@@ -129,6 +136,7 @@ def _cause(
     parts: Sequence[Estimate],
     times: float,
 ) -> tuple[Cause, str]:
+    """Why the estimate is wrong, in a word and a clause."""
     if table.kind != "p" and not any(c.statistics for c in table.columns):
         return Cause.NEVER_ANALYZED, f"{table.name.short} was never analyzed"
     alone = next((n for n, part in enumerate(parts) if part.is_off(times)), None)

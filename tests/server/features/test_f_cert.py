@@ -1,14 +1,15 @@
-"""F1: row estimates held against counted rows: what is wrong is mended first, what hangs on it is held."""
+"""F1 and F2: row estimates held against counted rows, and the plans that a statement can get."""
 
 from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli import host
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Effect, StatisticsKind
-from indexpilot_cli.settings.algorithms import CertSettings
+from indexpilot_cli.settings.algorithms import CertSettings, QpgSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import CALM, TWIN, change, filled, queries
 
@@ -75,6 +76,54 @@ def test_statistics_that_mend_estimates_are_steps_of_the_plan(place):
     assert {m.kind.value for m in done[3:]} <= {"create_index"}
     assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(2,)]
     assert not plan_of(place, TOGETHER, EXPRESSION).findings
-    undone = change(place, RollbackRequest, plan.id, safeguards=CALM).result.mutations
+    undone = change(place, RollbackRequest, plan.id).result.mutations
     assert {m.outcome for m in undone} == {"done"}
     assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(0,)]
+
+
+@pytest.fixture
+def hosted(place):
+    host.init_connection_pool(place.dsn, 1, 2)
+    yield place
+    host.close_connection_pool()
+
+
+def test_f1_a_table_that_was_not_analyzed_is_stale_until_it_is(hosted):
+    hosted.sql("CREATE TABLE public.orders AS SELECT g AS id, 's' || g % 3 AS status FROM generate_series(1, 2000) g")
+    hosted.sql("ALTER TABLE public.orders SET (autovacuum_enabled = off)")
+    hosted.sql("ANALYZE public.orders")
+    hosted.sql("INSERT INTO public.orders SELECT g, 'new' FROM generate_series(1, 3000) g")
+    found = host.validate_cardinality_with_cert("orders", "status")
+    assert found.stale and found.wrong and found.error_pct > 1000 and found.cause == "stale"
+    assert (found.low, found.high, found.selectivity) == (3000, 3000, 0.6)
+    hosted.sql("ANALYZE public.orders")
+    settled = host.validate_cardinality_with_cert("orders", "status", "new")
+    assert not settled.stale and not settled.wrong and settled.cause == ""
+
+
+def test_f2_a_query_s_other_plans_are_made_and_nothing_stays_switched_off(hosted):
+    query = "SELECT a.id FROM flip a JOIN flip b USING (id) WHERE b.state = 's1'"
+    found = host.enhance_plan_analysis(query=query)
+    assert found.alternatives and all(a.ratio > 0 for a in found.alternatives)
+    with host.get_connection() as connection:
+        ways = "SELECT count(*) FROM pg_settings WHERE name LIKE 'enable%' AND setting <> reset_val"
+        assert connection.execute(ways).fetchone() == (0,)
+    crossed = host.enhance_plan_analysis(query="SELECT 1 FROM flip a, flip b LIMIT 5")
+    assert "cartesian_product" in {b.kind for b in crossed.diagnosis.bottlenecks}
+    assert host.identify_bottlenecks({"Node Type": "Result"}) == ()
+
+
+def test_f2_values_with_plans_of_their_own_are_counted_each(place):
+    place.sql("CREATE TABLE public.jobs (id int, state text, pad text)")
+    place.sql(
+        "INSERT INTO public.jobs SELECT g, CASE WHEN g % 100 < 90 THEN 'done' WHEN g % 100 < 99 THEN 'error'"
+        " ELSE 'new' END, repeat('x', 100) FROM generate_series(1, 20000) g"
+    )
+    place.sql("ANALYZE public.jobs")
+    text = "SELECT id, pad FROM jobs WHERE state = $1"
+    plan = plan_of(place, text)
+    told = [f for f in plan.findings if f.algorithm == "qpg"]
+    assert {f.kind for f in told} == {"parameter_sensitive", "value_class"}
+    assert "state <> 'done'" in next(f for f in told if f.kind == "value_class").definition.predicate
+    off = FeatureSettings(qpg=QpgSettings(enabled=False))
+    assert not [f for f in plan_of(place, text, features=off).findings if f.algorithm == "qpg"]

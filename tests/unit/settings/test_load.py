@@ -170,7 +170,7 @@ features.constraint_optimizer.enabled
 features.cortex.enabled
 features.pgm_index.enabled features.pgm_index.min_rows features.pgm_index.min_suitability
 features.bx_tree.enabled features.bx_tree.min_table_size features.bx_tree.min_temporal_queries
-features.bx_tree.min_suitability_score features.cert.enabled features.cert.max_error_pct
+features.bx_tree.min_suitability_score features.cert.enabled features.cert.max_error_pct features.qpg.enabled
 features.bx_tree.min_suitability_score
 features.alex.enabled features.alex.write_heavy_threshold features.alex.dynamic_workload_threshold
 features.radix_string_spline.enabled features.radix_string_spline.min_table_size
@@ -193,7 +193,6 @@ CONTRACT = CONTRACT_TEXT.split()
 
 
 NOT_BUILT_TEXT = """
-features.qpg.enabled
 operational.maintenance.enabled operational.reporting.enabled
 """
 NOT_BUILT = NOT_BUILT_TEXT.split()

@@ -1,0 +1,1 @@
+"""QPG: the plans that a statement can get, and what is wrong with one."""
