@@ -6,6 +6,7 @@ Open the pool once (``init_connection_pool``), make our tables (``discover_and_b
 
 from __future__ import annotations
 
+from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
 from indexpilot_cli.host.adapters.audit import CallbackAudit, JsonLinesAudit, LoggingAudit
@@ -130,7 +131,6 @@ from indexpilot_cli.host.lifecycle import (
 from indexpilot_cli.host.place import init_connection_pool, metadata_schema, set_metadata_schema
 from indexpilot_cli.host.planning import (
     AlternativePlan,
-    CardinalityCheck,
     PlanAnalysis,
     enhance_plan_analysis,
     identify_bottlenecks,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import Conjunction, counting
-from indexpilot_cli.algorithms.cert.intervals import sampled_share
+from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck, sampled_share
 from indexpilot_cli.algorithms.cert.survey import Cause, Estimate, cause_of
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -19,7 +19,6 @@ from indexpilot_cli.db.plans import PlanNames, explain_text, read_plan
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError, UsageError
-from indexpilot_cli.host.planning import CardinalityCheck
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.snapshot.source import Source

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck
 from indexpilot_cli.algorithms.qpg.diagnose import Bottleneck, PlanDiagnosis, diagnose
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.mutation import MutationType
@@ -38,30 +39,6 @@ class PlanAnalysis:
     diagnosis: PlanDiagnosis
     total_cost: float
     alternatives: tuple[AlternativePlan, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CardinalityCheck:
-    """The planner's estimate for a value of a field that is most wrong, and what counted rows of sampled pages allow.
-
-    ``rows`` between ``low`` and ``high`` have the value, of ``selectivity`` of the table; ``error_pct`` is how far the
-    estimate lies outside of that, in per cent. ``stale``: wrong by more than is allowed, and ANALYZE is what it takes.
-    ``cause`` is empty where nothing is wrong.
-    """
-
-    schema_name: str
-    table_name: str
-    field_name: str
-    estimated_rows: float
-    rows: float
-    low: float
-    high: float
-    selectivity: float
-    error_pct: float
-    wrong: bool
-    stale: bool
-    cause: str
-    why: str
 
 
 def identify_bottlenecks(plan: object, max_depth: int = 64) -> tuple[Bottleneck, ...]:

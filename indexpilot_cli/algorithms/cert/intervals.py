@@ -31,6 +31,30 @@ class SampledShare:
     pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class CardinalityCheck:
+    """The planner's estimate for a value of a field that is most wrong, and what counted rows of sampled pages allow.
+
+    ``rows`` between ``low`` and ``high`` have the value, of ``selectivity`` of the table; ``error_pct`` is how far the
+    estimate lies outside of that, in per cent. ``stale``: wrong by more than is allowed, and ANALYZE is what it takes.
+    ``cause`` is empty where nothing is wrong.
+    """
+
+    schema_name: str
+    table_name: str
+    field_name: str
+    estimated_rows: float
+    rows: float
+    low: float
+    high: float
+    selectivity: float
+    error_pct: float
+    wrong: bool
+    stale: bool
+    cause: str
+    why: str
+
+
 def sampled_share(read: PageMatches, condition: int, level: float = LEVEL) -> SampledShare:
     """The share of rows that the condition of that number keeps. No rows read: anything is possible."""
     counts = [(page.rows, page.matches[condition]) for page in read.pages]
