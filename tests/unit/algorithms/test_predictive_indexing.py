@@ -69,7 +69,7 @@ def outcomes(count, after, key="status"):
 def judged(known, gain=0.1, **changed):
     default = FeatureSettings()
     features = replace(default, predictive_indexing=replace(default.predictive_indexing, **changed))
-    study = Study(Catalog(0, "", ()), (), features, NoSamples(), None, None, Learned(known))
+    study = Study(Catalog(0, "", ()), (), features, NoSamples(), None, None, learned=Learned(known))
     effects = (TemplateEffect("q-1", 100.0, 100.0 * (1 - gain), 1.0),)
     return PredictiveIndexing().judge(study, PresentChoice((ChosenIndex(Candidate(INDEX, "range"), 0.1, effects),), {}))
 
@@ -101,7 +101,9 @@ def weighed(series, *templates, **changed):
     default = FeatureSettings()
     features = replace(default, predictive_indexing=replace(default.predictive_indexing, **changed))
     known = Learned(calls={"a" * 16: DailyCalls(MONDAY, tuple(series))})
-    return PredictiveIndexing().weigh(Study(Catalog(0, "", ()), templates, features, NoSamples(), None, None, known))
+    return PredictiveIndexing().weigh(
+        Study(Catalog(0, "", ()), templates, features, NoSamples(), None, None, learned=known)
+    )
 
 
 def test_f4_what_is_dying_out_weighs_less_and_what_was_launched_more():

@@ -115,7 +115,9 @@ def test_its_share_is_never_more_than_the_weight(weight, changes):
 
 def held(model, weight, *effects):
     features = replace(FeatureSettings(), xgboost=replace(FeatureSettings().xgboost, enabled=True, weight=weight))
-    study = Study(Catalog(0, "", ()), (), features, NoSamples(), None, None, Learned(model=to_parameters(model)))
+    study = Study(
+        Catalog(0, "", ()), (), features, NoSamples(), None, None, learned=Learned(model=to_parameters(model))
+    )
     return Xgboost().judge(study, PresentChoice((ChosenIndex(Candidate(INDEX, "equality"), 0.1, effects),), {}))
 
 
