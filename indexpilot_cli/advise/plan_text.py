@@ -1,17 +1,18 @@
-"""Whether a plan's index is one index and nothing else, once it is SQL: asked of the parser before any server is."""
+"""Whether a plan's steps are what they are called and nothing else, once they are SQL: asked of the parser first."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import NAME_LIMIT
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import ExtendedStatistics, Plan, Recommendation
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse, parse_expression
+from indexpilot_cli.sql.volatility import calls_nobody
 
 _OPTION = re.compile(r"[A-Za-z0-9_.+-]+")
 
@@ -26,21 +27,32 @@ def check_text(recommendation: Recommendation, source: str) -> None:
         (recommendation.definition, recommendation.name),
         *((r.definition, r.name) for r in recommendation.replaces),
     )
-    fault = next(chain.from_iterable(_faults(definition, name) for definition, name in parts), None)
+    faults = chain.from_iterable(_faults(definition, name) for definition, name in parts)
+    _refuse(faults, f"{recommendation.id} of {source} does not describe an index")
+
+
+def check_upkeep(plan: Plan) -> None:
+    """Raises UsageError unless what the plan makes, vacuums and analyzes beside indexes is that and no more.
+
+    ANALYZE evaluates the expressions of statistics with the rights of the table's owner, and CREATE STATISTICS does not
+    ask that they be immutable as an index does: so they may call the server's own functions only.
+    """
+    tables = chain.from_iterable((t.schema, t.name) for t in (*plan.analyze, *(v.table for v in plan.vacuum)))
+    faults = (_bad_names(tables), *map(_statistics_faults, plan.statistics))
+    _refuse(chain.from_iterable(faults), f"a step of {plan.id} is not what it is called")
+
+
+def _refuse(faults: Iterable[str], message: str) -> None:
+    fault = next(iter(faults), None)
     if fault is not None:
-        raise UsageError(
-            f"{recommendation.id} of {source} does not describe an index",
-            detail=fault,
-            hint="indexpilot recommend --json --output plan.json",
-            code="tampered_plan",
-        )
+        hint = "indexpilot recommend --json --output plan.json"
+        raise UsageError(message, detail=fault, hint=hint, code="tampered_plan")
 
 
 def _faults(definition: IndexDefinition, name: str) -> Iterator[str]:
-    names = (name, definition.table.schema, definition.table.name, *definition.columns, *definition.include)
-    bad = next((n for n in names if not n or not _is_text(n) or len(n.encode()) > NAME_LIMIT), None)
-    if bad is not None:
-        yield f"{bad[:NAME_LIMIT]!r} is no name"
+    yield from _bad_names(
+        (name, definition.table.schema, definition.table.name, *definition.columns, *definition.include)
+    )
     texts = [*(key.expression for key in definition.keys), definition.predicate]
     for text in filter(None, texts):
         yield from _expression(text)
@@ -48,6 +60,12 @@ def _faults(definition: IndexDefinition, name: str) -> Iterator[str]:
         if not _OPTION.fullmatch(value):
             yield f"{key} = {value!r} is no storage parameter"
     yield from _statement(definition, name)
+
+
+def _bad_names(names: Iterable[str]) -> Iterator[str]:
+    for name in names:
+        if not name or not _is_text(name) or len(name.encode()) > NAME_LIMIT:
+            yield f"{name[:NAME_LIMIT]!r} is no name"
 
 
 def _is_text(text: str) -> bool:
@@ -66,6 +84,34 @@ def _expression(text: str) -> Iterator[str]:
         return
     if any(node.kind in ("SelectStmt", "SubLink") for node in found.walk()):
         yield f"{text[:80]!r} holds a query"
+
+
+def _statistics_faults(made: ExtendedStatistics) -> Iterator[str]:
+    yield from _bad_names((made.name.schema, made.name.name, made.table.schema, made.table.name, *made.columns))
+    for text in made.expressions:
+        yield from _expression(text)
+        if not calls_nobody(text):
+            yield f"{text[:80]!r} calls what is not the server's own"
+    statement = parse(made.ddl)
+    if isinstance(statement, Unparsed):
+        yield statement.message
+    elif statement.node.kind != "CreateStatsStmt":
+        yield "its text is another statement"
+    elif not _is_same_statistics(statement.node, made):
+        yield "its text says something else than its parts"
+
+
+def _is_same_statistics(node: Node, made: ExtendedStatistics) -> bool:
+    tables = [(t.text("schemaname"), t.text("relname")) for t in node.children("relations")]
+    keys = node.children("exprs")
+    expressions = [e for e in (key.child("expr") for key in keys) if e is not None]
+    return (
+        node.names("defnames") == (made.name.schema, made.name.name)
+        and tables == [(made.table.schema, made.table.name)]
+        and node.names("stat_types") == tuple(kind.value for kind in made.kinds)
+        and tuple(key.text("name") for key in keys if key.child("expr") is None) == made.columns
+        and [deparse_expression(e) for e in expressions] == [_plain(text) for text in made.expressions]
+    )
 
 
 def _statement(definition: IndexDefinition, name: str) -> Iterator[str]:

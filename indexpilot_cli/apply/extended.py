@@ -19,7 +19,7 @@ from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.execute.extended import is_ours, make
 from indexpilot_cli.execute.reconcile import mark_taken_back
 from indexpilot_cli.execute.watch import Ended, retried
-from indexpilot_cli.sql.normal import normal
+from indexpilot_cli.sql.normal import tells_all
 
 _RECONCILE = "indexpilot doctor --reconcile"
 
@@ -57,9 +57,7 @@ def create_extended(ctx: RunContext, wanted: ExtendedStatistics, plan: str | Non
 
 
 def _taken(wanted: ExtendedStatistics, found: StatisticsFacts) -> MutationReport:
-    # The server writes an expression in its own way.
-    there = replace(found.made, expressions=tuple(map(normal, found.made.expressions)))
-    if there.serves(replace(wanted, expressions=tuple(map(normal, wanted.expressions)))):
+    if tells_all(found.made, wanted):
         return replace(planned(wanted), outcome="already_done")
     why = f"statistics {wanted.name.short} are others: {found.made.text}"
     return replace(planned(wanted), outcome="conflict", error_code="name_taken", error=why)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import reasons_against
-from indexpilot_cli.advise.plan_text import check_text
+from indexpilot_cli.advise.plan_text import check_text, check_upkeep
 from indexpilot_cli.advise.planfile import read_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.upkeep import UpkeepStep, upkeep_of
@@ -214,6 +214,7 @@ def choose(session: Session, targets: Sequence[str], schema: str, *, adopt: bool
     """
     found = [_one(session, target, schema) for target in targets] or [_latest(session, schema)]
     for chosen in found:
+        check_upkeep(chosen.plan)
         for recommendation in chosen.recommendations:
             check_text(recommendation, chosen.plan.id)
     here = database_identity(session)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import ExtendedStatistics
 
 MOST_PAGES = 300  # of one table, unless somebody allows more
 # Of a value as it is stored. Longer ones lie elsewhere, and no B-tree takes them (nbtree.h): its entries are at most a
@@ -134,6 +135,10 @@ class Samples(Protocol):
         """The same rows with the values of expressions, and whether each condition holds; None as with ``matches``."""
         ...
 
+    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:
+        """The extended statistics that have the name on the server already, if any."""
+        ...
+
 
 class NoSamples(Samples):
     """Of a snapshot or a file there are no rows."""
@@ -167,4 +172,8 @@ class NoSamples(Samples):
         conditions: Sequence[str],  # noqa: ARG002
     ) -> ValueSample | None:
         """Nothing."""
+        return None
+
+    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:  # noqa: ARG002
+        """None."""
         return None

@@ -9,6 +9,7 @@ from typing import LiteralString
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.core.samples import (
     MOST_BYTES,
     MOST_PAGES,
@@ -22,6 +23,7 @@ from indexpilot_cli.core.samples import (
     Samples,
     ValueSample,
 )
+from indexpilot_cli.db.extended import find_extended
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
@@ -116,6 +118,11 @@ class PageSamples(Samples):
             return None
         cut = len(expressions)
         return ValueSample(tuple(expressions), tuple((row[:cut], row[cut:]) for row in rows), _share(pages))
+
+    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:
+        """The extended statistics that have the name on the server already, if any."""
+        found = find_extended(self._session, name)
+        return found.made if found is not None else None
 
     def _read(self, name: QualifiedName) -> PageSample | None:
         table = self._catalog.table(name)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from itertools import chain
 
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.sql.expressions import (
     CALL,
     CAST,
@@ -69,6 +71,12 @@ def conjuncts(text: str) -> tuple[str, ...]:
     if tree is None:
         return (normal(text),)
     return tuple(sorted(_text(n) for n in _flat(canonical(tree), "and")))
+
+
+def tells_all(there: ExtendedStatistics, wanted: ExtendedStatistics) -> bool:
+    """Whether statistics that are there tell all that the wanted ones would: the server spells expressions its way."""
+    one, other = (replace(s, expressions=tuple(map(normal, s.expressions))) for s in (there, wanted))
+    return one.serves(other)
 
 
 def tree_of(text: str) -> Expression | None:

@@ -102,6 +102,8 @@ def calls_nobody(expression: str) -> bool:
         return False
     names = (node.names("funcname") for node in nodes if node.kind == "FuncCall")
     known = all(n[-1] in _BUILT_IN and n[0] in (n[-1], "pg_catalog") for n in names)
+    operators = (node.names("name") for node in nodes if node.kind == "A_Expr")
+    known = known and all(len(n) == 1 or n[0] == "pg_catalog" for n in operators)
     return known and not any(node.kind in _QUERIES for node in nodes)
 
 

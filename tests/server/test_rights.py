@@ -102,6 +102,13 @@ def test_a_plan_file_that_was_changed_by_hand_is_a_violation(kept, tmp_path):
     with pytest.raises(UsageError) as refused:
         change(shop, ApplyRequest, str(tmp_path / "plan.json"))
     assert refused.value.code == "tampered_plan"
+    whole = {"name": {"schema": "public", "name": "s"}, "table": {"schema": "public", "name": "orders"}}
+    document = json.loads(json.dumps(to_json(plan)))
+    document["statistics"] = [{**whole, "columns": [], "kinds": [], "expressions": ["pg_sleep(60)"]}]
+    (tmp_path / "plan.json").write_text(json.dumps(document))
+    with pytest.raises(UsageError) as refused:
+        change(shop, ApplyRequest, str(tmp_path / "plan.json"))
+    assert refused.value.code == "tampered_plan"
     assert shop.last()[:2] == ("SECURITY_VIOLATION", "FAILED")
 
 

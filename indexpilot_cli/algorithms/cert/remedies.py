@@ -10,9 +10,10 @@ from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import counting
 from indexpilot_cli.algorithms.cert.resample import TARGET, as_analyzed, combined, dependent
 from indexpilot_cli.algorithms.cert.survey import Cause, Misestimate
+from indexpilot_cli.algorithms.statistics import named
 from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
-from indexpilot_cli.core.names import quote_identifier, statistics_name
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.core.samples import ValueSample
 from indexpilot_cli.sql.normal import columns as used
@@ -199,7 +200,7 @@ def remedy_for(study: Study, table: Table, wrong: tuple[Misestimate, ...], wante
         table,
         wrong,
         bool(ladder.analyzed),
-        tuple(_extended(table, names, kind) for names, kind in ladder.together),
+        tuple(_extended(study, table, names, kind) for names, kind in ladder.together),
         ladder.wider,
         mended,
         ladder.assumed(),
@@ -213,19 +214,21 @@ def _untried(study: Study, table: Table, wrong: tuple[Misestimate, ...]) -> Reme
     made = []
     for one in wrong:
         if one.cause is Cause.INDEPENDENCE and len(one.conjunction.columns) <= MANY:
-            made.append(_extended(table, one.conjunction.columns, None))
+            made.append(_extended(study, table, one.conjunction.columns, None))
         elif one.cause is Cause.EXPRESSION and study.catalog.version >= _EXPRESSIONS_FROM:
-            made += [_extended(table, (text,), "expression") for text in _expressions((one,))]
+            made += [_extended(study, table, (text,), "expression") for text in _expressions((one,))]
     wider = {name for one in wrong if one.cause is Cause.SKEW for name in one.conjunction.columns}
     stale = any(one.cause in _BY_ANALYZE for one in wrong)
     return Remedy(table, wrong, stale, tuple(dict.fromkeys(made)), tuple(sorted(wider)))
 
 
-def _extended(table: Table, names: tuple[str, ...], kind: StatisticsKind | str | None) -> ExtendedStatistics:
+def _extended(
+    study: Study, table: Table, names: tuple[str, ...], kind: StatisticsKind | str | None
+) -> ExtendedStatistics:
     if kind == "expression":
         # Of a table there may be several, of the same column too.
         digest = hashlib.sha256(names[0].encode()).hexdigest()[:4]
-        name = statistics_name(table.name, (*sorted(used(names[0])), digest))
-        return ExtendedStatistics(name, table.name, (), (), names)
+        wanted = ExtendedStatistics(table.name, table.name, (), (), names)
+        return named(study, wanted, (*sorted(used(names[0])), digest))
     kinds = (StatisticsKind.DEPENDENCIES, StatisticsKind.MCV) if kind is None else (StatisticsKind(kind),)
-    return ExtendedStatistics(statistics_name(table.name, names), table.name, names, kinds)
+    return named(study, ExtendedStatistics(table.name, table.name, names, kinds))

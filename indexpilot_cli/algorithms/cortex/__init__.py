@@ -22,11 +22,12 @@ from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.cortex.band import KINDS, MOST_OF_HOST, Band, band_forms, find_band
 from indexpilot_cli.algorithms.cortex.dependence import Dependence, dependence
 from indexpilot_cli.algorithms.rewriting import OtherForm, as_rewrite, prices_of, usual_statement
+from indexpilot_cli.algorithms.statistics import named
 from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import BTREE, Candidate, Proposal, Reason, Rejection
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, Rewrite, StatisticsKind
 from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.units import size
@@ -206,9 +207,8 @@ def _statistics(table: Table, found: Dependence, study: Study) -> Iterator[Algor
     alone, both = _expected(table, found, sample, study)
     if alone < _ROWS or alone < _OFF * both:
         return
-    stem = "_".join((table.name.name, found.by, found.column))
-    name = QualifiedName(table.name.schema, cut_name(stem, NAME_LIMIT - 5) + "_stat")
-    wanted = ExtendedStatistics(name, table.name, (found.by, found.column), (StatisticsKind.DEPENDENCIES,))
+    columns = (found.by, found.column)
+    wanted = named(study, ExtendedStatistics(table.name, table.name, columns, (StatisticsKind.DEPENDENCIES,)))
     estimate = f"the planner expects {both:.0f} rows of a value of both and {alone:.0f} of {quote_identifier(found.by)}"
     yield AlgorithmFinding(
         Cortex.name, "dependence", wanted.text, Effect.ADDED, "extended statistics are part of the plan",

@@ -191,7 +191,8 @@ def enhance_composite_detection(table_name: str, fields: Sequence[str]) -> Compo
 
     Raises UsageError for a table or field that is not there.
     """
-    from indexpilot_cli.core.names import QualifiedName, quote_identifier
+    from indexpilot_cli.algorithms.statistics import named
+    from indexpilot_cli.core.names import quote_identifier
     from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
     from indexpilot_cli.sql.selectivity import row_count
 
@@ -211,9 +212,8 @@ def enhance_composite_detection(table_name: str, fields: Sequence[str]) -> Compo
         ddl = None
         if used:
             columns = tuple(dict.fromkeys((*(p.by for p in used), *dropped)))[:8]
-            schema, table = found.table.name.schema, found.table.name.name
-            name = QualifiedName(schema, f"{table[:50]}_cortex_stat")
-            ddl = ExtendedStatistics(name, found.table.name, columns, (StatisticsKind.DEPENDENCIES,)).ddl
+            table = found.table.name
+            ddl = named(found.study, ExtendedStatistics(table, table, columns, (StatisticsKind.DEPENDENCIES,))).ddl
         decided = "; ".join(f"{quote_identifier(p.by)} decides {quote_identifier(p.field)}" for p in used)
         none = "none decides another" if on else "features.cortex is off"
         return CompositeAdvice(kept, tuple(dropped), ddl, decided or none)

@@ -64,7 +64,10 @@ def test_f1_an_index_that_hangs_on_a_wrong_estimate_is_held_until_the_table_is_a
 
 
 def test_statistics_that_mend_estimates_are_steps_of_the_plan(place):
+    # Others have the name already.
+    place.sql("""CREATE STATISTICS "Odd"."Places_City_zip_stat" (ndistinct) ON id, kind FROM "Odd"."Places\"""")
     plan = plan_of(place, TOGETHER, EXPRESSION)
+    assert plan.statistics[0].name == QualifiedName("Odd", "Places_City_zip_stat2")
     assert [(s.columns, s.kinds, s.expressions) for s in plan.statistics] == [
         (("City", "zip"), (StatisticsKind.DEPENDENCIES,), ()),
         ((), (), ("lower(kind)",)),
@@ -74,11 +77,11 @@ def test_statistics_that_mend_estimates_are_steps_of_the_plan(place):
     # Indexes were chosen by what the planner expects with them, so they come first.
     assert [m.kind.value for m in done[:3]] == ["create_statistics", "create_statistics", "analyze"]
     assert {m.kind.value for m in done[3:]} <= {"create_index"}
-    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(2,)]
+    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(3,)]
     assert not plan_of(place, TOGETHER, EXPRESSION).findings
     undone = change(place, RollbackRequest, plan.id).result.mutations
     assert {m.outcome for m in undone} == {"done"}
-    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(0,)]
+    assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(1,)]
 
 
 @pytest.fixture

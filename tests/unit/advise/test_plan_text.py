@@ -1,14 +1,15 @@
 """A plan's index is one index: what closes a parenthesis, ends the statement or holds a query is refused unasked."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
-from indexpilot_cli.advise.plan_text import check_text
+from indexpilot_cli.advise.plan_text import check_text, check_upkeep
 from indexpilot_cli.core.ddl import index_name
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.plan import ExtendedStatistics, PlannedVacuum, Recommendation, StatisticsKind, unpriced_plan
 from indexpilot_cli.errors import UsageError
 
 PLAIN = IndexDefinition(QualifiedName("Odd", 'or"ders'), (IndexKey("a"), IndexKey("B c", descending=True)))
@@ -71,3 +72,46 @@ def test_what_is_more_or_less_than_an_index_is_refused(definition):
 def test_names_are_names(name):
     with pytest.raises(UsageError, match="does not describe an index"):
         check_text(advice(PLAIN, name or "\0"), "P-1")
+
+
+MADE = ExtendedStatistics(QualifiedName("Odd", 'or"ders_stat'), PLAIN.table, ("a", "B c"), (StatisticsKind.MCV,))
+OF_TEXT = replace(MADE, columns=(), kinds=(), expressions=("lower((email)::text)",))
+STEPS = unpriced_plan((), datetime(2024, 1, 1, tzinfo=UTC), None, "none")
+TAMPERED = [
+    replace(MADE, name=QualifiedName("Odd", "n\0")),
+    replace(MADE, name=QualifiedName("Odd", "")),
+    replace(MADE, name=QualifiedName("Odd", "n" * 64)),
+    replace(MADE, table=QualifiedName("public", "o\ud800")),
+    replace(MADE, columns=("a", "b" * 64)),
+    replace(MADE, columns=(), kinds=()),
+    replace(MADE, expressions=("a) FROM x; DROP TABLE orders; --",)),
+    replace(MADE, expressions=("a), (b",)),
+    replace(MADE, expressions=("a -- ",)),
+    replace(MADE, expressions=("(SELECT 1)",)),
+    replace(MADE, expressions=("a + 1 \0",)),
+    replace(OF_TEXT, expressions=("pg_sleep(60)",)),
+    replace(OF_TEXT, expressions=("evil.lower(email)",)),
+    replace(OF_TEXT, expressions=("pg_terminate_backend(a)",)),
+    replace(OF_TEXT, expressions=("a OPERATOR(evil.+) 1",)),
+]
+
+
+@pytest.mark.parametrize(
+    "made", [MADE, OF_TEXT, replace(MADE, kinds=tuple(StatisticsKind), expressions=("a % 10", "date_trunc('day', t)"))]
+)
+def test_statistics_pass(made):
+    check_upkeep(replace(STEPS, statistics=(made,), analyze=(made.table,), vacuum=(PlannedVacuum(made.table),)))
+
+
+@pytest.mark.parametrize("made", TAMPERED, ids=range(len(TAMPERED)))
+def test_statistics_that_carry_or_call_something_else_are_refused(made):
+    with pytest.raises(UsageError) as raised:
+        check_upkeep(replace(STEPS, statistics=(MADE, made)))
+    assert (raised.value.exit_code, raised.value.code) == (2, "tampered_plan")
+
+
+def test_what_is_vacuumed_and_analyzed_has_a_name():
+    bad = QualifiedName("public", "o\0")
+    for steps in (replace(STEPS, analyze=(bad,)), replace(STEPS, vacuum=(PlannedVacuum(bad),))):
+        with pytest.raises(UsageError, match="is not what it is called"):
+            check_upkeep(steps)
