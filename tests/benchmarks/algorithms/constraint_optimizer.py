@@ -10,7 +10,8 @@ import random
 import time
 
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Charge, Effort, Option, Program, Row, solve
+from indexpilot_cli.advise.select.highs import Effort, solve
+from indexpilot_cli.advise.select.program import Charge, Option, Program, Row
 from tests.benchmarks.algorithms.cases import Case
 from tests.benchmarks.selection import table
 
