@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from indexpilot_cli.advise import drops
 from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
 from indexpilot_cli.advise.candidates.tenants import skew
-from indexpilot_cli.advise.consult import consultation
+from indexpilot_cli.advise.consult import Consultation, consultation
 from indexpilot_cli.advise.costing import unit_of
 from indexpilot_cli.advise.crowded import crowded_tables
 from indexpilot_cli.advise.explain.limits import limit_prices
@@ -39,7 +39,7 @@ from indexpilot_cli.log import calibrations
 from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
-from indexpilot_cli.methods.written import table_writes
+from indexpilot_cli.methods.written import TableWrites, table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import together
@@ -125,18 +125,15 @@ def advise_on(
     proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
-    span = (folded.since, folded.until)
-    written = together(Stage.PRICE, folded.templates, lambda some: table_writes(catalog, some, *span, calibrated.rates))
+    span = (folded.since, folded.until, calibrated.rates)
+    written = together(Stage.PRICE, folded.templates, lambda some: table_writes(catalog, some, *span))
     folded, kept = written.without_lost(folded), written.without_lost(kept)
     proposal = algorithms.proposed(proposed.result, kept.templates, written.result)
     priceable = _priceable(without_taken_back(proposal, source), sizes, estimator, progress)
-    before = estimator.calls
-    estimator = algorithms.repriced(priceable.candidates)
-    spent = estimator.calls - before
+    estimator, spent = _repriced(algorithms, estimator, priceable)
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
 
-    unit, tuples = unit_of(kept.templates), priceable.tuples
-    model = write_model(catalog, written.result, priceable.sizes, unit, tuples, priceable.spare)
+    model = _write_model(catalog, written.result, priceable, unit_of(kept.templates))
     model = model if request.features.fractal_tree.enabled else model.uncounted
     limits = within_tenants(limits_of(request).left(spent, estimator.each), priceable, columns)
 
@@ -147,12 +144,25 @@ def advise_on(
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
     selection = drops.checked(selection, folded, kept, estimator, 1 + request.max_slower)
     checked = _cross_checked(source, kept, selection, estimator, request, progress)
-    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked)
+    seconds = time.monotonic() - begun
     progress.stage("explaining")
-    advice = replace(advice, rewrites=algorithms.rewrites)
+    advice = Advice(folded, kept, priceable, model, selection, seconds, checked, rewrites=algorithms.rewrites)
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
     return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
+
+
+def _repriced(algorithms: Consultation, estimator: CostEstimator, priceable: Priceable) -> tuple[CostEstimator, int]:
+    """The planner to ask, and the EXPLAINs that the algorithms have spent on it."""
+    before = estimator.calls
+    found = algorithms.repriced(priceable.candidates)
+    return found, found.calls - before
+
+
+def _write_model(
+    catalog: Catalog, writes: Mapping[QualifiedName, TableWrites], priceable: Priceable, unit: str
+) -> WriteModel:
+    return write_model(catalog, writes, priceable.sizes, unit, priceable.tuples, priceable.spare)
 
 
 def _options(request: RecommendRequest, columns: Mapping[QualifiedName, str]) -> CandidateOptions:

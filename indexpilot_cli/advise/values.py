@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Hazard
@@ -92,6 +92,20 @@ class ExplainRequest:
     record: Record = field(default_factory=Record)
     tenant_schemas: int = 0
     time_model: str = "off"
+
+    def by(self, settings: Settings) -> ExplainRequest:
+        """The request with what the settings say of how indexes are chosen and of what is switched off."""
+        advisor = settings.advisor
+        return replace(
+            self,
+            min_benefit=advisor.min_benefit,
+            risk=advisor.risk,
+            features=settings.features,
+            safeguards=settings.production_safeguards,
+            bypass=settings.bypass,
+            tenant_schemas=advisor.tenant_schemas,
+            time_model=advisor.time_model,
+        )
 
 
 @dataclass(frozen=True, slots=True)

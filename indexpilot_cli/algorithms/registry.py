@@ -50,14 +50,20 @@ def enabled(features: FeatureSettings) -> tuple[Algorithm, ...]:
 
 def without(features: FeatureSettings, names: Sequence[str]) -> FeatureSettings:
     """The settings with these algorithms off. Raises UsageError with the nearest name for one that is none."""
+    check(names)
+    for name in names:
+        features = switched(features, name, on=False)
+    return features
+
+
+def check(names: Sequence[str]) -> None:
+    """Raises UsageError with the nearest name for one that is no algorithm."""
     known = [a.name for a in ALGORITHMS]
     for name in names:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else f"one of: {', '.join(known)}"
             raise UsageError(f'no algorithm "{name}"', hint=hint, code="unknown_algorithm")
-        features = switched(features, name, on=False)
-    return features
 
 
 def switched(features: FeatureSettings, name: str, *, on: bool) -> FeatureSettings:

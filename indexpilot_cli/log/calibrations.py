@@ -19,9 +19,9 @@ from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.directories import make, state_directory
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import database_identity
-from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Session
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import is_writable, writer
 from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.methods.rates import SHIPPED, Calibration, WriteRates
@@ -58,8 +58,9 @@ def kept(session: Session | None, schema: str = SCHEMA) -> KeptCalibration:
     if session is None:
         return KeptCalibration()
     try:
-        row = session.one(question(session, "log/calibration", schema), {}) if _has_table(session, schema) else None
-    except StatementError:
+        with session.transaction():  # a savepoint: a right that is missing must not end the transaction around it
+            row = session.one(question(session, "log/calibration", schema), {}) if _has_table(session, schema) else None
+    except IndexPilotError:
         row = None  # no right to read it: then there may be a file
     if row is not None:
         return _read(row.document, f"{schema}.calibrations", session.version)

@@ -108,10 +108,8 @@ def explain(
         allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
-    from indexpilot_cli.algorithms import registry
 
-    off = () if query is not None else tuple(without or ())
-    registry.without(session.settings.features, off)  # an unknown one is refused before anything is opened
+    statements = workload(session, source, with_files)
     request = ExplainRequest(
         connection=session.connection(),
         snapshot=snapshot,
@@ -119,20 +117,13 @@ def explain(
         query=query,
         with_indexes=tuple(with_ or ()),
         without_indexes=tuple(without or ()) if query is not None else (),
-        without_algorithms=off,
+        without_algorithms=() if query is not None else tuple(without or ()),
         analyze=analyze,
-        workload=workload(session, source, with_files),
+        workload=statements,
         planner=planner(session),
-        min_benefit=session.settings.advisor.min_benefit,
-        risk=session.settings.advisor.risk,
-        features=session.settings.features,
-        safeguards=session.settings.production_safeguards,
-        bypass=session.settings.bypass,
         record=session.record(),
-        tenant_schemas=session.settings.advisor.tenant_schemas,
-        time_model=session.settings.advisor.time_model,
     )
-    return shown(session, session.call(run, request))
+    return shown(session, session.call(run, request.by(session.settings)))
 
 
 def check(subject: str | None, query: str | None, what_if: bool, without: Sequence[str]) -> None:
@@ -141,8 +132,12 @@ def check(subject: str | None, query: str | None, what_if: bool, without: Sequen
         raise UsageError("give either an id or --query", hint="indexpilot explain --help")
     if query is None and what_if:
         raise UsageError("--with and --analyze need --query", hint="indexpilot explain --help")
-    if without and query is None and not (subject or "").startswith("R-"):
-        raise UsageError("--without needs --query or the id of an advice", hint="indexpilot explain --help")
+    if without and query is None:
+        if not (subject or "").startswith("R-"):
+            raise UsageError("--without needs --query or the id of an advice", hint="indexpilot explain --help")
+        from indexpilot_cli.algorithms import registry
+
+        registry.check(without)  # before anything is opened
 
 
 def allow_to_run(session: CommandSession, snapshot: str | None, *, yes: bool) -> None:

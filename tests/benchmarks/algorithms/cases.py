@@ -4,8 +4,8 @@
 
 NAME is an algorithm, all of them by default. A case is a database and a workload; the plan with the algorithm and the
 one without are built in turns, and the workload's statements are measured by the processor time of the server's own
-process (the least of the rounds; what they write is rolled back). Better is 5 % less time (and 0.1 ms per call, which is
-what the clock tells apart), or a tenth less index storage in the same time. Numbers hold within one run only.
+process (the least of the rounds; what they write is rolled back). Better is 5 % less time (and 0.1 ms per call, which
+is what the clock tells apart), or a tenth less index storage in the same time. Numbers hold within one run only.
 """
 
 import argparse
