@@ -101,4 +101,4 @@ class FractalTreeSettings:
 class QpgSettings:
     """``features.qpg.*``: the plans that other parameter values get."""
 
-    enabled: bool = switch("look for parameter values with plans of their own")
+    enabled: bool = switch("look for parameter values with plans of their own", default=False)

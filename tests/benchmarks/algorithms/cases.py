@@ -47,7 +47,8 @@ class Case:
 
     ``growth`` are two statements: what happens to the tables once the plan is built, and what takes it back.
     ``others`` are algorithms that are on beside the one in question, ``changed`` are other fields of the request.
-    ``times`` are milliseconds per call of each statement, where they were measured (else all are of one).
+    ``times`` are milliseconds per call of each statement, where they were measured (else all are of one). ``asked`` is
+    what is measured where the workload has parameters: the same statements with the values they really come with.
     """
 
     name: str
@@ -58,6 +59,12 @@ class Case:
     growth: tuple[str, ...] = ()
     changed: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
     times: Sequence[float] | None = None
+    asked: Sequence[tuple[str, float]] = ()
+
+    @property
+    def calls(self):
+        """What is measured."""
+        return self.asked or self.workload
 
 
 @dataclass(frozen=True)
@@ -132,7 +139,7 @@ def built(dsn, plan, growth=()):
 
 def measured(dsn, case, plan, rounds):
     """The workload's statements under the plan."""
-    calls = tuple(Call(text[:40], text, number, False) for text, number in case.workload)
+    calls = tuple(Call(text[:40], text, number, False) for text, number in case.calls)
     try:
         with built(dsn, plan, case.growth) as size:
             return Database(dsn, calls, rounds).measure(case.name, built=size, plan=plan)
@@ -142,7 +149,7 @@ def measured(dsn, case, plan, rounds):
 
 def spent(case, found):
     """Milliseconds of the whole workload."""
-    return sum(ms * calls for ms, (_, calls) in zip(found.times, case.workload, strict=True))
+    return sum(ms * calls for ms, (_, calls) in zip(found.times, case.calls, strict=True))
 
 
 def verdict(dsn, case, rounds):
@@ -151,17 +158,25 @@ def verdict(dsn, case, rounds):
     if content(plans[0]) == content(plans[1]):
         same = Measured(case.name, (), (), plan=plans[0])
         return Verdict(case, same, same, "no decision")
-    # Twice in turns, the least of both: the one that comes first would pay for a cold cache.
-    first = [measured(dsn, case, plan, rounds) for plan in plans]
-    again = [measured(dsn, case, plan, rounds) for plan in plans]
-    on, off = (replace(a, times=tuple(map(min, a.times, b.times))) for a, b in zip(first, again, strict=True))
+    on, off = measured_twice(dsn, case, plans, rounds)
     return Verdict(case, on, off, word(case, on, off))
+
+
+def measured_twice(dsn, case, plans, rounds):
+    """Both plans, the least of two turns each: the one that comes first would pay for a cold cache."""
+    turns = (0, 1, 0, 1)
+    if plans[0].analyze:  # its new statistics stay: the other plan is to be measured without them
+        turns = (1, 1, 0, 0)
+    found = {0: [], 1: []}
+    for turn in turns:
+        found[turn].append(measured(dsn, case, plans[turn], rounds))
+    return [replace(a, times=tuple(map(min, a.times, b.times))) for a, b in found.values()]
 
 
 def word(case, on, off):
     """Better, worse or even; a change of time counts before one of storage."""
     on_ms, off_ms = spent(case, on), spent(case, off)
-    noise = NOISE * sum(calls for _, calls in case.workload)
+    noise = NOISE * sum(calls for _, calls in case.calls)
     if abs(on_ms - off_ms) >= max((1 - FASTER) * max(on_ms, off_ms), noise):
         return "better" if on_ms < off_ms else "worse"
     if on.built < SMALLER * off.built:

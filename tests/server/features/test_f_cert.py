@@ -124,9 +124,8 @@ def test_f2_values_with_plans_of_their_own_are_counted_each(place):
     )
     place.sql("ANALYZE public.jobs")
     text = "SELECT id, pad FROM jobs WHERE state = $1"
-    plan = plan_of(place, text)
+    plan = plan_of(place, text, features=FeatureSettings(qpg=QpgSettings(enabled=True)))
     told = [f for f in plan.findings if f.algorithm == "qpg"]
     assert {f.kind for f in told} == {"parameter_sensitive", "value_class"}
     assert "state <> 'done'" in next(f for f in told if f.kind == "value_class").definition.predicate
-    off = FeatureSettings(qpg=QpgSettings(enabled=False))
-    assert not [f for f in plan_of(place, text, features=off).findings if f.algorithm == "qpg"]
+    assert not [f for f in plan_of(place, text).findings if f.algorithm == "qpg"]
