@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.recommend import folded_for
@@ -155,7 +156,7 @@ def difference(plan: Plan, other: Plan) -> PlanDifference:
     new = [r for definition, r in own.items() if definition not in others]
     gone = [r for definition, r in others.items() if definition not in own]
     pairs = tuple(_pairs(new, gone))
-    matched = {id(r) for pair in pairs for r in pair}
+    matched = set(map(id, chain.from_iterable(pairs)))
     upkeep, instead = _upkeep(plan), _upkeep(other)
     return PlanDifference(
         added=(*(r.summary for r in new if id(r) not in matched), *(t for t in upkeep if t not in instead)),

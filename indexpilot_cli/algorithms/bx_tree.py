@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import chain
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.pgm_index.predict import layout, predictions, questions
@@ -117,7 +118,7 @@ class BxTree(Algorithm):
 
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
         """BRIN on times in the order of the rows; intervals as ranges; partitions where old rows are deleted."""
-        uses = [u for template in study.templates for u in temporal_uses(template, study.catalog)]
+        uses = list(chain.from_iterable(temporal_uses(template, study.catalog) for template in study.templates))
         calls = {t.id: t.calls for t in study.templates}
         findings: list[AlgorithmFinding] = []
         for table in _looked_at(uses, calls, study):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from itertools import groupby
+from itertools import groupby, product, starmap
+from operator import add
 from random import Random
 from typing import LiteralString
 
@@ -67,17 +68,17 @@ class PageSamples(Samples):
         if table is None or not numbers or table.pages < size:
             return {}
         firsts, units = _firsts(table.pages // size, size, count), range(0, size, UNIT_PAGES)
-        starts = (first + unit for first in firsts for unit in units)
+        starts = starmap(add, product(firsts, units))
         rows = self._within_limits(_ranges_question(self._session, table.name, tuple(numbers.values()), starts))
         if rows is None:
             return {}
         keys = {row.start: row for row in rows}
-        return {
-            column: tuple(
-                KeyRange(first, tuple(tuple(keys[first + unit][place] or ()) for unit in units)) for first in firsts
-            )
-            for place, column in enumerate(numbers, 1)
-        }
+        found: dict[str, list[KeyRange]] = {column: [] for column in numbers}
+        for first in firsts:
+            read = [keys[first + unit] for unit in units]
+            for place, column in enumerate(numbers, 1):
+                found[column].append(KeyRange(first, tuple(tuple(row[place] or ()) for row in read)))
+        return {column: tuple(ranges) for column, ranges in found.items()}
 
     def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:
         """See Samples."""

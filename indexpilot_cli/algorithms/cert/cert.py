@@ -65,7 +65,7 @@ class Cert(Algorithm):
         for one in contradictions(study, choice):
             found.setdefault(one.index.candidate.definition, []).append(one)
         held = {d: f"{found[d][0].why}: the answer is not to be relied on" for d in without_worth(found, choice)}
-        told = (_contradiction(one, held) for own in found.values() for one in own[:1])
+        told = (_contradiction(own[0], held) for own in found.values())
         return Found(held, tuple(told))
 
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
@@ -140,7 +140,8 @@ def _concerned(study: Study, candidates: Sequence[Candidate], remedy: Remedy) ->
     on_table = (c for c in candidates if c.definition.table == remedy.table.name)
     # Those that other statements want too are left to the choice among all.
     mine = tuple(c for c in on_table if c.templates and c.templates <= templates)
-    statements = [s.statement for t in study.templates if t.id in templates for s in t.scenarios]
+    scenarios = chain.from_iterable(t.scenarios for t in study.templates if t.id in templates)
+    statements = [s.statement for s in scenarios]
     most = max(1, _QUESTIONS // max(1, len(mine)))
     return _Concerned(remedy, mine, tuple(dict.fromkeys(statements))[:most])
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from indexpilot_cli.algorithms.base import ChosenIndex, PresentChoice, Study
 from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.workload import Plannable
 
 TOLERANCE = 1.02
 
@@ -40,7 +41,9 @@ class Unreliable:
 def contradictions(study: Study, choice: PresentChoice) -> Iterator[Unreliable]:
     """Of every chosen index the statements whose plans use it and contradict those without it."""
     every = frozenset(one.candidate.definition for one in choice.indexes)
-    statements = {(t.id, s.label): s.statement for t in study.templates for s in t.scenarios}
+    statements: dict[tuple[str, str], Plannable] = {}
+    for template in study.templates:
+        statements |= {(template.id, s.label): s.statement for s in template.scenarios}
     for one in choice.indexes:
         own = one.candidate.definition
         mine = [key for key, plan in choice.plans.items() if key in statements and own in plan.hypothetical]

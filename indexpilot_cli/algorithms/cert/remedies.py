@@ -105,9 +105,8 @@ class _Ladder:
             self._try_together(names)
         for expression in dict.fromkeys(_expressions(self.left())):
             self._kept(((expression,), "expression"))
-        longer = {w.conjunction.columns for w in self.left() if w.cause is Cause.SKEW}
-        if longer:
-            self.wider = tuple(sorted({name for names in longer for name in names}))
+        longer = (w.conjunction.columns for w in self.left() if w.cause is Cause.SKEW)
+        self.wider = tuple(sorted(set[str]().union(*longer)))
 
     def _sets(self, wrong: Sequence[Misestimate]) -> Iterator[tuple[str, ...]]:
         known = {c.name for c in self.columns}
@@ -217,7 +216,7 @@ def _untried(study: Study, table: Table, wrong: tuple[Misestimate, ...]) -> Reme
             made.append(_extended(study, table, one.conjunction.columns, None))
         elif one.cause is Cause.EXPRESSION and study.catalog.version >= _EXPRESSIONS_FROM:
             made += [_extended(study, table, (text,), "expression") for text in _expressions((one,))]
-    wider = {name for one in wrong if one.cause is Cause.SKEW for name in one.conjunction.columns}
+    wider = set[str]().union(*(one.conjunction.columns for one in wrong if one.cause is Cause.SKEW))
     stale = any(one.cause in _BY_ANALYZE for one in wrong)
     return Remedy(table, wrong, stale, tuple(dict.fromkeys(made)), tuple(sorted(wider)))
 

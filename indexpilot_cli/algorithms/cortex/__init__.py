@@ -220,7 +220,8 @@ def _statistics(table: Table, found: Dependence, study: Study) -> Iterator[Algor
 def _expected(table: Table, found: Dependence, sample: PageSample, study: Study) -> tuple[float, float]:
     """The planner's mean number of rows for values that occur, of the deciding column alone and of both."""
     one, other = sample.columns.index(found.by), sample.columns.index(found.column)
-    rows = [row for page in sample.pages for row in page.rows[:1] if row[one] is not None and row[other] is not None]
+    first_rows = (page.rows[0] for page in sample.pages if page.rows)
+    rows = [row for row in first_rows if row[one] is not None and row[other] is not None]
     chosen = rows[:: max(1, len(rows) // _ASKED)][:_ASKED]
     by, column = quote_identifier(found.by), quote_identifier(found.column)
     asked: list[WhatIf] = []

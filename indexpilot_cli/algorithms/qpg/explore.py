@@ -157,7 +157,9 @@ class _Search:
 
     def _varied(self) -> bool:
         """Whether each kind of value of each parameter had its turn."""
-        seen = {(n, c.label) for probe in self.probes for n, c in probe.classes.items()}
+        seen: set[tuple[int, str]] = set()
+        for probe in self.probes:
+            seen.update((n, c.label) for n, c in probe.classes.items())
         wanted: set[tuple[int, str]] = set()
         for number, classes in self.choices.items():
             wanted.update((number, c.label) for c in classes)

@@ -8,7 +8,7 @@ from typing import Any
 
 from indexpilot_cli.algorithms.time_model.fit import CONSTANTS, TimedPlan, TimeModel
 from indexpilot_cli.core.estimator import CostEstimator, CostFactors, DelegatingEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.core.workload import QueryTemplate, Scenario
 
 MOST_TEMPLATES = 100  # those that take most time: each class of each takes six EXPLAINs
 SCALE = 1000.0  # costs come with two decimals: of constants a thousand times as large they tell five
@@ -26,7 +26,9 @@ def timed_plans(estimator: CostEstimator, templates: Sequence[QueryTemplate]) ->
 
     Left out are those of which a class cannot be planned, or whose plan does not stay the same with either step.
     """
-    cases = [(number, scenario) for number, template in enumerate(templates) for scenario in template.scenarios]
+    cases: list[tuple[int, Scenario]] = []
+    for number, template in enumerate(templates):
+        cases += [(number, scenario) for scenario in template.scenarios]
     questions = [WhatIf(scenario.statement) for _, scenario in cases]
     bases = estimator.plan([_with(ask, CostFactors()) for ask in questions])
     moves = [_Moves(estimator, questions, bases, {name: 1.0}) for name in CONSTANTS]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.host.algorithms.study import TableStudy, table_study
@@ -317,7 +318,8 @@ def get_bx_tree_index_recommendation(
 def _temporal(found: TableStudy) -> tuple[TemporalUse, ...]:
     from indexpilot_cli.algorithms.bx_tree import temporal_uses
 
-    uses = [u for template in found.study.templates for u in temporal_uses(template, found.study.catalog)]
+    study = found.study
+    uses = chain.from_iterable(temporal_uses(template, study.catalog) for template in study.templates)
     return tuple(u for u in uses if u.table == found.table.name)
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from itertools import count
 
-from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.catalog import ColumnStatistics, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.session import Session
@@ -26,7 +26,9 @@ class Assumption:
 
     def put(self, admin: Session) -> None:
         """Write it; what the server refuses stays as it was known."""
-        instead = {(one.table, name): found for one in self.assumed for name, found in one.columns}
+        instead: dict[tuple[QualifiedName, str], ColumnStatistics] = {}
+        for one in self.assumed:
+            instead |= {(one.table, name): found for name, found in one.columns}
         kept = [s for s in self._known if (s.relation, s.column) not in instead or s.inherited]
         new = [RelationStatistics(table, name, None, False, found) for (table, name), found in instead.items()]
         self._replace(admin, [*kept, *new])
