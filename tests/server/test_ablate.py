@@ -64,7 +64,7 @@ def test_a_finding_stands_in_the_plan_and_is_gone_without_the_algorithm(request_
     assert plan.findings == ()
 
 
-def test_ablate_tells_what_the_algorithm_takes_out(request_):
+def test_f14_ablate_tells_what_the_algorithm_takes_out(request_):
     result = ablate.run(request_, Silent()).result
     (entry,) = result.algorithms
     assert (entry.name, entry.enabled) == ("constraint_optimizer", True)

@@ -199,7 +199,7 @@ NOT_BUILT = NOT_BUILT_TEXT.split()
 
 
 @pytest.mark.parametrize("path", CONTRACT)
-def test_contractual_keys_are_read_from_a_file(path, tmp_path):
+def test_f13_contractual_keys_are_read_from_a_file(path, tmp_path):
     key = keys()[path]
     changed = not key.default if key.kind is bool else (1,) if isinstance(key.default, tuple) else 1
     text = "[1]" if isinstance(changed, tuple) else str(changed).lower()
@@ -230,7 +230,7 @@ def test_sample_configurations_are_valid_and_change_something(path, tmp_path):
     assert settings.warnings == ()
 
 
-def test_the_full_sample_holds_every_key_with_its_default(tmp_path):
+def test_f13_the_full_sample_holds_every_key_with_its_default(tmp_path):
     settings = load({}, tmp_path, str(ROOT / "sample_configs" / "indexpilot_config.yaml"))
     assert set(settings.origins) == set(keys()) - {"connection.password"}
     assert {p: value_of(settings, p) for p in keys()} == {p: k.default for p, k in keys().items()}
