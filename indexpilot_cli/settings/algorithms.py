@@ -48,7 +48,9 @@ class XgboostSettings:
 class CertSettings:
     """``features.cert.*``: the planner's estimates held against counted rows."""
 
-    enabled: bool = switch("hold the planner's row estimates against counted rows, and mend statistics first")
+    enabled: bool = switch(
+        "hold the planner's row estimates against counted rows, and mend statistics first", default=False
+    )
     max_error_pct: float = key(10.0, "per cent by which an estimate may miss what a sample of rows allows", low=0)
 
 

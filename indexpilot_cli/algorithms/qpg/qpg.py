@@ -8,6 +8,8 @@ stands beside it and is not of the paper.
 
 It cannot tell how often parameters take values together: pg_stat_statements keeps none, so the shares of the scenarios
 that it adds are assumptions, from the frequencies of common values where these are known.
+
+Off by default: in fourteen designed cases the choice stayed the same with it.
 """
 
 from __future__ import annotations

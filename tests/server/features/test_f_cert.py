@@ -29,7 +29,8 @@ STALE = "SELECT pad FROM flip WHERE state = 'new'"
 TOGETHER = """SELECT id FROM "Odd"."Places" WHERE "City" = 'c3' AND zip = 'z{3'"""
 EXPRESSION = """SELECT id FROM "Odd"."Places" WHERE lower(kind) = 'a'"""
 FLIP, PLACES = QualifiedName("public", "flip"), QualifiedName("Odd", "Places")
-OFF = FeatureSettings(cert=CertSettings(enabled=False))
+OFF = FeatureSettings()
+ON = FeatureSettings(cert=CertSettings(enabled=True))
 
 pytestmark = pytest.mark.usefixtures("own_places")
 
@@ -40,8 +41,8 @@ def place(pg):
         yield replace(found, planner=TWIN)
 
 
-def plan_of(place, *texts, **more):
-    return place.ask(RecommendRequest, workload=queries(*texts), planner=place.planner, **more).result
+def plan_of(place, *texts, features=ON):
+    return place.ask(RecommendRequest, workload=queries(*texts), planner=place.planner, features=features).result
 
 
 def test_f1_an_index_that_hangs_on_a_wrong_estimate_is_held_until_the_table_is_analyzed(place):
@@ -53,7 +54,7 @@ def test_f1_an_index_that_hangs_on_a_wrong_estimate_is_held_until_the_table_is_a
     stale = next(f for f in held.findings if f.kind == "stale")
     assert stale.effect is Effect.REPRICED and "new" not in str(stale.evidence)
     # An estimate may be this far off: then nothing is wrong, and old statistics know nothing of the new state.
-    for features in (OFF, FeatureSettings(cert=CertSettings(max_error_pct=1e6))):
+    for features in (OFF, FeatureSettings(cert=CertSettings(enabled=True, max_error_pct=1e6))):
         without = plan_of(place, STALE, features=features)
         assert not without.findings and not without.analyze
         assert {r.reason for r in without.rejections} == {"low_selectivity"}
@@ -128,4 +129,4 @@ def test_f2_values_with_plans_of_their_own_are_counted_each(place):
     told = [f for f in plan.findings if f.algorithm == "qpg"]
     assert {f.kind for f in told} == {"parameter_sensitive", "value_class"}
     assert "state <> 'done'" in next(f for f in told if f.kind == "value_class").definition.predicate
-    assert not [f for f in plan_of(place, text).findings if f.algorithm == "qpg"]
+    assert not [f for f in plan_of(place, text, features=OFF).findings if f.algorithm == "qpg"]

@@ -12,7 +12,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.algorithms import BxTreeSettings, CertSettings, CortexSettings, PgmIndexSettings
+from indexpilot_cli.settings.algorithms import BxTreeSettings, CortexSettings, PgmIndexSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import TWIN, filled, queries
 
@@ -102,8 +102,8 @@ def places(place, table, features):
     return place.ask(RecommendRequest, workload=wanted, planner=place.planner, features=features).result
 
 
-WITHOUT_CORTEX = FeatureSettings(cortex=CortexSettings(enabled=False), cert=CertSettings(enabled=False))
-CORTEX = FeatureSettings(cert=CertSettings(enabled=False))
+WITHOUT_CORTEX = FeatureSettings(cortex=CortexSettings(enabled=False))
+CORTEX = FeatureSettings()
 
 
 def test_f3_a_key_that_another_decides_is_left_out_where_that_spares_much(keyed, own_places):
