@@ -83,7 +83,9 @@ class IDistanceSettings:
 class CortexSettings:
     """``features.cortex.*``: columns that follow from others."""
 
-    enabled: bool = switch("leave out keys that other keys decide, and reach columns through those they follow")
+    enabled: bool = switch(
+        "leave out keys that other keys decide, and reach columns through those they follow", default=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -184,7 +184,7 @@ def test_without_its_log_nothing_is_changed(kept):
 
 
 def advised(place, **limits):
-    features = FeatureSettings(ConstraintOptimizerSettings(**limits))
+    features = FeatureSettings(constraint_optimizer=ConstraintOptimizerSettings(**limits))
     asked = queries(BY_CUSTOMER, "SELECT id FROM orders WHERE place = '[1,2)' AND customer_id > 3")
     outcome = place.ask(RecommendRequest, workload=asked, planner=place.planner, features=features)
     return outcome.result
@@ -221,7 +221,9 @@ def test_limits_that_are_settings_decide(changing_shop, own_places):
         assert not advised(changing_shop, max_storage_per_tenant=size // 8).recommendations
         assert advised(changing_shop, max_storage_per_tenant=size * 2).recommendations
         assert not advised(changing_shop, max_storage_per_tenant=size * 2, max_storage=size // 8).recommendations
-        assert advised(changing_shop, max_storage_per_tenant=size // 8, enabled=False).recommendations
+        # Off, a greedy search chooses, within the same limits.
+        assert advised(changing_shop, max_storage_per_tenant=size * 2, enabled=False).recommendations
+        assert not advised(changing_shop, max_storage_per_tenant=size // 8, enabled=False).recommendations
     finally:
         changing_shop.sql("DELETE FROM indexpilot.expression_profile")
     changing_shop.sql("CREATE TABLE tenants (id int); INSERT INTO tenants SELECT generate_series(1, 40)")

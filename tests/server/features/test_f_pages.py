@@ -103,7 +103,7 @@ def places(place, table, features):
 
 
 WITHOUT_CORTEX = FeatureSettings(cortex=CortexSettings(enabled=False))
-CORTEX = FeatureSettings()
+CORTEX = FeatureSettings(cortex=CortexSettings(enabled=True))
 
 
 def test_f3_a_key_that_another_decides_is_left_out_where_that_spares_much(keyed, own_places):
@@ -227,7 +227,9 @@ def test_f6_a_host_asks_for_the_regularity_of_keys(hosted):
         host.estimate_pgm_index_cost("loaders", "k", 2.0)
 
 
-def test_f3_a_host_asks_for_columns_that_follow_from_others(hosted):
+def test_f3_a_host_asks_for_columns_that_follow_from_others(hosted, monkeypatch):
+    assert host.enhance_composite_detection('"Places"', ["city", "zip"]).dropped == (), "off unless it is asked for"
+    monkeypatch.setenv("INDEXPILOT_FEATURES_CORTEX_ENABLED", "true")
     pairs = {(p.by, p.field) for p in host.find_correlated_columns('"Places"')}
     assert ("zip", "city") in pairs and ("city", "zip") not in pairs
     advice = host.enhance_composite_detection('"Places"', ["city", "zip", "street"])

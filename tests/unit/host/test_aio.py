@@ -13,7 +13,13 @@ DIRECT = {
     *("configure_adapters", "get_adapter_stats", "get_audit_adapter", "get_error_tracker", "get_monitoring_adapter"),
     *("get_host_database_adapter", "get_database_adapter", "detect_database", "get_pool_stats", "get_connection"),
     *("configure_profile_cache", "clear_impact_cache", "metadata_schema", "set_metadata_schema", "load_schema"),
-    *("validate_schema", "is_in_maintenance_window", "should_wait_for_maintenance_window", "run_lifecycle_scheduler"),
+    *(
+        "identify_bottlenecks",
+        "validate_schema",
+        "is_in_maintenance_window",
+        "should_wait_for_maintenance_window",
+        "run_lifecycle_scheduler",
+    ),
 }
 
 
