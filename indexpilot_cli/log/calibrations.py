@@ -27,7 +27,7 @@ from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.methods.rates import SHIPPED, Calibration, WriteRates
 
 _BYTES = 100_000  # a calibration has about 2,000
-_HINT = "indexpilot calibrate measures again, --forget forgets it"
+_HINT = "measure again: indexpilot calibrate; forget it: indexpilot calibrate --forget"
 
 
 @dataclass(frozen=True, slots=True)

@@ -196,7 +196,7 @@ class HealthCheckSettings:
     wraparound_tables: int | None = key(0, "more tables whose row ids run out: critical", low=0)
     unused_indexes: int | None = key(0, "more indexes that nothing reads: info", low=0)
     kept_alerts: int = count(1000, "alerts that are kept in memory", low=1)
-    max_series: int = count(2000, "most series of metrics that a host measures", low=100)
+    max_series: int = key(2000, "most series of metrics that a host measures", low=100, high=1_000_000)
 
 
 @dataclass(frozen=True, slots=True)

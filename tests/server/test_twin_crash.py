@@ -27,10 +27,10 @@ def deadly(monkeypatch):
     """A planner whose backend is killed from outside while it plans one statement."""
     explain = Worker.explain
 
-    def killed(worker, statement, *, verbose=False):
+    def killed(worker, statement, **options):
         if statement.sql == DEADLY:
             os.kill(worker._planner.backend_pid, signal.SIGKILL)
-        return explain(worker, statement, verbose=verbose)
+        return explain(worker, statement, **options)
 
     monkeypatch.setattr(Worker, "explain", killed)
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from math import inf
 from typing import Any, TypeAlias
 
+from indexpilot_cli.core import units
 from indexpilot_cli.errors import UsageError
 
 PlanNode: TypeAlias = Mapping[str, Any]
@@ -163,11 +164,11 @@ def _reads_for_little(node: PlanNode, around: _Around) -> bool:
 def _sort(node: PlanNode, around: _Around) -> _Wrong:
     if node.get("Sort Space Type") == "Disk":
         size = _number(node, "Sort Space Used")
-        yield BottleneckKind.SORT_SPILL, f"the sort writes {size:,.0f} kB to disk", True
+        yield BottleneckKind.SORT_SPILL, f"the sort writes {units.size(size * 1024)} to disk", True
     elif node.get("Node Type") == "Sort" and "Sort Space Type" not in node and not around.actual:
         needed = _number(node, "Plan Rows") * (_number(node, "Plan Width") + _PER_ROW)
         if needed > around.work_mem:
-            yield BottleneckKind.SORT_SPILL, f"the sort needs an estimated {needed / 1024**2:,.0f} MB", False
+            yield BottleneckKind.SORT_SPILL, f"the sort needs an estimated {units.size(needed)}", False
 
 
 def _hash(node: PlanNode, _around: _Around) -> _Wrong:

@@ -20,7 +20,7 @@ of lifecycle that looked at everything; the largest indexes have series of
 their own, the others are counted.
 """
 Textfile = Annotated[str | None, option("--textfile PATH", "Write there, for node_exporter's collector.")]
-MaxSeries = Annotated[int, option("--max-series N", "At most so many series.", min=100)]
+MaxSeries = Annotated[int, option("--max-series N", "At most so many series.", min=100, max=1_000_000)]
 
 
 @command("lifecycle metrics", *SERVER)

@@ -74,7 +74,7 @@ def _blocks(result: CalibrateResult) -> Iterator[Block]:
     if result.action is CalibrateAction.FORGET:
         yield Lines((f"{plural(result.forgotten, 'calibration')} forgotten: the defaults count",))
     elif result.calibration is None:
-        yield Lines(("nothing was measured here: the defaults count; indexpilot calibrate measures",))
+        yield Lines(("nothing was measured here: the defaults count; to measure: indexpilot calibrate",))
     else:
         rates = result.calibration.rates
         yield TableBlock(_RATES, tuple(map(_row, rates.entries)))
