@@ -36,6 +36,7 @@ from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, Proposal
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.samples import KeyRange
+from indexpilot_cli.core.workload import Plannable
 
 _LEAST_PAGES = 1280  # 10 MB: below, everything is read as quickly
 _CANNOT_TELL = "rows that come later in old ranges; ranges that are not summarised yet"
@@ -75,7 +76,7 @@ class PgmIndex(Algorithm):
 
     def reprice(self, study: Study, candidates: Sequence[Candidate]) -> Found[CostEstimator]:
         """The planner with the cost of BRIN scans as the pages that were read make it."""
-        shares: dict[tuple[IndexDefinition, object], tuple[float, int]] = {}
+        shares: dict[tuple[IndexDefinition, Plannable], tuple[float, int]] = {}
         findings: list[AlgorithmFinding] = []
         if not any(c.definition.method == BRIN for c in candidates):
             return Found(study.estimator)
@@ -92,7 +93,7 @@ class PgmIndex(Algorithm):
                 findings.append(_finding(prediction, question, Effect.REPRICED, decision))
         if not shares:
             return Found(study.estimator)
-        return Found(RepricedEstimator(study.estimator, shares, study.catalog), tuple(findings))  # type: ignore[arg-type]
+        return Found(RepricedEstimator(study.estimator, shares, study.catalog), tuple(findings))
 
 
 def _read(study: Study) -> Iterator[tuple[BrinQuestion, Sequence[KeyRange], int]]:
