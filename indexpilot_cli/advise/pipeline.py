@@ -37,12 +37,14 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute import events
 from indexpilot_cli.log import calibrations
 from indexpilot_cli.methods.existing import redundant_indexes
+from indexpilot_cli.methods.rates import WriteRates
 from indexpilot_cli.methods.size import SizeEstimate, Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import TableWrites, table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
+from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
-from indexpilot_cli.workload.aside import together
+from indexpilot_cli.workload.aside import Attempt, together
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import TypesOf, unplanned, with_scenarios
 
@@ -125,16 +127,13 @@ def advise_on(
     proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
-    span = (folded.since, folded.until, calibrated.rates)
-    written = together(Stage.PRICE, folded.templates, lambda some: table_writes(catalog, some, *span))
+    written = _written(folded, catalog, calibrated.rates)
     folded, kept = written.without_lost(folded), written.without_lost(kept)
     proposal = algorithms.proposed(proposed.result, kept.templates, written.result)
     priceable = _priceable(without_taken_back(proposal, source), sizes, estimator, progress)
     estimator, spent = _repriced(algorithms, estimator, priceable)
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
-
-    model = _write_model(catalog, written.result, priceable, unit_of(kept.templates))
-    model = model if request.features.fractal_tree.enabled else model.uncounted
+    model = _write_model(catalog, written.result, priceable, kept, request.features)
     limits = within_tenants(limits_of(request).left(spent, estimator.each), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
@@ -145,8 +144,8 @@ def advise_on(
     selection = drops.checked(selection, folded, kept, estimator, 1 + request.max_slower)
     checked = _cross_checked(source, kept, selection, estimator, request, progress)
     seconds = time.monotonic() - begun
-    progress.stage("explaining")
     advice = Advice(folded, kept, priceable, model, selection, seconds, checked, rewrites=algorithms.rewrites)
+    progress.stage("explaining")
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
     return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
@@ -159,10 +158,24 @@ def _repriced(algorithms: Consultation, estimator: CostEstimator, priceable: Pri
     return found, found.calls - before
 
 
+def _written(
+    folded: FoldedWorkload, catalog: Catalog, rates: WriteRates
+) -> Attempt[Mapping[QualifiedName, TableWrites]]:
+    """What is written to each table, and the templates of which that cannot be told."""
+    span = (folded.since, folded.until, rates)
+    return together(Stage.PRICE, folded.templates, lambda some: table_writes(catalog, some, *span))
+
+
 def _write_model(
-    catalog: Catalog, writes: Mapping[QualifiedName, TableWrites], priceable: Priceable, unit: str
+    catalog: Catalog,
+    writes: Mapping[QualifiedName, TableWrites],
+    priceable: Priceable,
+    kept: FoldedWorkload,
+    features: FeatureSettings,
 ) -> WriteModel:
-    return write_model(catalog, writes, priceable.sizes, unit, priceable.tuples, priceable.spare)
+    unit = unit_of(kept.templates)
+    model = write_model(catalog, writes, priceable.sizes, unit, priceable.tuples, priceable.spare)
+    return model if features.fractal_tree.enabled else model.uncounted
 
 
 def _options(request: RecommendRequest, columns: Mapping[QualifiedName, str]) -> CandidateOptions:

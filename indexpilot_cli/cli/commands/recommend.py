@@ -134,8 +134,7 @@ def recommend(
     request = recommend_request(
         session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant, without=without
     )
-    spare = spare_request(session, request, standby)
-    outcome = session.call(partial(run, spare_of=spare), request)
+    outcome = session.call(partial(run, spare_of=spare_request(session, request, standby)), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
     return finish(session, outcome, document, exit_code=exit_code)
