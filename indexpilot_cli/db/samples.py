@@ -25,7 +25,7 @@ from indexpilot_cli.core.samples import (
     ValueSample,
 )
 from indexpilot_cli.db.extended import find_extended
-from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed
+from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed, raw
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 
@@ -101,7 +101,7 @@ class PageSamples(Samples):
     def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:
         """See Samples: counted by the server, a row for each page."""
         counts = (
-            SQL("count(*) FILTER (WHERE {}) AS {}").format(_raw(text), Identifier(f"c{number}"))
+            SQL("count(*) FILTER (WHERE {}) AS {}").format(raw(text), Identifier(f"c{number}"))
             for number, text in enumerate(conditions)
         )
         rows, pages = self._asked(table, "samples/matches", counts=SQL(", ").join(counts))
@@ -113,7 +113,7 @@ class PageSamples(Samples):
     def values(self, table: QualifiedName, expressions: Sequence[str], conditions: Sequence[str]) -> ValueSample | None:
         """See Samples."""
         texts = [*(f"({text})::text" for text in expressions), *(f"({text}) IS TRUE" for text in conditions)]
-        columns = (SQL("{} AS {}").format(_raw(text), Identifier(f"c{n}")) for n, text in enumerate(texts))
+        columns = (SQL("{} AS {}").format(raw(text), Identifier(f"c{n}")) for n, text in enumerate(texts))
         rows, pages = self._asked(table, "samples/values", columns=SQL(", ").join(columns))
         if rows is None:
             return None
@@ -175,11 +175,6 @@ def _from(table: Table) -> Composable:
     name = Identifier(table.name.schema, table.name.name)
     # Children of a table that inherits are tables of their own.
     return name if table.kind == "p" else SQL("ONLY {}").format(name)
-
-
-def _raw(text: str) -> Composable:
-    """The server's own text of an expression, for the server."""
-    return SQL(text.replace("{", "{{").replace("}", "}}")).format()
 
 
 def _selected(text: LiteralString, column: str, number: int) -> Composable:

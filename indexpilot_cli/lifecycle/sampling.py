@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.command import Progress
-from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed
+from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed, raw
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.methods.sampled import KeySample
@@ -63,11 +63,11 @@ def _read(session: Session, index: Index, table: Table) -> KeySample | None:
 
 def _question(session: Session, table: Table, columns: Sequence[Row], share: float, thin: float) -> Composable:
     pages, thinned = sample_clauses(share, thin)
-    condition = SQL("{} AND ({})").format(thinned, _raw(columns[0].predicate)) if columns[0].predicate else thinned
+    condition = SQL("{} AND ({})").format(thinned, raw(columns[0].predicate)) if columns[0].predicate else thinned
     keys = [Identifier(f"k{number}") for number, column in enumerate(columns) if column.is_key]
     sizes = [SQL("coalesce(pg_column_size({}), 0)").format(Identifier(f"k{n}")) for n in range(len(columns))]
     values = (
-        SQL("({}) AS {}").format(_raw(column.expression), Identifier(f"k{number}"))
+        SQL("({}) AS {}").format(raw(column.expression), Identifier(f"k{number}"))
         for number, column in enumerate(columns)
     )
     return composed(
@@ -81,11 +81,6 @@ def _question(session: Session, table: Table, columns: Sequence[Row], share: flo
         bytes=_tuple_bytes(columns),
         widest=SQL("greatest({})").format(SQL(", ").join(sizes)),
     )
-
-
-def _raw(text: str) -> Composable:
-    """The server's own text of an expression, for the server."""
-    return SQL(text.replace("{", "{{").replace("}", "}}")).format()
 
 
 def _tuple_bytes(columns: Sequence[Row]) -> Composable:

@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from indexpilot_cli.core.workload import OWN_MARK
 
-__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "marked"]
+__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "marked", "raw"]
 _PACKAGE = "indexpilot_cli.db"
 _WORD = re.compile(r"\s*(?:--[^\n]*\n\s*)*([A-Za-z]+)")
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
@@ -33,6 +33,11 @@ def get(name: str, version: int) -> str:
     if not usable:
         raise KeyError(f"no query {name!r} for version {version}")
     return _text(_variants()[name][max(usable)])
+
+
+def raw(text: str) -> Composable:
+    """The server's own text of an expression, for the server."""
+    return SQL(text.replace("{", "{{").replace("}", "}}")).format()
 
 
 def marked(query: str | Composable) -> str:
