@@ -28,6 +28,8 @@ from indexpilot_cli.db.extended import find_extended
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed, raw
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.methods.size import leaves
+from indexpilot_cli.sql.bounds import NUMBERS, TIMES
 
 # SYSTEM takes each page with the same chance, so their number is random, too: three deviations below the bound.
 _ASKED = 250
@@ -146,18 +148,11 @@ class PageSamples(Samples):
         table = self._catalog.table(name)
         if table is None or table.kind == "f" or not table.readable:
             return None, 0
-        pages = _pages(table, self._catalog)
+        pages = sum(leaf.pages for leaf in leaves(table, self._catalog))
         if not pages:
             return None, 0
         query = composed(question, self._session.version, table=_from(table), sample=_sample(pages), **parts)
         return self._within_limits(query), pages
-
-
-def _pages(table: Table, catalog: Catalog) -> int:
-    """Pages of the table, or of the parts of a partitioned one."""
-    if table.kind != "p":
-        return table.pages
-    return sum(_pages(part, catalog) for part in catalog.tables if part.parent == table.name and part.is_partition)
 
 
 def _share(pages: int) -> float:
@@ -190,15 +185,12 @@ def _by_page(rows: Sequence[Row], width: int) -> Iterator[SampledPage]:
 
 # -- keys as numbers
 
-_TIMES = ("date", "timestamp", "timestamptz")
-_PLAIN = ("int2", "int4", "int8", "numeric", "float4", "float8", "oid")
-
 
 def as_number(column: str, base_type: str) -> Composable | None:
     """A column as double precision: times are seconds from 1970 on. None for types that have no numbers."""
-    if base_type in _PLAIN:
+    if base_type in NUMBERS:
         return SQL("{}::float8").format(Identifier(column))
-    if base_type in _TIMES:
+    if base_type in TIMES:
         return SQL("extract(epoch FROM {})::float8").format(Identifier(column))
     return None
 
@@ -209,11 +201,8 @@ def _number(table: Table | None, column: str) -> Composable | None:
 
 
 def _largest_part(table: Table | None, catalog: Catalog) -> Table | None:
-    if table is None or table.kind != "p":
-        return table if table is not None and table.kind in "rm" else None
-    parts = (t for t in catalog.tables if t.parent == table.name and t.is_partition)
-    leaves = (_largest_part(part, catalog) for part in parts)
-    return max((leaf for leaf in leaves if leaf is not None), key=lambda t: t.pages, default=None)
+    found = (leaf for leaf in leaves(table, catalog) if leaf.kind in "rm") if table is not None else ()
+    return max(found, key=lambda leaf: leaf.pages, default=None)
 
 
 def _firsts(ranges: int, size: int, count: int) -> list[int]:

@@ -16,6 +16,7 @@ from indexpilot_cli.sql.selectivity import comparable
 NOW = frozenset({"now", "current_timestamp", "current_date", "localtimestamp", "transaction_timestamp"})
 NOW |= {"statement_timestamp", "clock_timestamp"}
 TIMES = ("date", "timestamp", "timestamptz")
+NUMBERS = ("int2", "int4", "int8", "oid", "numeric", "float4", "float8")
 _DAY = 86400.0
 _LENGTHS = {"second": 1.0, "sec": 1.0, "minute": 60.0, "min": 60.0, "hour": 3600.0, "day": _DAY, "week": 7 * _DAY}
 _LENGTHS |= {"month": 30 * _DAY, "mon": 30 * _DAY, "year": 365.25 * _DAY}

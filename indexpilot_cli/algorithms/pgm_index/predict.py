@@ -24,12 +24,11 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.samples import KeyRange
 from indexpilot_cli.core.workload import Atom, AtomKind, Plannable, QueryTemplate, RelationUse
 from indexpilot_cli.methods.size import estimate
-from indexpilot_cli.sql.bounds import about_now, column_bounds
+from indexpilot_cli.sql.bounds import NUMBERS, TIMES, about_now, column_bounds
 from indexpilot_cli.sql.parser import Statement, parse
 from indexpilot_cli.sql.selectivity import selectivity
 from indexpilot_cli.workload.predicates.blocks import relation_uses
 
-NUMBERS = ("int2", "int4", "int8", "oid", "numeric", "float4", "float8", "date", "timestamp", "timestamptz")
 MULTI_SINCE = 140000
 _LEAST_RANGES = 30  # below, an interval over them says little
 _SHARED = 50  # rows at least that share a value, for equality to read more than one
@@ -120,7 +119,7 @@ def _compared(template: QueryTemplate, catalog: Catalog, least_rows: int) -> Ite
 
 
 def _serves(atom: Atom, column: Column, rows: float) -> bool:
-    if column.base_type not in NUMBERS or not column.indexable or column.statistics is None:
+    if column.base_type not in (*NUMBERS, *TIMES) or not column.indexable or column.statistics is None:
         return False
     shared = column.statistics.distinct(rows) <= rows / _SHARED
     return atom.kind is AtomKind.RANGE or (atom.kind is AtomKind.EQUAL and shared)
