@@ -38,7 +38,7 @@ from indexpilot_cli.execute import events
 from indexpilot_cli.log import calibrations
 from indexpilot_cli.methods.existing import redundant_indexes
 from indexpilot_cli.methods.rates import WriteRates
-from indexpilot_cli.methods.size import SizeEstimate, Sizes
+from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import TableWrites, table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
@@ -255,9 +255,9 @@ def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:
 def _priceable(proposal: Proposal, sizes: Sizes, estimator: CostEstimator, progress: Progress) -> Priceable:
     progress.stage("sizing candidates", len(proposal.candidates))
     sized = {c.definition: sizes.of(c.definition) for c in proposal.candidates}
-    for definition, size in sized.items():
+    for definition in sized:
         progress.advance()
-        estimator.set_size(definition, *_size(size))
+        sizes.tell(estimator, (definition,))
     estimator.prepare(tuple(sized))
     return Priceable(proposal.candidates, sized, proposal.rejections)
 
@@ -268,10 +268,6 @@ def _with_places(priceable: Priceable, siblings: Siblings | None, spare: Sequenc
     candidates, there = wanted_somewhere(priceable.candidates, places)
     rejections = (*priceable.rejections, *there)
     return replace(priceable, candidates=candidates, rejections=rejections, places=places, spare=tuple(spare))
-
-
-def _size(size: SizeEstimate) -> tuple[int, float, int | None]:
-    return size.pages, size.tuples, size.height
 
 
 def _select(

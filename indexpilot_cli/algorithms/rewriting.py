@@ -140,13 +140,11 @@ def prices_of(
     """Planner costs of the statement as it is now, with every index proposed for it, and in the other form by the
     index that it wants; None where one cannot be planned, or the index is not used.
     """
-    estimator, sizes = study.estimator, study.sizes
+    estimator = study.estimator
     if estimator.refuses(form.index) is not None:
         return None
     ordinary = [c.definition for c in proposal.candidates if template.id in c.templates]
-    for definition in (*ordinary, form.index):
-        size = sizes.of(definition)
-        estimator.set_size(definition, size.pages, size.tuples, size.height)
+    study.sizes.tell(estimator, (*ordinary, form.index))
     # Numbered without gaps: a parameter that only the old form has would have no type.
     fresh = Plannable(deparse(renumber(form.statement)), usual.mode, len(parameters(form.statement)))
     asked = [WhatIf(usual), WhatIf(usual, frozenset(ordinary)), WhatIf(fresh, frozenset({form.index}))]

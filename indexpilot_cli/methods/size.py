@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
+from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.methods.fields import Field, key_field, unknown_field
 from indexpilot_cli.methods.kind import IndexBuild
@@ -86,6 +87,12 @@ class Sizes:
             assert table is not None  # candidates are proposed for tables of the catalog
             self._known[definition] = estimate(definition, table, self._catalog)
         return self._known[definition]
+
+    def tell(self, estimator: CostEstimator, definitions: Iterable[IndexDefinition]) -> None:
+        """Have the planner use these sizes for the hypothetical indexes."""
+        for definition in definitions:
+            size = self.of(definition)
+            estimator.set_size(definition, size.pages, size.tuples, size.height)
 
 
 def leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:

@@ -102,16 +102,12 @@ def _offers(
 ) -> Iterator[IndexDefinition]:
     """Indexes that the rewritten statement asks for on the table, sized and known to the planner."""
     from indexpilot_cli.advise.candidates import propose
-    from indexpilot_cli.methods.size import estimate
+    from indexpilot_cli.methods.size import Sizes
     from indexpilot_cli.workload.predicates.blocks import relation_uses
 
-    table = catalog.table(hint.table)
-    assert table is not None  # the hint is about a column of it
     asking = replace(template, uses=relation_uses(statement, catalog))
     proposed = (c.definition for c in propose([asking], catalog).candidates if c.definition.table == hint.table)
     found = sorted(proposed, key=lambda d: (len(d.keys) + len(d.include), d.predicate or ""))[:_MOST_CANDIDATES]
-    for definition in found:
-        size = estimate(definition, table, catalog)
-        estimator.set_size(definition, size.pages, size.tuples, size.height)
+    Sizes(catalog).tell(estimator, found)
     estimator.prepare(found)
     yield from (d for d in found if estimator.refuses(d) is None)

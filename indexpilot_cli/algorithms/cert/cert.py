@@ -157,10 +157,9 @@ def _unsettled(study: Study, concerned: _Concerned) -> Iterator[tuple[Candidate,
         if any(w.whole.expected < w.whole.low for w in remedy.wrong):
             yield from ((c, "this planner cannot be asked by other statistics") for c in concerned.candidates)
         return
-    for candidate in concerned.candidates:
-        size = study.sizes.of(candidate.definition)
-        study.estimator.set_size(candidate.definition, size.pages, size.tuples, size.height)
-    study.estimator.prepare([c.definition for c in concerned.candidates])
+    definitions = [c.definition for c in concerned.candidates]
+    study.sizes.tell(study.estimator, definitions)
+    study.estimator.prepare(definitions)
     now = _paying(study, concerned, ())
     ends = [_paying(study, concerned, (end,)) for end in (remedy.low, remedy.high)]
     study.estimator.assume(())
