@@ -1,4 +1,4 @@
-"""What every published algorithm is to the advisor: a name, a source, and a word at four points of a run."""
+"""What every published algorithm is to the advisor: a name, a source, and a word at five points of a run."""
 
 from __future__ import annotations
 

@@ -15,10 +15,6 @@ WHOLE = {"int2": 15, "int4": 31, "int8": 63}
 FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 
-WHOLE = {"int2": 15, "int4": 31, "int8": 63}
-FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-
-
 @dataclass(frozen=True, slots=True)
 class Condition:
     """``left operator right`` where ``right`` holds no column; ``column`` is the one column of ``left``."""
@@ -37,11 +33,6 @@ class Condition:
 
 Answer = tuple[str, str, str]  # the condition to write, why, and when it is the same
 Rule = Callable[[Condition], Answer | None]
-
-
-def moving(node: Node) -> bool:
-    """Whether a side holds columns or queries: it is no value that is known when the index is read."""
-    return any(n.kind in ("ColumnRef", "SubLink") for n in node.walk())
 
 
 # -- values

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_column, moving
+from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_column
 from indexpilot_cli.advise.rewrites.nearest import ONLY, WHY, PlaneDistance, is_plane, sorted_distances
 from indexpilot_cli.advise.rewrites.rules import RULES
+from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.sql.parser import Node, Statement, deparse_expression, parse, parse_expression, rewrite

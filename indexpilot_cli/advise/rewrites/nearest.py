@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.rewrites.condition import WHOLE, binary, call_arguments, is_column, moving, number_value
+from indexpilot_cli.advise.rewrites.condition import WHOLE, binary, call_arguments, is_column, number_value
+from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.sql.parser import Node, deparse_expression
 

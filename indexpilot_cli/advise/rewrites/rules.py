@@ -20,11 +20,11 @@ from indexpilot_cli.advise.rewrites.condition import (
     call_arguments,
     cast_to,
     is_column,
-    moving,
     number_value,
     string_value,
 )
 from indexpilot_cli.advise.rewrites.times import moved_time, of_day, of_year, shifted, truncated
+from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.sql.parser import Node, deparse_expression

@@ -14,7 +14,7 @@ from indexpilot_cli.cli.command import (
     workload,
     workload_flags,
 )
-from indexpilot_cli.cli.commands.recommend import Budget, MaxIndexes, Queries
+from indexpilot_cli.cli.commands.recommend import Budget, MaxIndexes, Queries, limit_flags
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -57,11 +57,7 @@ def ablate(
     demo: Demo = False,
 ) -> int:
     """Show what each algorithm changes of the plan. Nothing is changed."""
-    limits = {
-        "advisor.budget": ("--budget", budget),
-        "advisor.max_indexes": ("--max-indexes", max_indexes),
-        "advisor.min_benefit": ("--min-benefit", min_benefit),
-    }
+    limits = limit_flags(budget, max_indexes, None, min_benefit, None, None)
     session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.ablate import run
     from indexpilot_cli.cli.show import finish
