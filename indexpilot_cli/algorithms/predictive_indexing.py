@@ -39,18 +39,6 @@ MONTH = 31
 LATE = 1.25  # of the longest distance between two spells, up to which the next one may still come
 
 
-def worth_having(saved: Sequence[float], upkeep: float, build: float, *, built: bool) -> bool:
-    """Whether to have an index today: ``saved`` is what it saves on each coming day, ``upkeep`` what a day of it costs,
-    ``build`` what building it does. The best sequence of builds and drops over these days begins with the answer.
-    """
-    without, having = 0.0, 0.0  # the least cost from the next day on, with the index there or not
-    for day in reversed(saved[1:]):
-        keep = upkeep - day + having
-        without, having = min(without, build + keep), min(without, keep)
-    today = upkeep - saved[0] + having + (0.0 if built else build)
-    return today < without
-
-
 @dataclass(frozen=True, slots=True)
 class IdleSpell:
     """Whether a longer period explains that something is idle now; ``why`` says it in a clause."""

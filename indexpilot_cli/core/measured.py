@@ -71,9 +71,3 @@ class ChangeOutcome:
     def gain(self) -> float:
         """The share of its time that the template saved; negative where it became slower."""
         return 1 - math.exp(self.log_ratio)
-
-    @property
-    def planner_gain(self) -> float | None:
-        """The share of the cost that the planner expected to be saved."""
-        expected = self.planner_log_ratio
-        return None if expected is None else 1 - math.exp(expected)

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from math import inf
 
 SEGMENT_BYTES = 24  # a key, a slope and an intercept
-EPSILONS = (64, 256)  # ranks: a page or less of keys, and a few
 
 Point = tuple[float, float]
 

@@ -16,7 +16,7 @@ import psycopg
 
 from indexpilot_cli.algorithms.pgm_index.predict import Asked, BrinQuestion, definitions, predicted
 from indexpilot_cli.algorithms.pgm_index.ranges import quantiles
-from indexpilot_cli.algorithms.pgm_index.segments import EPSILONS, estimated, segments
+from indexpilot_cli.algorithms.pgm_index.segments import estimated, segments
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
@@ -44,6 +44,7 @@ TYPES = {
     "timestamptz": "timestamptz '2024-01-01' + ({}) * interval '7 seconds'",
 }
 WIDTHS = (0.0001, 0.001, 0.01, 0.1)
+EPSILONS = (64, 256)  # ranks: a page or less of keys, and a few
 POSITIONS = 5
 YES = 0.25
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from indexpilot_cli.algorithms.forecasting import NoForecast, forecast
-from indexpilot_cli.algorithms.predictive_indexing import explained, worth_having
+from indexpilot_cli.algorithms.predictive_indexing import explained
 from indexpilot_cli.log import metadata
 from tests.benchmarks.algorithms.cases import Case
 
@@ -87,6 +87,18 @@ def _day(kind, level, n, draw):
     }[kind]
     spread = 0.8 if kind == "noise" else 0.25
     return float(round(level * shape * math.exp(draw.gauss(-(spread**2) / 2, spread))))
+
+
+def worth_having(saved, upkeep, build, *, built):
+    """Whether to have an index today: ``saved`` is what it saves on each coming day, ``upkeep`` what a day of it costs,
+    ``build`` what building it does. The best sequence of builds and drops over these days begins with the answer.
+    """
+    without, having = 0.0, 0.0  # the least cost from the next day on, with the index there or not
+    for day in reversed(saved[1:]):
+        keep = upkeep - day + having
+        without, having = min(without, build + keep), min(without, keep)
+    today = upkeep - saved[0] + having + (0.0 if built else build)
+    return today < without
 
 
 class Policy:

@@ -14,7 +14,6 @@ from indexpilot_cli.algorithms.predictive_indexing import (
     PredictiveIndexing,
     explained,
     like_outcomes,
-    worth_having,
 )
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey
@@ -24,6 +23,7 @@ from indexpilot_cli.core.plan import TemplateEffect
 from indexpilot_cli.core.samples import NoSamples
 from indexpilot_cli.core.workload import QueryTemplate, StatementKind
 from indexpilot_cli.settings.features import FeatureSettings
+from tests.benchmarks.algorithms.predictive_indexing import worth_having
 
 ORDERS = QualifiedName("public", "orders")
 INDEX = IndexDefinition(ORDERS, (IndexKey("status"), IndexKey("day")))
