@@ -187,7 +187,7 @@ def time_index(table: Table, column: Column, study: Study) -> tuple[IndexDefinit
     """
     usual = IndexDefinition(table.name, (IndexKey(column.name),), BRIN, options=(("pages_per_range", "8"),))
     size, count = layout(study.features.pgm_index.pages)
-    asked = (q for q in questions(study.templates, study.catalog, 0) if q.table == table and q.column == column)
+    asked = (q for q in questions(study.templates, study.catalog, 0, column) if q.table == table)
     question = next(asked, None)
     ranges = study.samples.ranges(table.name, (column.name,), size, count).get(column.name, ())
     if question is None or not any(any(some.units) for some in ranges):

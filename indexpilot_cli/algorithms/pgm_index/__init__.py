@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TypeAlias
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.pgm_index.predict import (
@@ -52,7 +53,8 @@ class PgmIndex(Algorithm):
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
         """BRIN candidates as the pages that were read bear them out."""
         findings: list[AlgorithmFinding] = []
-        for question, ranges, size in _read(study):
+        read = study.memory[self.name] = tuple(_read(study))
+        for question, ranges, size in read:
             own = tuple(c for c in proposal.candidates if _is_on(c.definition, question))
             options = predictions(question, ranges, size, study.catalog)
             best = options[0] if options else None
@@ -80,7 +82,8 @@ class PgmIndex(Algorithm):
         findings: list[AlgorithmFinding] = []
         if not any(c.definition.method == BRIN for c in candidates):
             return Found(study.estimator)
-        for question, ranges, _ in _read(study):
+        read: _Read = study.memory.get(self.name, ())
+        for question, ranges, _ in read:
             for candidate in candidates:
                 definition = candidate.definition
                 known = _is_on(definition, question)
@@ -94,6 +97,9 @@ class PgmIndex(Algorithm):
         if not shares:
             return Found(study.estimator)
         return Found(RepricedEstimator(study.estimator, shares, study.catalog), tuple(findings))
+
+
+_Read: TypeAlias = tuple[tuple[BrinQuestion, Sequence[KeyRange], int], ...]
 
 
 def _read(study: Study) -> Iterator[tuple[BrinQuestion, Sequence[KeyRange], int]]:

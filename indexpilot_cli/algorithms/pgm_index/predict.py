@@ -79,9 +79,11 @@ def layout(most_pages: int) -> tuple[int, int]:
     return size, most_pages // size
 
 
-def questions(templates: Sequence[QueryTemplate], catalog: Catalog, least_rows: int) -> Iterator[BrinQuestion]:
+def questions(
+    templates: Sequence[QueryTemplate], catalog: Catalog, least_rows: int, only: Column | None = None
+) -> Iterator[BrinQuestion]:
     """The columns that BRIN could serve: numbers and times with statistics, compared by range in a large table, or for
-    equality where many rows share each value.
+    equality where many rows share each value; or that one column ``only``.
     """
     asked: dict[tuple[QualifiedName, str], list[Asked]] = {}
     spreads: dict[tuple[QualifiedName, str], KeyQuantiles] = {}
@@ -89,6 +91,8 @@ def questions(templates: Sequence[QueryTemplate], catalog: Catalog, least_rows: 
         for name, column in _compared(template, catalog, least_rows):
             table = catalog.table(name)
             assert table is not None  # _compared names tables of the catalog
+            if only is not None and column != only:
+                continue  # before its statements are parsed
             spread = spreads.get((name, column.name)) or _spread(column)
             if spread is not None:
                 spreads[name, column.name] = spread
