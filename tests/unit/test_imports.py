@@ -8,7 +8,8 @@ import indexpilot_cli
 
 ROOT = Path(indexpilot_cli.__file__).parent
 # Each package may import those before it, never those behind it. A snapshot stands before the workload, which is
-# read from it; algorithms stand before the advice that asks them.
+# read from it; algorithms stand before the advice that asks them; simulations before the host functions that run them;
+# the server of pages behind the views and documents that it shares with the command line.
 ORDER = (
     "errors",
     "core",
@@ -29,10 +30,10 @@ ORDER = (
     "lifecycle",
     "evolve",
     "admin",
-    "host",
     "simulate",
-    "serve",
+    "host",
     "render",
+    "serve",
     "cli",
     "__main__",
 )
@@ -50,6 +51,12 @@ THIRD_PARTY = {
     "typer": ("cli",),
     "click": ("cli",),
     "rich": ("render", "cli/terminal"),
+    "jinja2": ("render", "serve"),
+    "pygal": ("render/charts",),
+    "fastapi": ("serve", "host/hooks/fastapi"),
+    "starlette": ("serve", "host/hooks"),
+    "fastapi_offline": ("serve",),
+    "uvicorn": ("serve",),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),
     "prometheus_client": ("render/prometheus", "host/adapters/metrics"),
