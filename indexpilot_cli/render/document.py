@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -95,7 +96,68 @@ class EntryBlock:
     sql: bool = False
 
 
-Block = TableBlock | Facts | Lines | Code | EntryBlock
+class ChartKind(StrEnum):
+    """What a chart compares."""
+
+    BARS = "bars"  # one value of each label
+    PAIRS = "pairs"  # values of the same label beside each other, such as before and after
+    LINE = "line"  # values in the course of time
+    STEPS = "steps"  # a value holds until the next place
+
+
+class ChartUnit(StrEnum):
+    """What the values of a chart count; ``units.measured`` writes them."""
+
+    MILLISECONDS = "ms"
+    BYTES = "bytes"
+    COST = "planner cost"
+    SHARE = "share"  # 0 to 1
+    COUNT = "count"
+
+
+@dataclass(frozen=True, slots=True)
+class ChartSeries:
+    """One set of values, one for each label; None where nothing is known, which is not 0."""
+
+    name: str
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Numbers as a picture, where a form has pictures. What matters of them stands in another block, too.
+
+    ``axis`` says what the labels are. ``places`` is where they stand on the axis (bytes of a budget, seconds since the
+    epoch); none: one after the other.
+    """
+
+    kind: ChartKind
+    title: str
+    unit: ChartUnit
+    axis: str
+    labels: tuple[str, ...]
+    series: tuple[ChartSeries, ...]
+    places: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTree:
+    """A plan as lines, each indented by its depth; ``facts`` are what matters of it (cost, time)."""
+
+    label: str
+    nodes: tuple[str, ...]
+    facts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanTrees:
+    """Plans side by side, where a form has room for them; below each other in text, if it is to be ``told`` there."""
+
+    trees: tuple[PlanTree, ...]
+    told: bool = True
+
+
+Block = TableBlock | Facts | Lines | Code | EntryBlock | Chart | PlanTrees
 
 
 @dataclass(frozen=True, slots=True)

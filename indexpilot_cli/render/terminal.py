@@ -9,8 +9,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.render.document import Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, TableColumn
-from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label
+from indexpilot_cli.render.document import (
+    Block,
+    Chart,
+    Code,
+    Document,
+    EntryBlock,
+    Facts,
+    Lines,
+    PlanTrees,
+    TableBlock,
+    TableColumn,
+)
+from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label, tree_text
 from indexpilot_cli.render.units import visible
 
 if TYPE_CHECKING:
@@ -199,6 +210,11 @@ def _block(block: Block, width: int) -> Iterator[Text]:
             yield from _code(block)
         case EntryBlock():
             yield from _entry(block, width)
+        case PlanTrees():
+            for tree in block.trees if block.told else ():
+                yield from _code(Code(tree_text(tree), ""))
+        case Chart():
+            pass
 
 
 def _table(table: TableBlock, width: int) -> Iterator[Text]:

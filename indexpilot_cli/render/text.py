@@ -9,11 +9,14 @@ from collections.abc import Iterator
 from indexpilot_cli.render.document import (
     BLANK,
     Block,
+    Chart,
     Code,
     Document,
     EntryBlock,
     Facts,
     Lines,
+    PlanTree,
+    PlanTrees,
     SqlStatement,
     TableBlock,
 )
@@ -53,6 +56,15 @@ def _block(block: Block) -> str:
             return block.text.rstrip("\n")
         case EntryBlock():
             return "\n".join((entry_head(block), *entry_facts(block)))
+        case PlanTrees():
+            return "\n".join(map(tree_text, block.trees)) if block.told else ""
+        case Chart():  # the table beside it has the numbers
+            return ""
+
+
+def tree_text(tree: PlanTree) -> str:
+    """The plan below its label."""
+    return "\n".join([f"{tree.label}:", *(f"  {node}" for node in tree.nodes)])
 
 
 def entry_head(entry: EntryBlock) -> str:
@@ -117,6 +129,10 @@ def _markdown_block(block: Block) -> str:
                 for n, v in block.rows
             ]
             return "\n".join((f"{_escape(entry_head(block))}\n", *rows))
+        case PlanTrees():
+            return "\n\n".join(fenced(Code(tree_text(t), "")) for t in block.trees) if block.told else ""
+        case Chart():
+            return ""
 
 
 def fenced(code: Code) -> str:

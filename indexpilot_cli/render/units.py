@@ -12,9 +12,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.units import DASH, size
+from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import SkippedReport
-from indexpilot_cli.render.document import Amount, Block, Count, Facts, Lines, Portion, TableBlock, columns
+from indexpilot_cli.render.document import (
+    Amount,
+    Block,
+    ChartUnit,
+    Count,
+    Facts,
+    Lines,
+    Portion,
+    TableBlock,
+    columns,
+)
 
 if TYPE_CHECKING:
     from indexpilot_cli.admin.doctor_checks import Check
@@ -62,6 +72,21 @@ def cost(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return DASH
     return f"{value:,.0f}" if value >= 1000 else f"{value:,.2f}"
+
+
+def measured(value: float | None, unit: ChartUnit) -> str:
+    """A value of a chart."""
+    match unit:
+        case ChartUnit.MILLISECONDS:
+            return milliseconds(value)
+        case ChartUnit.BYTES:
+            return size(value)
+        case ChartUnit.COST:
+            return cost(value)
+        case ChartUnit.SHARE:
+            return percent(value)
+        case ChartUnit.COUNT:
+            return count(value)
 
 
 def ago(when: datetime | None, now: datetime | None) -> str:

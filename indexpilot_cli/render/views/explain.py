@@ -13,7 +13,19 @@ from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.core.plan import Recommendation, Rewrite
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.render.document import BLANK, Block, Code, Document, EntryBlock, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.document import (
+    BLANK,
+    Block,
+    Code,
+    Document,
+    EntryBlock,
+    Facts,
+    Lines,
+    PlanTree,
+    PlanTrees,
+    TableBlock,
+    columns,
+)
 from indexpilot_cli.render.units import (
     LabelDocument,
     TemplateDocument,
@@ -132,10 +144,21 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
         blocks.append(TableBlock(_TEMPLATE_COLUMNS, rows))
     if result.sql is not None and result.recommendation is None:
         blocks.append(Code(result.sql))
-    if verbose:
-        blocks += [Code("\n".join([f"{p.label}:", *("  " + n for n in p.nodes)]), "") for p in result.plans if p.nodes]
+    blocks += _trees(result.plans, told=verbose)
     blocks += notes(result.notes)
     return Document(tuple(b for b in blocks if b != Facts(())), result, ExplainDocument)
+
+
+def _trees(plans: tuple[PlanView, ...], *, told: bool) -> list[Block]:
+    trees = tuple(PlanTree(p.label, p.nodes, tuple(_figures(p))) for p in plans if p.nodes)
+    return [PlanTrees(trees, told)] if trees else []
+
+
+def _figures(plan: PlanView) -> Iterable[str]:
+    if plan.cost is not None:
+        yield f"cost {cost(plan.cost)}"
+    if plan.milliseconds is not None:
+        yield milliseconds(plan.milliseconds)
 
 
 def _plans(plans: tuple[PlanView, ...]) -> TableBlock:
