@@ -109,8 +109,7 @@ def _long(session: CommandSession, content: str) -> bool:
 
 def _around(session: CommandSession, outcome: Outcome[Any]) -> None:
     for warning in outcome.warnings:
-        about = f"{warning.object}: " if warning.object and warning.object not in warning.message else ""
-        diagnostic(session, "warning", about + warning.message)
+        diagnostic(session, "warning", warning.line)
     if outcome.next and not session.output.quiet:
         label = session.terminal.label("next") + " " * 8
         sys.stderr.write(label + "  |  ".join(outcome.next) + "\n")

@@ -269,6 +269,11 @@ class Warn:
     object: str
     message: str
 
+    @property
+    def line(self) -> str:
+        """The sentence, with what it is about where it does not say so itself."""
+        return f"{self.object}: {self.message}" if self.object and self.object not in self.message else self.message
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

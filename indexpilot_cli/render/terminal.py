@@ -143,7 +143,7 @@ def shorten(text: str, width: int, measure: Measure = len) -> str:
     return cut.rstrip() + "…"
 
 
-_STATES = {
+STATES = {
     "ok": "green",
     "missing": "yellow",
     "warning": "yellow",
@@ -229,7 +229,7 @@ def _table(table: TableBlock, width: int) -> Iterator[Text]:
 def _fact(label: str, text: str, width: int) -> Iterator[Text]:
     first = f"{label:<{LABEL}}" if len(label) < LABEL - 1 else f"{label}   "
     lines = _fold(text, width - len(first))
-    role = label if label in _STATES else "label"
+    role = label if label in STATES else "label"
     yield _text(Cell(first, role), Cell(lines[0], "text"))
     yield from (_text(Cell(" " * len(first) + line, "text")) for line in lines[1:])
 
@@ -275,6 +275,6 @@ def _text(*cells: Cell) -> Text:
 
     text = Text()
     for cell in cells:
-        style = _STATES.get(cell.text.strip(), "") if cell.role == "state" else _STYLES.get(cell.role, "")
-        text.append(visible(cell.text), _STATES.get(cell.role, style))
+        style = STATES.get(cell.text.strip(), "") if cell.role == "state" else _STYLES.get(cell.role, "")
+        text.append(visible(cell.text), STATES.get(cell.role, style))
     return text
