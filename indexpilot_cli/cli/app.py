@@ -43,6 +43,7 @@ COMMANDS = {
     "doctor": "Check connection, rights, statistics and the twin.",
     "history": "Show the mutation log.",
     "schema-evolve": "Review a schema change before it runs.",
+    "serve": "Serve pages and JSON of what is found.",
     "bypass": "Switch IndexPilot off and on again.",
     "config": "Show or check the settings.",
     "schema": "Print the JSON schema of a result.",

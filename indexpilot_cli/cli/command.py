@@ -15,6 +15,7 @@ from indexpilot_cli.cli.options import (
     RUN,
     ChangeOptions,
     ConnectionOptions,
+    DatabaseOptions,
     Format,
     OutputOptions,
     RunOptions,
@@ -33,7 +34,14 @@ if TYPE_CHECKING:
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 
-Group = type[OutputOptions] | type[ConnectionOptions] | type[RunOptions] | type[ChangeOptions] | type[ScheduleOptions]
+Group = (
+    type[OutputOptions]
+    | type[ConnectionOptions]
+    | type[DatabaseOptions]
+    | type[RunOptions]
+    | type[ChangeOptions]
+    | type[ScheduleOptions]
+)
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
 _HANDED = (ChangeOptions, ScheduleOptions)  # the session does not know them: the command gets them itself
@@ -63,7 +71,10 @@ def command(
             session = CommandSession.open(
                 name,
                 output=typing.cast(OutputOptions, options[OutputOptions]),
-                connection=typing.cast(ConnectionOptions | None, options.get(ConnectionOptions)),
+                connection=typing.cast(
+                    ConnectionOptions | DatabaseOptions | None,
+                    options.get(ConnectionOptions) or options.get(DatabaseOptions),
+                ),
                 run=typing.cast(RunOptions, options[RunOptions]),
                 forms=forms,
             )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import typer
 
@@ -172,6 +172,29 @@ class ConnectionOptions:
     connect_timeout: Annotated[
         int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
     ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseOptions:
+    """The options of ``ConnectionOptions`` for a command whose ``--host`` and ``--port`` are its own to listen on.
+
+    The server's host and port stand in ``--dbname`` or PGHOST and PGPORT.
+    """
+
+    username: Annotated[str | None, option("-U --username ROLE", "Role.", panel=CONNECTION)] = None
+    dbname: Annotated[
+        str | None,
+        option(
+            "-d --dbname DBNAME", "Database name, URI or conninfo string.", panel=CONNECTION, autocompletion=services
+        ),
+    ] = None
+    no_password: Annotated[bool, option("-w --no-password", "Never ask for a password.", panel=CONNECTION)] = False
+    password: Annotated[bool, option("-W --password", "Ask for a password first.", panel=CONNECTION)] = False
+    connect_timeout: Annotated[
+        int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
+    ] = None
+    host: ClassVar[None] = None
+    port: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True)

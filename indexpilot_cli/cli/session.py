@@ -17,7 +17,7 @@ from indexpilot_cli.cli.terminal import Terminal, clear_first_line, look
 from indexpilot_cli.errors import UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options import ConnectionOptions, Flags, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options import ConnectionOptions, DatabaseOptions, Flags, OutputOptions, RunOptions
     from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
     from indexpilot_cli.settings.load import Flag
     from indexpilot_cli.settings.sections import Settings
@@ -59,7 +59,7 @@ class CommandSession:
 
     command: str
     output: OutputOptions
-    server: ConnectionOptions | None
+    server: ConnectionOptions | DatabaseOptions | None
     run: RunOptions
     forms: tuple[str, ...]
     settings: Settings
@@ -72,7 +72,7 @@ class CommandSession:
         command: str,
         *,
         output: OutputOptions,
-        connection: ConnectionOptions | None,
+        connection: ConnectionOptions | DatabaseOptions | None,
         run: RunOptions,
         forms: tuple[str, ...],
     ) -> CommandSession:

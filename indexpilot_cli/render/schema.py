@@ -42,6 +42,7 @@ from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.query_stats import StatisticsDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
+from indexpilot_cli.render.views.serve import ServeDocument
 
 _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
@@ -85,6 +86,7 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     ),
     "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
     "schema_sync": (SchemaSyncDocument, "Result of indexpilot discover --sync"),
+    "serve": (ServeDocument, "Result of indexpilot serve, when it was stopped"),
     "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
     "tenant": (TenantDocument, "Result of indexpilot tenant show"),
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),

@@ -210,6 +210,15 @@ class QueryStatsSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServeSettings:
+    """Who may ask the server of pages, and how much of the database it may use."""
+
+    origins: tuple[str, ...] = key((), "origins of other web pages that may read what is served (CORS)")
+    names: tuple[str, ...] = key((), "further names of this server that requests may carry in Host")
+    max_connections: int = key(4, "most sessions with the database at once", low=1, high=100)
+
+
+@dataclass(frozen=True, slots=True)
 class OperationalSettings:
     """``operational.*``: work beside the advice."""
 
@@ -218,6 +227,7 @@ class OperationalSettings:
     maintenance: MaintenanceSettings = MaintenanceSettings()
     health_checks: HealthCheckSettings = HealthCheckSettings()
     query_stats: QueryStatsSettings = QueryStatsSettings()
+    serve: ServeSettings = ServeSettings()
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,11 @@ from indexpilot_cli.lifecycle.values import (
 )
 from indexpilot_cli.log.versions import IndexVersion
 from indexpilot_cli.methods.rates import SHIPPED, Calibration
+from indexpilot_cli.render.views.serve import ServeResult, serve_view
 from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
+SERVED = ServeResult("http://127.0.0.1:8080/", NOW, NOW + timedelta(minutes=3), "SIGTERM")
 SERVER = Server("16.4", 160004, "shop", "db1", 5432, "dba")
 ORDERS = QualifiedName("public", "orders")
 ODD = QualifiedName("Mixed Case", "select|group")
@@ -767,6 +769,7 @@ def outcomes():
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         *(("model", r, model.model_view(r)) for r in MODELS),
         *(("lifecycle_query_stats", r, query_stats.statistics_view(r)) for r in jobs.STATISTICS),
+        ("serve", SERVED, serve_view(SERVED)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),
         ("config", settings, config.config_view(settings, ("./indexpilot.yaml",))),

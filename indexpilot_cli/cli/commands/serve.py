@@ -1,0 +1,94 @@
+"""``indexpilot serve``."""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import command, planner, planner_flags, workload
+from indexpilot_cli.cli.options import DatabaseOptions, OutputOptions, RunOptions, option
+from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.errors import PrerequisiteError, UsageError
+
+TOKEN = "INDEXPILOT_SERVE_TOKEN"
+EXAMPLES = """Examples:
+
+  indexpilot serve -d shop
+
+  indexpilot serve -d shop --host 0.0.0.0 --port 8443 --token-file /run/secrets/indexpilot
+
+  indexpilot serve -d shop --allow-apply --token-file token
+"""
+Host = Annotated[str, option("--host ADDRESS", "Listen on this address; others than loopback need a token.")]
+Port = Annotated[int, option("--port N", "Listen on this port; 0 is any free one.", min=0, max=65535)]
+TokenFile = Annotated[str | None, option("--token-file FILE", f"Token to ask of everybody; else {TOKEN}.")]
+AllowApply = Annotated[bool, option("--allow-apply", "Let who has the token apply plans, within the guards.")]
+
+
+@command("serve", OutputOptions, DatabaseOptions, RunOptions)
+def serve(
+    session: CommandSession,
+    *,
+    host: Host = "127.0.0.1",
+    port: Port = 8080,
+    token_file: TokenFile = None,
+    allow_apply: AllowApply = False,
+    files: opt.QueryFiles = None,
+    source: opt.SourceOption = None,
+    log_database: opt.LogDatabase = None,
+    what_if: opt.WhatIfOption = None,
+    workers: opt.Workers = None,
+) -> int:
+    """Serve the dashboard and its JSON until it is stopped. Nothing is changed unless --allow-apply is given."""
+    session.load(planner_flags(what_if, workers))
+    require_extra()
+    from indexpilot_cli.cli.show import diagnostic, finish
+    from indexpilot_cli.render.views.serve import serve_view
+    from indexpilot_cli.serve.server import run
+    from indexpilot_cli.serve.values import ServeRequest
+
+    request = ServeRequest(
+        session.connection(),
+        host,
+        port,
+        token(token_file),
+        allow_apply,
+        session.settings,
+        workload(session, source, files, log_database=log_database),
+        planner(session),
+        session.record(),
+    )
+
+    def told(url: str) -> None:
+        if not session.output.quiet:
+            diagnostic(session, "status", f"serving {url}")
+
+    outcome = run(request, told)
+    return finish(session, outcome, serve_view(outcome.result))
+
+
+def require_extra() -> None:
+    """Raises PrerequisiteError where what pages and reports are made with is not installed."""
+    if any(find_spec(name) is None for name in ("fastapi", "fastapi_offline", "jinja2", "pygal", "uvicorn")):
+        raise PrerequisiteError(
+            "pages need the extra serve", hint="pip install 'indexpilot-cli[serve]'", code="extra_missing"
+        )
+
+
+def token(file: str | None) -> str | None:
+    """The token of the file or the environment. Raises UsageError for a file that cannot be read or is empty."""
+    if file is None:
+        return os.environ.get(TOKEN) or None
+    try:
+        text = Path(file).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--token-file {file}: cannot be read", detail=str(error)) from None
+    if not text:
+        raise UsageError(f"--token-file {file}: is empty")
+    return text
+
+
+COMMANDS = {"serve": serve}

@@ -1,0 +1,70 @@
+"""The application: every router, behind the one layer that decides who may ask."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import JSONResponse
+
+from indexpilot_cli import __version__
+from indexpilot_cli.errors import (
+    IndexPilotError,
+    OutcomeUnknownError,
+    PrerequisiteError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
+from indexpilot_cli.serve import probes
+from indexpilot_cli.serve.security import Gatekeeper, problem
+from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.values import ServeRequest
+
+STATUS: dict[type[IndexPilotError], int] = {
+    UsageError: 422,
+    UnreachableError: 503,
+    PrerequisiteError: 409,
+    RefusedError: 403,
+    OutcomeUnknownError: 502,
+    IndexPilotError: 500,
+}
+_ROUTERS = (probes.router,)
+
+
+def create_app(request: ServeRequest) -> FastAPI:
+    """The ASGI application for one database; it asks nothing before somebody looks."""
+    app = FastAPI(title="IndexPilot", version=__version__, docs_url=None, redoc_url=None)
+    app.state.site = Site.of(request)
+    for router in _ROUTERS:
+        app.include_router(router)
+    app.add_exception_handler(IndexPilotError, _failed)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.add_middleware(Gatekeeper, request=request)
+    return app
+
+
+def _failed(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, IndexPilotError)
+    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    return problem(status, error.code, error.message, error.detail, error.hint)
+
+
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    return problem(error.status_code, "http", str(error.detail), headers=error.headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    return problem(422, "invalid_value", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+
+
+def _broken(_request: Request, _error: Exception) -> JSONResponse:
+    """The traceback goes to the log of the server, never to who asked."""
+    return problem(500, "internal", "this is a fault of IndexPilot: please report it")
