@@ -20,6 +20,7 @@ from markupsafe import Markup
 
 from indexpilot_cli import __version__
 from indexpilot_cli.core.command import Outcome
+from indexpilot_cli.render.charts import description, picture
 from indexpilot_cli.render.document import Block, Chart, Code, Document, EntryBlock, Facts, Lines, PlanTrees, TableBlock
 from indexpilot_cli.render.terminal import STATES
 from indexpilot_cli.render.units import measured, stamp, visible
@@ -77,7 +78,7 @@ def _block(block: Block) -> Markup:
         case PlanTrees():
             found = made.trees(block, [[_node(line) for line in tree.nodes] for tree in block.trees])
         case Chart():
-            found = made.chart(block)
+            found = made.chart(block, picture(block), description(block))
     return Markup(found)
 
 
