@@ -106,12 +106,13 @@ class Format(StrEnum):
     JSON = "json"
     YAML = "yaml"
     MARKDOWN = "markdown"
+    HTML = "html"
     SQL = "sql"
     SARIF = "sarif"
     GITHUB = "github"
 
 
-COMMON_FORMS = ("table", "json", "yaml", "markdown")  # every result has them
+COMMON_FORMS = ("table", "json", "yaml", "markdown", "html")  # every result has them
 
 
 class Color(StrEnum):

@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from indexpilot_cli import __version__
 from indexpilot_cli.cli.options import COMMON_FORMS
 from indexpilot_cli.cli.terminal import Terminal, clear_first_line, look
-from indexpilot_cli.errors import UnreachableError, UsageError
+from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import ConnectionOptions, DatabaseOptions, Flags, OutputOptions, RunOptions
@@ -38,8 +39,24 @@ def checked(flags: Flags) -> dict[str, Flag]:
     return given
 
 
-_SUFFIXES = {".json": "json", ".yaml": "yaml", ".yml": "yaml", ".md": "markdown", ".sql": "sql", ".sarif": "sarif"}
+_SUFFIXES = {
+    ".json": "json",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".md": "markdown",
+    ".html": "html",
+    ".sql": "sql",
+    ".sarif": "sarif",
+}
 _NAMES = {"sql": "SQL", "sarif": "SARIF", "github": "GitHub"}
+
+
+def require_extra() -> None:
+    """Raises PrerequisiteError where what pages and reports are made with is not installed."""
+    if any(find_spec(name) is None for name in ("fastapi", "fastapi_offline", "jinja2", "pygal", "uvicorn")):
+        raise PrerequisiteError(
+            "pages need the extra serve", hint="pip install 'indexpilot-cli[serve]'", code="extra_missing"
+        )
 
 
 class HasConnection(Protocol):
@@ -96,6 +113,8 @@ class CommandSession:
         if self.format not in (*COMMON_FORMS, *self.forms):
             form = _NAMES.get(self.format, self.format)
             raise UsageError(f"{self.command} has no {form} form", hint=f"indexpilot {self.command} --format table")
+        if self.format == "html":
+            require_extra()
         return self
 
     def ignore_configured_output(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -60,6 +61,10 @@ def render(session: CommandSession, outcome: Outcome[Any], document: Document, e
             return envelope.as_yaml(envelope.envelope(outcome, document.payload, exit_code, datetime.now(UTC)))
         case "markdown":
             return text.markdown(document)
+        case "html":
+            from indexpilot_cli.render.html import report as html_report
+
+            return html_report(outcome, document, _command_line(), datetime.now(UTC))
         case "sql":
             if document.statements is None:
                 raise UsageError(f"this {outcome.command} has no SQL form")
@@ -73,6 +78,12 @@ def render(session: CommandSession, outcome: Outcome[Any], document: Document, e
 
         return rich(document, 10_000, color=True)
     return text.plain(document)
+
+
+def _command_line() -> str:
+    """The command line as it can be typed again, without what only its user may know."""
+    arguments = sys.argv[1:]
+    return mask(shlex.join(("indexpilot", *arguments)), tuple(secrets_in(arguments, os.environ)))
 
 
 def _to_file(session: CommandSession) -> bool:

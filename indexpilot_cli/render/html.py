@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -118,13 +117,13 @@ def page(title: str, *fragments: Markup, facts: PageFacts) -> str:
     return template.render(title=title, fragments=fragments, facts=facts, policy=policy, css=Markup(css()))
 
 
-def report(outcome: Outcome[Any], document: Document, arguments: Sequence[str], now: datetime) -> str:
-    """The outcome of a command as a page. ``arguments`` are shown as they are: without secrets, please."""
+def report(outcome: Outcome[Any], document: Document, command_line: str, now: datetime) -> str:
+    """The outcome of a command as a page. ``command_line`` is shown as it is: its secrets are masked already."""
     server = outcome.server
     about = PageFacts(
         now,
         f"PostgreSQL {server.version}, database {server.database}" if server else "",
-        " ".join(arguments),
+        command_line,
         tuple(warning.line for warning in outcome.warnings),
         outcome.next,
     )

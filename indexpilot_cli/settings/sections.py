@@ -267,7 +267,7 @@ class OutputSettings:
     """``output.*``: how results look."""
 
     format: str = key(
-        "table", "form of the result", choices=("table", "json", "yaml", "markdown", "sql", "sarif", "github")
+        "table", "form of the result", choices=("table", "json", "yaml", "markdown", "html", "sql", "sarif", "github")
     )
     color: str = key("auto", "colours", choices=("auto", "always", "never"))
     pager: bool = switch("page long output on a terminal")

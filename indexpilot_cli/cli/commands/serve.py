@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import command, planner, planner_flags, workload
 from indexpilot_cli.cli.options import DatabaseOptions, OutputOptions, RunOptions, option
-from indexpilot_cli.cli.session import CommandSession
-from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.cli.session import CommandSession, require_extra
+from indexpilot_cli.errors import UsageError
 
 TOKEN = "INDEXPILOT_SERVE_TOKEN"
 EXAMPLES = """Examples:
@@ -68,14 +67,6 @@ def serve(
 
     outcome = run(request, told)
     return finish(session, outcome, serve_view(outcome.result))
-
-
-def require_extra() -> None:
-    """Raises PrerequisiteError where what pages and reports are made with is not installed."""
-    if any(find_spec(name) is None for name in ("fastapi", "fastapi_offline", "jinja2", "pygal", "uvicorn")):
-        raise PrerequisiteError(
-            "pages need the extra serve", hint="pip install 'indexpilot-cli[serve]'", code="extra_missing"
-        )
 
 
 def token(file: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from indexpilot_cli.core.codec import DocumentShape, Facets
 from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, notes, one_line, saving
+from indexpilot_cli.render.views.pictures import latency_charts
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.simulate.proof import DemoResult
@@ -55,7 +56,7 @@ def view(result: DemoResult, *, verbose: bool = False) -> Document:
     if result.plan is not None:
         blocks += plan_view(result.plan, verbose=verbose).blocks
     if result.latencies:
-        blocks.append(_latencies(result))
+        blocks += [_latencies(result), *latency_charts(result.latencies)]
     if result.before_ms and result.after_ms is not None:
         change = saving(1 - result.after_ms / result.before_ms)
         text = f"{milliseconds(result.before_ms)} before, {milliseconds(result.after_ms)} after ({change})"

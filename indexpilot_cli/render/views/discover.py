@@ -29,6 +29,7 @@ from indexpilot_cli.render.units import (
     skipped_blocks,
     stamp,
 )
+from indexpilot_cli.render.views.pictures import table_charts, workload_charts
 
 
 class IndexReportDocument(DocumentShape):
@@ -82,7 +83,7 @@ _INDEX_COLUMNS = columns("index", "table", "size|number", "scans|number", "state
 def discover_view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     """Tables in the order of the result; with ``verbose`` also every index."""
     rows = tuple(_table_row(t, result) for t in result.tables)
-    blocks: list[Block] = [TableBlock(_TABLE_COLUMNS, rows)] if rows else []
+    blocks: list[Block] = [TableBlock(_TABLE_COLUMNS, rows), *table_charts(result.tables)] if rows else []
     indexes: list[tuple[str, ...]] = []
     for table in result.tables:
         indexes += (_index_row(table, index) for index in table.indexes)
@@ -171,7 +172,7 @@ _TEMPLATE_COLUMNS = columns(
 def analyze_view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     """Templates in the order of the result; with ``verbose`` also what was left out and why."""
     rows = tuple(_template_row(n, t) for n, t in enumerate(result.templates, 1))
-    blocks: list[Block] = [TableBlock(_TEMPLATE_COLUMNS, rows)] if rows else []
+    blocks: list[Block] = [TableBlock(_TEMPLATE_COLUMNS, rows), *workload_charts(result.templates)] if rows else []
     blocks.append(Lines((_workload_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
     blocks += notes((*_cancelled(result), *result.notes))

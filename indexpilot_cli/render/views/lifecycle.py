@@ -22,6 +22,7 @@ from indexpilot_cli.lifecycle.values import (
 )
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
+from indexpilot_cli.render.views.pictures import finding_charts
 
 
 class SlowerDocument(DocumentShape):
@@ -100,7 +101,7 @@ _COLUMNS = columns("id|short", "state|short", "size|number", "scans|number", "si
 def lifecycle_view(result: LifecycleResult, *, verbose: bool = False) -> Document:
     """One line for each finding, with all its evidence when ``verbose``; what it amounts to; what is not known."""
     rows = tuple(_row(finding, result.now, verbose) for finding in result.findings)
-    blocks: list[Block] = [TableBlock(_COLUMNS, rows)] if rows else []
+    blocks: list[Block] = [TableBlock(_COLUMNS, rows), *finding_charts(result.findings)] if rows else []
     blocks.append(Lines((_summary(result),)))
     if result.plan is not None:
         blocks.append(Lines((f"kept as plan {result.plan}",)))

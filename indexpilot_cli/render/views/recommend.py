@@ -15,6 +15,7 @@ from indexpilot_cli.core.workload import not_looked_at, reasons_of
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, redundant_facts, saving, visible
+from indexpilot_cli.render.views.pictures import plan_charts
 from indexpilot_cli.render.views.plan import PlanDocument, finding_line, rewrite_line
 
 RULE = code_scanning.SarifRule(
@@ -118,7 +119,7 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
         rows = tuple(_row(n, r, result) for n, r in enumerate(result.advised, 1))
         blocks.append(TableBlock(_COLUMNS, rows))
         if result.templates:  # a plan of findings about indexes rests on no workload as a whole
-            blocks.append(facts(("Together", _together(result))))
+            blocks += [facts(("Together", _together(result))), *plan_charts(result)]
     else:
         blocks.append(Lines((_nothing(result),)))
     proved = (result.recommendations and result.templates) or result.bound.gap is not None

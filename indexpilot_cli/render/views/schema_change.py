@@ -33,6 +33,7 @@ from indexpilot_cli.render.document import (
     columns,
 )
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
+from indexpilot_cli.render.views.pictures import step_charts
 
 
 def _number(result: ChangeResult | UndoResult) -> str | None:
@@ -182,7 +183,7 @@ _TITLES = {
 def view(result: ChangeResult, *, verbose: bool = False) -> Document:
     """A change shown or done."""
     change = result.change
-    blocks: list[Block] = [_head(result), _steps(result.steps)]
+    blocks: list[Block] = [_head(result), _steps(result.steps), *step_charts(result.steps)]
     if result.outcome in ("planned", "refused") or verbose:
         texts = [f"{text};" for text in chain.from_iterable(step.statements for step in result.steps)]
         blocks += [Code("\n".join(texts))] if texts else []
@@ -209,7 +210,7 @@ def undo_view(result: UndoResult, *, verbose: bool = False) -> Document:
     ]
     facts += [("Error", result.error)] if result.error else []
     facts += _waits(result.waits) if result.outcome == "planned" else []
-    blocks: list[Block] = [Facts(tuple(facts)), _steps(result.steps)]
+    blocks: list[Block] = [Facts(tuple(facts)), _steps(result.steps), *step_charts(result.steps)]
     if (result.outcome == "planned" or verbose) and result.undo.statements:
         blocks.append(Code(f"{result.undo.script};"))
     blocks += (

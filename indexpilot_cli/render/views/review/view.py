@@ -21,6 +21,7 @@ from indexpilot_cli.render.document import (
     columns,
 )
 from indexpilot_cli.render.units import cost, facts, one_line, percent, plural
+from indexpilot_cli.render.views.pictures import lock_charts
 from indexpilot_cli.render.views.review.annotations import github_text, markdown, sarif_text
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.review.entries import entries, fixes
@@ -84,6 +85,7 @@ def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[B
     yield headline(file)
     if verbose and file.statements:
         yield TableBlock(_STATEMENTS, tuple(_statement(s) for s in file.statements))
+    yield from lock_charts(file.statements)
     told = entries(file, result, verbose=verbose)
     loose = True  # a blank line stands around everything that has facts below it
     for entry in told:
