@@ -1,14 +1,17 @@
 """Who may ask, and what every answer says to browsers.
 
 One ASGI layer before everything else, so that no endpoint can forget it. A browser on the same machine can be made to
-send requests to loopback by any page (DNS rebinding, https://datatracker.ietf.org/doc/html/rfc6761#section-6.3 and
-CSRF): Host must be a name of ours, and what writes needs the token in a header that no foreign page can set.
+send requests to loopback by any page (DNS rebinding, CSRF): Host must be a name of ours, Origin where a browser sends
+it the same place (https://datatracker.ietf.org/doc/html/rfc6454#section-7), and a token comes in a header that no
+foreign page can set.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import ipaddress
+import math
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
@@ -16,10 +19,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.serve.values import ServeRequest
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 OPEN = ("/healthz", "/readyz")  # probes carry no token and tell nothing but yes or no
+MOST_BYTES = 2_000_000  # of a request's body: a migration to review is the longest thing anybody sends
+BODY_SECONDS = 20.0
+WRONG_TOKENS = 10  # in a minute from one address
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -37,20 +44,20 @@ HEADERS = {
 
 
 class Gatekeeper:
-    """Refuses foreign hosts and origins and wrong tokens, and puts the security headers on every answer."""
+    """Refuses foreign hosts and origins, wrong tokens, bodies too long or too slow, and who asks too often."""
 
     def __init__(self, app: ASGIApp, request: ServeRequest) -> None:
         self._app = app
         self._token = request.token
         self._names = frozenset(known_names(request))
         self._origins = frozenset(request.origins)
+        self._asked = TokenBuckets(request.settings.operational.serve.requests_per_minute)
+        self._wrong = TokenBuckets(WRONG_TOKENS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer 4xx."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
             return
-        refused = self._refused(scope)
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -59,25 +66,81 @@ class Gatekeeper:
                     headers.setdefault(name, value)
             await send(message)
 
-        if refused is not None:
-            await refused(scope, receive, guarded)
-        else:
-            await self._app(scope, receive, guarded)
-
-    def _refused(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        if host_of(headers.get("host", "")) not in self._names:
-            return problem(421, "foreign_host", "this name is not served here")
-        origin = headers.get("origin")
-        if origin is not None and origin not in self._origins and urlsplit(origin).hostname not in self._names:
-            return problem(403, "foreign_origin", "pages of other places may not ask")
-        if self._token is not None and scope["path"] not in OPEN and not self._knows(headers):
-            return problem(401, "token", "a token is needed", headers={"WWW-Authenticate": "Bearer"})
-        return None
+        answer = self._refused(scope, headers)
+        if answer is None:
+            body = await _read(headers, receive)
+            if isinstance(body, bytes):
+                await self._app(scope, _once(body, receive), guarded)
+                return
+            answer = body
+        await answer(scope, receive, guarded)
 
-    def _knows(self, headers: Headers) -> bool:
-        given = headers.get("authorization", "").removeprefix("Bearer ").encode()
-        return hmac.compare_digest(given, (self._token or "").encode())
+    def _refused(self, scope: Scope, headers: Headers) -> JSONResponse | None:
+        caller = (scope.get("client") or ("",))[0]
+        host = headers.get("host", "").lower()
+        if host_of(host) not in self._names:
+            return problem(421, "foreign_host", "this name is not served here")
+        wait = self._asked.take(caller)
+        if wait:
+            return _too_often(wait)
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins and urlsplit(origin.lower()).netloc != host:
+            return problem(403, "foreign_origin", "pages of other places may not ask")
+        if self._token is None or scope["path"] in OPEN or _is_preflight(scope, headers):
+            return None
+        return self._unknown(headers, caller)
+
+    def _unknown(self, headers: Headers, caller: str) -> JSONResponse | None:
+        """What who does not have the token is told."""
+        kind, _, given = headers.get("authorization", "").partition(" ")
+        expected = (self._token or "").encode()
+        if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
+            return None
+        wait = self._wrong.take(caller) if given else 0.0
+        if wait:
+            return _too_often(wait)
+        return problem(401, "token", "a token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+
+def _is_preflight(scope: Scope, headers: Headers) -> bool:
+    """A browser asks, without the token, whether it may ask: https://fetch.spec.whatwg.org/#cors-preflight-fetch."""
+    return scope["method"] == "OPTIONS" and "origin" in headers and "access-control-request-method" in headers
+
+
+def _too_often(wait: float) -> JSONResponse:
+    return problem(429, "too_often", "too many requests", headers={"Retry-After": str(math.ceil(wait))})
+
+
+async def _read(headers: Headers, receive: Receive) -> bytes | JSONResponse:
+    """The whole body, or why it is not taken."""
+    too_long = problem(413, "too_long", f"a request has at most {MOST_BYTES:,} bytes", headers={"Connection": "close"})
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MOST_BYTES:
+        return too_long
+    parts = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            more = True
+            while more:
+                message = await receive()
+                parts += message.get("body", b"")
+                more = message.get("more_body", False)
+                if len(parts) > MOST_BYTES:
+                    return too_long
+    except TimeoutError:
+        return problem(408, "too_slow", "the request did not come", headers={"Connection": "close"})
+    return bytes(parts)
+
+
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Gives the body that was read already, then whatever comes behind it."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def next_message() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return next_message
 
 
 def problem(
@@ -102,11 +165,9 @@ def known_names(request: ServeRequest) -> Iterable[str]:
 
 
 def host_of(header: str) -> str:
-    """The name in a Host header, without the port; empty for what is none."""
-    name, _, port = header.rpartition(":")
-    if name and (port.isdecimal() or not port) and not header.endswith("]"):
-        return name.lower()
-    return header.lower()
+    """The name in a Host header, without the port."""
+    name, colon, port = header.rpartition(":")
+    return name if colon and port.isdecimal() else header
 
 
 def is_loopback(address: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
 import socket
 from collections.abc import Callable
@@ -9,6 +10,8 @@ from datetime import UTC, datetime
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.errors import UsageError
@@ -16,6 +19,9 @@ from indexpilot_cli.render.views.serve import ServeResult
 from indexpilot_cli.serve.app import create_app
 from indexpilot_cli.serve.security import is_loopback
 from indexpilot_cli.serve.values import ServeRequest
+
+HEAD_SECONDS = 10.0
+_MOST_OPEN = 500  # connections; more are answered 503
 
 
 def run(request: ServeRequest, told: Callable[[str], None]) -> Outcome[ServeResult]:
@@ -29,20 +35,11 @@ def run(request: ServeRequest, told: Callable[[str], None]) -> Outcome[ServeResu
     if request.token is None and request.allow_apply:
         raise UsageError("--allow-apply needs a token", hint="--token-file FILE, or INDEXPILOT_SERVE_TOKEN")
     began = datetime.now(UTC)
-    listener = _listen(request)
+    listener = listen(request)
     host, port = listener.getsockname()[:2]
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     app = create_app(request)
-    server = _Server(
-        uvicorn.Config(
-            app,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-            lifespan="off",
-        )
-    )
+    server = _Server(configured(app))
     told(url)
     try:
         server.run([listener])
@@ -51,6 +48,52 @@ def run(request: ServeRequest, told: Callable[[str], None]) -> Outcome[ServeResu
     code = 128 + server.signal if server.signal else 0
     word = signal.Signals(server.signal).name if server.signal else None
     return Outcome("serve", ServeResult(url, began, datetime.now(UTC), word), exit_code=code)
+
+
+def configured(app: FastAPI) -> uvicorn.Config:
+    """How uvicorn serves the application."""
+    return uvicorn.Config(
+        app,
+        http=ImpatientProtocol,
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # anybody can write X-Forwarded-For, and limits go by the address
+        limit_concurrency=_MOST_OPEN,
+        timeout_graceful_shutdown=10,
+    )
+
+
+class ImpatientProtocol(H11Protocol):
+    """Closes connections whose request head does not come: uvicorn waits for ever (Slowloris)."""
+
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """The head of the first request must come in time."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """The head of the next request must come in time once it has begun."""
+        super().data_received(data)
+        between = self.cycle is None or self.cycle.response_complete
+        if not between and self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        elif between and self._deadline is None:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is waited for any more."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
 
 
 class _Server(uvicorn.Server):
@@ -65,12 +108,14 @@ class _Server(uvicorn.Server):
         self._captured_signals.clear()
 
 
-def _listen(request: ServeRequest) -> socket.socket:
+def listen(request: ServeRequest) -> socket.socket:
+    """A bound socket. Raises UsageError where nobody can listen."""
     family = socket.AF_INET6 if ":" in request.address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((request.address, request.port))
+        listener.listen()  # who reads the URL and comes at once waits, and is not refused
     except (OSError, OverflowError) as error:
         listener.close()
         raise UsageError(

@@ -13,6 +13,7 @@ from indexpilot_cli.cli.session import CommandSession, require_extra
 from indexpilot_cli.errors import UsageError
 
 TOKEN = "INDEXPILOT_SERVE_TOKEN"
+_LEAST = 16
 EXAMPLES = """Examples:
 
   indexpilot serve -d shop
@@ -70,15 +71,17 @@ def serve(
 
 
 def token(file: str | None) -> str | None:
-    """The token of the file or the environment. Raises UsageError for a file that cannot be read or is empty."""
-    if file is None:
-        return os.environ.get(TOKEN) or None
+    """The token of the file or the environment. Raises UsageError for a file that cannot be read or is short."""
     try:
-        text = Path(file).read_text(encoding="utf-8").strip()
+        text = os.environ.get(TOKEN) or None if file is None else Path(file).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"--token-file {file}: cannot be read", detail=str(error)) from None
-    if not text:
-        raise UsageError(f"--token-file {file}: is empty")
+    if text is None:
+        return None
+    if len(text) < _LEAST or not text.isascii() or not text.isprintable():
+        raise UsageError(
+            f"{file or TOKEN}: a token has at least {_LEAST} printable letters", hint="openssl rand -hex 24 > token"
+        )
     return text
 
 

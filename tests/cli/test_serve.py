@@ -1,0 +1,49 @@
+"""``serve`` as a process: what it refuses to begin with, and how it ends."""
+
+import re
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from tests.cli.process import PROGRAM, environment
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "0.0.0.0"], "a token is needed"),
+        (["--allow-apply"], "--allow-apply needs a token"),
+        (["--host", "192.0.2.1", "--token-file", "good"], "cannot listen"),
+        (["--port", "70000"], "--port"),
+        (["--token-file", "missing"], "cannot be read"),
+        (["--token-file", "short"], "at least 16"),
+        (["--token-file", "empty"], "at least 16"),
+    ],
+)
+def test_s3_what_it_does_not_begin(cli, home, arguments, said):
+    (home / "good").write_text("0123456789abcdef\n")
+    (home / "short").write_text("secret\n")
+    (home / "empty").write_text("")
+    found = cli("serve", "-d", "host=/nowhere", *arguments)
+    assert found.code == 2
+    assert said in found.err
+    assert "secret" not in found.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_serves_without_a_database_and_ends_on_a_signal(home, number):
+    line = [*PROGRAM, "serve", "-d", "host=/nowhere", "--port", "0", "--json"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(line, env=environment(home), cwd=home, text=True, **pipes) as one:
+        url = re.search(r"http://\S+", one.stderr.readline())[0]
+        try:
+            with urllib.request.urlopen(f"{url}healthz") as answer:
+                assert answer.status == 200
+        finally:
+            one.send_signal(number)
+        out, err = one.communicate(timeout=60)
+    assert one.returncode == 128 + number
+    assert f'"stopped_by": "{signal.Signals(number).name}"' in out
+    assert "Traceback" not in err
