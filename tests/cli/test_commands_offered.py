@@ -3,14 +3,13 @@
 import ast
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 import typer
 
 import indexpilot_cli
-from indexpilot_cli.cli.app import build
+from tests.cli.walking import parse
 
 ROOT = Path(indexpilot_cli.__file__).parent
 # Behind a command in a sentence; everything else behind one is part of it.
@@ -89,21 +88,6 @@ def said():
         for line, text in texts(ast.parse(source)):
             for command in named(text):
                 yield pytest.param(command, id=f"{path.relative_to(ROOT)}:{line}:{command[11:45]}")
-
-
-def parse(line):
-    """Let the real parser read a command line, without running it."""
-    words = shlex.split(re.sub(r" [<>|] .*$| \|\| exit$", "", line))
-    assert words[0] == "indexpilot"
-    command, rest = typer.main.get_command(build(words[1])), words[1:]
-    context = None
-    while True:
-        name = command.name or "indexpilot"
-        context = command.make_context(name, rest, parent=context, resilient_parsing="--help" in rest)
-        left = [*getattr(context, "_protected_args", ()), *context.args]
-        if not hasattr(command, "resolve_command") or not left or "--help" in rest:
-            return
-        _, command, rest = command.resolve_command(context, left)
 
 
 COMMANDS = list(said())

@@ -1,11 +1,15 @@
 """Every command of the program, and a database with our tables and a plan on which any of them can be run."""
 
 import json
+import re
+import shlex
 from dataclasses import dataclass
 
 import psycopg
 import pytest
+import typer
 
+from indexpilot_cli.cli.app import build, complete_values
 from tests.cli.changes import CALM
 from tests.cli.process import run
 from tests.servers import new_database
@@ -30,6 +34,21 @@ def leaves(command, path=()):
         yield " ".join(path), command
     for name, sub in getattr(command, "commands", {}).items():
         yield from leaves(sub, (*path, name))
+
+
+def parse(line):
+    """Let the real parser read a command line, without running it."""
+    words = shlex.split(re.sub(r" [<>|] .*$| \|\| exit$", "", line))
+    assert words[0] == "indexpilot"
+    command, rest = typer.main.get_command(build(words[1])), complete_values(words[1:])
+    context = None
+    while True:
+        name = command.name or "indexpilot"
+        context = command.make_context(name, rest, parent=context, resilient_parsing="--help" in rest)
+        left = [*getattr(context, "_protected_args", ()), *context.args]
+        if not hasattr(command, "resolve_command") or not left or "--help" in rest:
+            return
+        _, command, rest = command.resolve_command(context, left)
 
 
 @dataclass

@@ -147,10 +147,16 @@ _SANDBOX = (
     "PrivateDevices=yes",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
+    "ProtectKernelLogs=yes",
     "ProtectControlGroups=yes",
+    "ProtectClock=yes",
+    "ProtectHostname=yes",
+    "RestrictNamespaces=yes",
+    "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes",
     "RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6",
     "LockPersonality=yes",
+    "SystemCallArchitectures=native",
 )
 
 
