@@ -3,14 +3,22 @@
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    import sys
+    from indexpilot_cli.cli import interrupts
 
-    from indexpilot_cli.cli.terminal import show_first_line
+    try:
+        interrupts.heed()
+        import sys
 
-    show_first_line(sys.argv[1:])
-    from indexpilot_cli.cli.app import run
+        from indexpilot_cli.cli.terminal import show_first_line
 
-    run()
+        show_first_line(sys.argv[1:])
+        from indexpilot_cli.cli.app import run
+
+        run()
+    except KeyboardInterrupt:
+        interrupts.leave(130)
+    except interrupts.Terminated as ended:
+        interrupts.leave(ended.exit_code)
 
 
 if __name__ == "__main__":

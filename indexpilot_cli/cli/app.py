@@ -7,16 +7,17 @@ import importlib
 import inspect
 import os
 import re
-import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli import interrupts
+from indexpilot_cli.cli.interrupts import Terminated
 from indexpilot_cli.cli.terminal import keep_for_documents, write_stdout
 from indexpilot_cli.errors import IndexPilotError, UsageError
 
@@ -67,14 +68,6 @@ _MAY_STAND_ALONE = {
 _TYPER_PLAIN = "_TYPER_FORCE_DISABLE_TERMINAL"
 # Typer brings its own copy of Click: the base of its usage errors is found by descent.
 _CLICK_ERROR = cast(type[Exception], typer.BadParameter.__mro__[2])
-
-
-class Terminated(SystemExit):
-    """TERM or HUP: ends like Ctrl-C, after clean-up, with the shell's own code for the signal."""
-
-    def __init__(self, exit_code: int):
-        super().__init__(exit_code)
-        self.exit_code = exit_code
 
 
 def build(wanted: str | None = None, *, whole: bool = False) -> typer.Typer:
@@ -174,13 +167,13 @@ def root(
 def run(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave the process with its code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _terminate)
     # A catalog is hundreds of thousands of values that live to the end. Looking for cycles among them after every
     # 700 new ones took half the time of reading a large snapshot.
     gc.set_threshold(50_000)
     keep_for_documents(show_stray="--debug" in given)
-    sys.exit(_guarded(given))
+    code = _guarded(given)
+    interrupts.leave_at_next(code)
+    sys.exit(code)
 
 
 def _guarded(given: list[str]) -> int:
@@ -195,14 +188,17 @@ def _guarded(given: list[str]) -> int:
         try:
             return _dispatch(given)
         except CommandInterrupted as error:
+            interrupts.hold_off()
             return _fail(error, error.code_number, given, trace=trace)
         except IndexPilotError as error:
             return _fail(error, error.exit_code, given, trace=trace)
         except KeyboardInterrupt as error:
+            interrupts.hold_off()
             stop = CommandInterrupted("interrupted", hint=_left(given))
             stop.__cause__ = error
             return _fail(stop, 130, given, trace=trace)
         except Terminated as error:
+            interrupts.hold_off()
             return _fail(CommandInterrupted("terminated", hint=_left(given)), error.exit_code, given, trace=trace)
         except BrokenPipeError:
             raise
@@ -226,7 +222,8 @@ def _show_faults() -> None:
 
 def _left(given: Sequence[str]) -> str | None:
     """Where to look after an interrupted change."""
-    return "indexpilot doctor" if given[:1] in (["apply"], ["rollback"]) else None
+    changes = given[:1] in (["apply"], ["rollback"], ["experiment"]) or "--execute" in given
+    return "indexpilot doctor" if changes else None
 
 
 def _dispatch(given: list[str]) -> int:
@@ -292,7 +289,3 @@ def _fail(error: IndexPilotError, code: int, given: Sequence[str], *, trace: boo
 def _color(given: Sequence[str]) -> str:
     joined = " ".join(given)
     return next((c for c in ("always", "never") if f"--color {c}" in joined or f"--color={c}" in joined), "auto")
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise Terminated(128 + number)

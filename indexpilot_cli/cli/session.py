@@ -229,6 +229,10 @@ class CommandSession:
         return self._attempt(workflow, self._with_password(request))
 
     def _attempt(self, workflow: Callable[[R, Progress], Outcome[T]], request: R) -> Outcome[T]:
+        import logging
+
+        # What psycopg says of a statement that it cancels on a signal; --debug shows it with the traceback.
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())
         with self.progress() as progress:
             return workflow(request, progress)
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from indexpilot_cli.errors import OutcomeUnknownError
+
 SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -68,11 +70,15 @@ def listening(given: Stop | None = None, *, ends: bool = True) -> Iterator[Stop]
             before[number] = signal.signal(number, handle)
     try:
         yield stop
+    except OutcomeUnknownError:
+        ends = False  # what nobody knows yet is more to tell than that somebody stopped it
+        raise
     finally:
         for installed, old in before.items():
             signal.signal(installed, old)
-    if ends and stop.signal is not None:
-        signal.raise_signal(stop.signal)
+        # Whatever the block failed with, such as a lock that was not free in time, it was asked to end.
+        if ends and stop.signal is not None:
+            signal.raise_signal(stop.signal)
 
 
 def go_on(exit_code: int) -> None:

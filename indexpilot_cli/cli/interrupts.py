@@ -1,0 +1,58 @@
+"""INT, TERM and HUP: what is under way is taken back, then the process ends with the shell's code for the signal.
+
+Process 1 of a container gets no signal that it has no handler for (pid_namespaces(7)), so the handlers stand before
+anything else is read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+from types import FrameType
+
+SHELL = 128  # what a shell adds to a signal's number
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Terminated(SystemExit):
+    """TERM or HUP: ends like Ctrl-C, after clean-up."""
+
+    def __init__(self, exit_code: int):
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+def heed() -> None:
+    """From here on TERM and HUP raise Terminated, as INT raises KeyboardInterrupt. What nohup ignores stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _terminate)
+
+
+def hold_off() -> None:
+    """While the end is told: a further signal would cut its line short."""
+    for number in _SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def leave_at_next(exit_code: int) -> None:
+    """From here on all is told: a signal ends the process at once, where threads are still waited for, say."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: os._exit(exit_code))
+    # The interpreter takes handlers in Python away before it is done, and a signal would then be the end with a code
+    # of its own. What is ignored stays so.
+    atexit.register(hold_off)
+
+
+def leave(exit_code: int) -> None:
+    """End without a traceback: a signal came before anything was begun, or a further one in the midst of the end."""
+    hold_off()
+    sys.stderr.write("error: interrupted\n" if exit_code == SHELL + signal.SIGINT else "error: terminated\n")
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise Terminated(SHELL + number)
