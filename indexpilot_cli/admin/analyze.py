@@ -39,7 +39,10 @@ from indexpilot_cli.workload.templates import (
 
 @dataclass(frozen=True, slots=True)
 class AnalyzeRequest:
-    """``by`` is total, mean, calls or io; ``top`` None shows all templates."""
+    """``by`` is total, mean, calls or io; ``top`` None shows all templates.
+
+    ``reads`` False: the planner is not asked how they find their rows, which may count as scans of indexes.
+    """
 
     connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
@@ -49,6 +52,7 @@ class AnalyzeRequest:
     by: str = "total"
     record: Record = field(default_factory=Record)
     bypass: BypassSettings = field(default_factory=BypassSettings)
+    reads: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ _UNKNOWN = "views, schemas of the search path and how rows are found are not kno
 def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, progress: Progress) -> AnalyzeResult:
     by_id = shares(folded.templates)
     shown = sorted(folded.templates, key=_order(request.by))[: request.top]
-    reads = _reads(source, folded, shown, progress)
+    reads = _reads(source, folded, shown, progress) if request.reads else {}
     return AnalyzeResult(
         folded.source.value,
         tuple(report(t, by_id[t.id], reads.get(t.id)) for t in shown),

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.apply.plan import check_owner, kept_plan, latest_plan
-from indexpilot_cli.apply.values import ApproveRequest, ApproveResult, PlanRequest
+from indexpilot_cli.apply.values import ApproveRequest, ApproveResult, PlanListRequest, PlanListResult, PlanRequest
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Plan
@@ -68,6 +68,17 @@ def show_plan(request: PlanRequest, progress: Progress) -> Outcome[Plan]:
         found = Outcome("recommend", kept) if kept is not None else _read(request, progress)
         note.details(plan=found.result.id)
     return _shown(found.result, replace(found, warnings=note.warnings))
+
+
+def list_plans(request: PlanListRequest, progress: Progress) -> Outcome[PlanListResult]:
+    """The plans in the database with their approvals. Raises PrerequisiteError before ``init``."""
+    schema = request.connection.metadata_schema
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading the plans")
+        with open_metadata(request.connection) as (session, server):
+            found = plans.kept(session, request.limit, schema=schema)
+        note.details(plans=len(found))
+    return Outcome("plans", PlanListResult(found), server=server, warnings=note.warnings)
 
 
 def _read(request: PlanRequest, progress: Progress) -> Outcome[Plan]:

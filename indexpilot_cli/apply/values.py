@@ -11,6 +11,7 @@ from indexpilot_cli.core.mutation import MutationReport, Operation
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import PermitRequest, Verdict
+from indexpilot_cli.log.plans import KeptPlan
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, Settings
 
 
@@ -136,6 +137,22 @@ class PlanRequest:
     plan: str | None = None
     connection: Connection = field(default_factory=Connection)
     record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanListRequest:
+    """The newest plans that are kept in the database."""
+
+    connection: Connection = field(default_factory=Connection)
+    limit: int = 50
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanListResult:
+    """Plans, newest first."""
+
+    plans: tuple[KeptPlan, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from indexpilot_cli.cli.options import Flags, SourceChoice, WhatIfChoice
     from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
-    from indexpilot_cli.lifecycle.spare import SpareRequest
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 
@@ -219,27 +218,6 @@ def lifecycle_request(
         planner=planner(session),
         record=session.record(),
     )
-
-
-def spare_request(session: CommandSession, request: RecommendRequest, standbys: Sequence[str] | None) -> SpareRequest:
-    """What of the indexes that are there may go, by the settings of ``lifecycle``."""
-    from datetime import timedelta
-
-    from indexpilot_cli.core.index import DropChoice
-    from indexpilot_cli.lifecycle.spare import SpareRequest
-    from indexpilot_cli.lifecycle.values import LifecycleRequest
-
-    asked = LifecycleRequest(
-        request.connection,
-        request.snapshot,
-        min_age=timedelta(seconds=session.settings.operational.lifecycle.min_age),
-        standbys=tuple(standbys or ()),
-        max_slower=request.max_slower,
-        planner=request.planner,
-        record=request.record,
-        periods=request.features.predictive_indexing.enabled,
-    )
-    return SpareRequest(asked, DropChoice(session.settings.advisor.drops))
 
 
 def seconds_of(flag: str, text: str | None) -> float | None:

@@ -74,6 +74,18 @@ def without_secrets(conninfo: str, variables: Mapping[str, str]) -> tuple[str, t
     return libpq.make_conninfo("", **kept), tuple(sorted(set(given) & secret))
 
 
+def with_application(conninfo: str, name: str) -> str:
+    """The connection string with this application name, where neither it, a service nor the environment has one.
+
+    Raises UsageError when it cannot be read.
+    """
+    given = read_conninfo(conninfo) if conninfo else {}
+    if {"application_name", "service"} & set(given) or {"PGAPPNAME", "PGSERVICE"} & set(os.environ):
+        return conninfo
+    kept = {key: str(value) for key, value in given.items() if value is not None}
+    return libpq.make_conninfo("", **kept, application_name=name)
+
+
 def with_database(conninfo: str, database: str) -> str:
     """The connection string for another database of the same server. Raises UsageError when it cannot be read."""
     try:

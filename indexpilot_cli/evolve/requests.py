@@ -6,9 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
-from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings
+from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, Settings
 
 SMALL_BYTES = 8 * 1024**2  # a table that is read or written under a lock before anybody minds
+
+
+# One transaction around a file: never, always, or (None) where it has several statements.
+_WRAPS = {"per-statement": False, "as-written": False, "file": True, "single": True, "auto": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class CheckRequest:
     differ from that revision. ``offline``: no server is asked and nothing runs, rules alone judge. ``server_version``
     is a major version to run on. ``ignore`` are hazard ids. ``one_transaction``: the runner wraps each file, or with
     None each file of several statements. ``probe_seconds`` bounds all probes of the real data together, ``run_seconds``
-    each file on the clone. ``long_rows``: work on a smaller table is never called long.
+    each file on the clone. ``long_rows``: work on a smaller table is never called long. ``texts`` are migrations that
+    are no files, each with a name: nothing that they name is read.
     """
 
     files: tuple[str, ...] = ()
@@ -40,6 +46,24 @@ class CheckRequest:
     run_seconds: float = 60.0
     long_rows: int = 5_000
     record: Record = field(default_factory=Record)
+    texts: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def by(cls, settings: Settings) -> CheckRequest:
+        """A request by the settings, of nothing yet. Raises RefusedError where schema evolution is switched off."""
+        evolution = settings.operational.schema_evolution
+        if not evolution.enabled:
+            place = settings.origin("operational.schema_evolution.enabled")
+            raise RefusedError("schema evolution is switched off", detail=f"by {place}", code="disabled")
+        return cls(
+            ignore=evolution.ignore,
+            fail_on="error" if evolution.fail_on == "never" else evolution.fail_on,
+            exit_zero=evolution.fail_on == "never",
+            one_transaction=_WRAPS[evolution.transaction],
+            probe_seconds=evolution.probe_seconds,
+            run_seconds=evolution.run_seconds,
+            long_rows=evolution.long_rows,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypedDict
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
 from indexpilot_cli.core.codec import to_json
@@ -25,8 +25,6 @@ from indexpilot_cli.log import metadata
 if TYPE_CHECKING:
     from indexpilot_cli.core.index import IndexDefinition, Rejection
     from indexpilot_cli.core.plan import Plan, Recommendation
-
-COVERAGE_TARGET = 70.0  # per cent of the statements that are to be planned
 
 
 class BuildRun(TypedDict):
@@ -278,38 +276,21 @@ def get_explain_usage_stats(days: int = 30) -> ExplainUsage:
 
     with place.session() as session:
         metadata.require(session, place.metadata_schema())
-        counts = explains.counts(session, days, schema=place.metadata_schema())
-    origins: dict[str, dict[str, int]] = {}
-    for count in counts:
-        by_outcome = origins.setdefault(count.origin, {explains.PLANNED: 0, explains.FAILED: 0})
-        by_outcome[count.outcome] = by_outcome.get(count.outcome, 0) + count.statements
-    planned = sum(found[explains.PLANNED] for found in origins.values())
-    failed = sum(found[explains.FAILED] for found in origins.values())
-    total = planned + failed
-    coverage = 100.0 * planned / total if total else None
-    return {
-        "days": days,
-        "statements": total,
-        "planned": planned,
-        "failed": failed,
-        "coverage_pct": coverage,
-        "target_pct": COVERAGE_TARGET,
-        "meets_target": None if coverage is None else coverage >= COVERAGE_TARGET,
-        "origins": origins,
-    }
+        found = explains.coverage(session, days, schema=place.metadata_schema())
+    return cast(ExplainUsage, asdict(found))
 
 
 def log_explain_coverage_warning(days: int = 30) -> bool:
     """Warn through ``logging`` when less than 70 per cent of the statements could be planned; whether it did."""
     usage = get_explain_usage_stats(days)
-    coverage = usage["coverage_pct"]
-    if coverage is None or coverage >= COVERAGE_TARGET:
+    coverage, target = usage["coverage_pct"], usage["target_pct"]
+    if coverage is None or coverage >= target:
         return False
     logging.getLogger(__name__).warning(
         "advice rests on %d of %d statements: %.1f %% could be planned, less than %.0f %%",
         usage["planned"],
         usage["statements"],
         coverage,
-        COVERAGE_TARGET,
+        target,
     )
     return True

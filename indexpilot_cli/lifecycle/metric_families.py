@@ -43,7 +43,10 @@ class MetricFamily:
 
 @dataclass(frozen=True, slots=True)
 class MeasuredIndex:
-    """An index with its size in bytes, and its scans and entries read since the server's counters began."""
+    """An index with its size in bytes, and its scans, entries read and rows fetched since the server's counters began.
+
+    ``table_rows`` None: never vacuumed nor analyzed; ``last_scan`` None: none, or a server before version 16.
+    """
 
     schema: str
     table: str
@@ -51,6 +54,14 @@ class MeasuredIndex:
     bytes: int
     scans: int
     entries: int
+    fetched: int = 0
+    table_bytes: int = 0
+    table_rows: int | None = None
+    last_scan: datetime | None = None
+    method: str = "btree"
+    valid: bool = True
+    unique: bool = False
+    primary: bool = False
 
     @property
     def labels(self) -> tuple[str, str, str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Server
@@ -108,7 +109,7 @@ def _figures(session: Session, request: MetricsRequest, server: Server, log: Log
     began = time.perf_counter()
     session.value("SELECT 1")
     latency = time.perf_counter() - began
-    rows = _indexes(session, request)
+    rows = _largest(session, request.connection.metadata_schema, request.most)
     builds = session.rows("lifecycle/builds")
     blocked = [b for b in builds if session.rows("execute/blockers", {"pid": b.pid}) or b.waits_for_prepared]
     first = rows[0] if rows else None
@@ -116,7 +117,7 @@ def _figures(session: Session, request: MetricsRequest, server: Server, log: Log
         server.version,
         server.in_recovery,
         latency,
-        tuple(MeasuredIndex(r.schema, r.table, r.index, r.bytes, r.scans, r.entries) for r in rows),
+        tuple(map(_measured_index, rows)),
         first.indexes if first is not None else 0,
         int(first.all_bytes) if first is not None else 0,
         first.invalid if first is not None else 0,
@@ -126,8 +127,17 @@ def _figures(session: Session, request: MetricsRequest, server: Server, log: Log
     )
 
 
-def _indexes(session: Session, request: MetricsRequest) -> list[Row]:
-    asked = {"metadata_schema": request.connection.metadata_schema, "limit": max(1, request.most), "exact": True}
+def measured_indexes(session: Session, metadata_schema: str, most: int) -> tuple[MeasuredIndex, ...]:
+    """The largest indexes of the database, largest first; sizes as of the last VACUUM where a lock is not free."""
+    return tuple(map(_measured_index, _largest(session, metadata_schema, most)))
+
+
+def _measured_index(row: Row) -> MeasuredIndex:
+    return MeasuredIndex(*row[: len(fields(MeasuredIndex))])
+
+
+def _largest(session: Session, metadata_schema: str, most: int) -> Sequence[Row]:
+    asked = {"metadata_schema": metadata_schema, "limit": max(1, most), "exact": True}
     try:
         with session.transaction():  # a savepoint where there is one: what fails ends no more than itself
             return session.rows("lifecycle/largest", asked)

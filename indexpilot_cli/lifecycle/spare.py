@@ -7,10 +7,12 @@ index with scans that the workload cannot explain serves somebody we have not se
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from indexpilot_cli.advise.recommend import SpareIndexes
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.catalog import Index, Table
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.index import DropChoice, Reason, SpareIndex
@@ -29,6 +31,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
 )
 from indexpilot_cli.methods.existing import must_stay, redundant_indexes
+from indexpilot_cli.settings.sections import Settings
 from indexpilot_cli.snapshot.source import Source
 
 
@@ -38,6 +41,21 @@ class SpareRequest:
 
     lifecycle: LifecycleRequest
     choice: DropChoice = DropChoice.PROVEN
+
+    @classmethod
+    def by(cls, settings: Settings, request: RecommendRequest, standbys: Sequence[str] = ()) -> SpareRequest:
+        """What of the indexes that are there may go beside that advice, by the settings of ``lifecycle``."""
+        asked = LifecycleRequest(
+            request.connection,
+            request.snapshot,
+            min_age=timedelta(seconds=settings.operational.lifecycle.min_age),
+            standbys=tuple(standbys),
+            max_slower=request.max_slower,
+            planner=request.planner,
+            record=request.record,
+            periods=request.features.predictive_indexing.enabled,
+        )
+        return cls(asked, DropChoice(settings.advisor.drops))
 
     def __call__(self, source: Source, folded: FoldedWorkload, progress: Progress) -> SpareIndexes:
         """The indexes that may go. Raises UsageError for what is no standby of this server, UnreachableError."""

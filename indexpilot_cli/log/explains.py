@@ -12,6 +12,7 @@ from indexpilot_cli.log.metadata import SCHEMA, question
 
 PLANNED = "planned"
 FAILED = "failed"
+COVERAGE_TARGET = 70.0  # per cent of the statements that are to be planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,23 @@ class ExplainCount:
     outcome: str
     statements: int
     total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainCoverage:
+    """Of ``statements`` on which advice was to rest, how many were ``planned`` and how many ``failed`` to be.
+
+    ``coverage_pct`` is the one share in per cent, None while nothing was asked; ``origins`` has it by who asked.
+    """
+
+    days: int
+    statements: int
+    planned: int
+    failed: int
+    coverage_pct: float | None
+    target_pct: float
+    meets_target: bool | None
+    origins: dict[str, dict[str, int]]
 
 
 def add(connection: Connection, origin: str, planned: int, failed: int, seconds: float = 0.0) -> None:
@@ -39,3 +57,16 @@ def counts(session: Session, days: int, *, schema: str = SCHEMA) -> tuple[Explai
     """The counts of that many days, today's included, by origin and outcome."""
     rows = session.rows(question(session, "log/explain_counts", schema), {"days": days})
     return tuple(ExplainCount(r.origin, r.outcome, r.statements, r.total_ms) for r in rows)
+
+
+def coverage(session: Session, days: int, *, schema: str = SCHEMA) -> ExplainCoverage:
+    """How much of what advice was to rest on could be planned in the last days, by all processes of this database."""
+    origins: dict[str, dict[str, int]] = {}
+    for count in counts(session, days, schema=schema):
+        by_outcome = origins.setdefault(count.origin, {PLANNED: 0, FAILED: 0})
+        by_outcome[count.outcome] = by_outcome.get(count.outcome, 0) + count.statements
+    planned = sum(found[PLANNED] for found in origins.values())
+    failed = sum(found[FAILED] for found in origins.values())
+    share = 100.0 * planned / (planned + failed) if planned + failed else None
+    meets = None if share is None else share >= COVERAGE_TARGET
+    return ExplainCoverage(days, planned + failed, planned, failed, share, COVERAGE_TARGET, meets, origins)

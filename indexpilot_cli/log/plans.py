@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -118,7 +118,12 @@ class Approval:
 
 def approvals_of(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:
     """The plan's approvals, newest first."""
-    rows = session.rows(question(session, "log/approvals", schema), {"plan_id": plan_id})
+    return approvals(session, (plan_id,), schema=schema)
+
+
+def approvals(session: Session, plan_ids: Sequence[str], *, schema: str = SCHEMA) -> tuple[Approval, ...]:
+    """The approvals of these plans, newest first."""
+    rows = session.rows(question(session, "log/approvals", schema), {"plan_ids": list(plan_ids)})
     return tuple(_approval(row) for row in rows)
 
 
@@ -132,3 +137,28 @@ def approve(
 
 def _approval(row: Row) -> Approval:
     return Approval(row.plan_id, row.digest, row.approved_by, row.approved_at.astimezone(UTC), row.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPlan:
+    """A plan in the database, without its content: how many recommendations and rejections, costs, bytes, approvals."""
+
+    id: str
+    created_at: datetime
+    estimator: str
+    recommendations: int
+    rejections: int
+    cost_before: float
+    cost_after: float
+    unit: str
+    size_bytes: int
+    approvals: tuple[Approval, ...] = ()
+
+
+def kept(session: Session, count: int, *, schema: str = SCHEMA) -> tuple[KeptPlan, ...]:
+    """The newest plans, newest first; without those of experiments."""
+    rows = session.rows(question(session, "log/plan_list", schema), {"own": EXPERIMENT, "limit": count})
+    given: dict[str, list[Approval]] = {row.id: [] for row in rows}
+    for approval in approvals(session, tuple(given), schema=schema):
+        given[approval.plan_id].append(approval)
+    return tuple(KeptPlan(*row, tuple(given[row.id])) for row in rows)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from indexpilot_cli.render.prometheus import prometheus_text
+from indexpilot_cli.serve.results import KeptStatus
 from indexpilot_cli.serve.site import Site
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -13,25 +14,25 @@ router = APIRouter()
 
 
 @router.get("/healthz", summary="Whether this process answers")
-def healthz() -> JSONResponse:
+async def healthz() -> JSONResponse:
     """Always 200 while the process answers; the database does not matter (liveness)."""
     return JSONResponse({"status": "ok"})
 
 
 @router.get("/readyz", summary="Whether the database answers")
-def readyz(request: Request) -> JSONResponse:
+async def readyz(request: Request) -> JSONResponse:
     """200 when the database answered a moment ago, else 503 (readiness)."""
     site: Site = request.app.state.site
-    kept = site.results.get(site.metrics)
-    ready = kept.error is None and kept.outcome is not None and kept.outcome.result.figures is not None
-    return JSONResponse({"status": "ok" if ready else "database_away"}, 200 if ready else 503)
+    kept = await site.results.ask(site.alive)
+    ready = kept.status is KeptStatus.OK
+    return JSONResponse({"status": kept.status.value}, 200 if ready else 503)
 
 
 @router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
-def metrics(request: Request) -> Response:
+async def metrics(request: Request) -> Response:
     """The text of ``lifecycle metrics``, which says of a database that does not answer that it is down."""
     site: Site = request.app.state.site
-    kept = site.results.get(site.metrics)
-    if kept.outcome is None or kept.error is not None:
-        return PlainTextResponse("# the database could not be asked\n", 503)
-    return PlainTextResponse(prometheus_text(kept.outcome.result.families), media_type=CONTENT_TYPE)
+    kept = await site.results.ask(site.metrics)
+    if kept.result is None or kept.error is not None:
+        return PlainTextResponse("# the database could not be asked\n", 503, media_type=CONTENT_TYPE)
+    return PlainTextResponse(prometheus_text(kept.result.families), media_type=CONTENT_TYPE)

@@ -1,15 +1,46 @@
-"""What all endpoints and pages share: what was asked for, the questions they may ask, and the results that are kept."""
+"""What all endpoints and pages share: what was asked for, the questions they may ask, and the results that are kept.
+
+Looking leaves no row, no plan and no counters behind: a page that is open all day would fill the log.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
 from dataclasses import dataclass, replace
 from functools import partial
 
-from indexpilot_cli.core.command import Connection, Record
-from indexpilot_cli.lifecycle import metrics
+from indexpilot_cli.admin import analyze, doctor, history
+from indexpilot_cli.admin.analyze import AnalyzeRequest, AnalyzeResult
+from indexpilot_cli.admin.doctor import DoctorRequest, DoctorResult
+from indexpilot_cli.admin.history import HistoryRequest, HistoryResult, VersionsRequest, VersionsResult
+from indexpilot_cli.advise import recommend
+from indexpilot_cli.advise.explain import explain
+from indexpilot_cli.advise.values import ExplainRequest, ExplainResult, RecommendRequest
+from indexpilot_cli.apply import kept_plan
+from indexpilot_cli.apply.values import PlanListRequest, PlanListResult, PlanRequest
+from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, TableFilter
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.db.conninfo import with_application
+from indexpilot_cli.evolve.requests import CheckRequest
+from indexpilot_cli.evolve.review import check
+from indexpilot_cli.evolve.review.values import CheckResult
+from indexpilot_cli.lifecycle import builds, indexes, lifecycle, metrics, performance
+from indexpilot_cli.lifecycle.builds import BuildsRequest, BuildsResult
+from indexpilot_cli.lifecycle.explain import explain_finding
+from indexpilot_cli.lifecycle.indexes import IndexesRequest, IndexesResult
 from indexpilot_cli.lifecycle.metrics import MetricsRequest, MetricsResult
-from indexpilot_cli.serve.results import Question, Results
+from indexpilot_cli.lifecycle.performance import PerformanceRequest, PerformanceResult
+from indexpilot_cli.lifecycle.schedules import status
+from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest, LifecycleStatusResult
+from indexpilot_cli.lifecycle.spare import SpareRequest
+from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleResult
+from indexpilot_cli.serve.results import Kept, Question, Results
 from indexpilot_cli.serve.values import ServeRequest
+from indexpilot_cli.settings.sections import Settings
+
+APPLICATION = "indexpilot/serve"
+_TOP = 100  # templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +56,186 @@ class Site:
         return cls(request, Results(request.settings.operational.serve.max_connections))
 
     @property
+    def settings(self) -> Settings:
+        """As they were when serving began."""
+        return self.request.settings
+
+    @property
     def connection(self) -> Connection:
-        """How the database is reached."""
-        return self.request.connection
+        """How the database is reached by those who look; the server shows their sessions under a name of their own."""
+        asked = self.request.connection
+        return replace(asked, conninfo=with_application(asked.conninfo, APPLICATION))
 
     @property
     def reader(self) -> Record:
-        """Looking leaves no row in the log: a page that is open all day would fill it."""
+        """Looking leaves no row in the log."""
         return replace(self.request.record, enabled=False)
+
+    @property
+    def planner(self) -> PlannerRequest:
+        """The planner, with no more sessions than there may be; one is the one that reads the catalog."""
+        most = max(1, self.settings.operational.serve.max_connections - 2)
+        return replace(self.request.planner, workers=min(self.request.planner.workers or os.cpu_count() or 1, most))
 
     @property
     def metrics(self) -> Question[MetricsResult]:
         """How the server is."""
-        request = MetricsRequest(
-            self.connection, self.request.settings.operational.health_checks.max_series, self.reader
+        most = self.settings.operational.health_checks.max_series
+        return Question("metrics", partial(metrics.run, MetricsRequest(self.connection, most, self.reader)), 5.0)
+
+    @property
+    def alive(self) -> Question[DoctorResult]:
+        """Whether the database answers, and nothing else."""
+        request = DoctorRequest(self.connection, record=self.reader, probe=doctor.LIVE)
+        return Question("alive", partial(doctor.run, request), 1.0)
+
+    @property
+    def doctor(self) -> Question[DoctorResult]:
+        """What is missing for the work, each with its fix."""
+        request = DoctorRequest(
+            self.connection,
+            workload=self.request.workload,
+            planner=self.planner,
+            record=self.reader,
+            bypass=self.settings.bypass,
         )
-        return Question("metrics", partial(metrics.run, request))
+        return Question("doctor", partial(doctor.run, request), 30.0)
+
+    @property
+    def workload(self) -> Question[AnalyzeResult]:
+        """The heaviest templates. How they find their rows is not asked: that may count as scans of indexes."""
+        request = AnalyzeRequest(
+            self.connection,
+            workload=self.request.workload,
+            top=_TOP,
+            record=self.reader,
+            bypass=self.settings.bypass,
+            reads=False,
+        )
+        return Question("workload", partial(analyze.run, request), 10.0)
+
+    def performance(self, hours: float = 24.0, bucket: str = "hour") -> Question[PerformanceResult]:
+        """Queries over time by what the application recorded, and what each index of ours did."""
+        request = PerformanceRequest(self.connection, hours, bucket, record=self.reader)
+        return Question(f"performance {hours:g} {bucket}", partial(performance.run, request), 2.0)
+
+    @property
+    def indexes(self) -> Question[IndexesResult]:
+        """Every index with its size and use."""
+        return Question("indexes", partial(indexes.run, IndexesRequest(self.connection, record=self.reader)), 2.0)
+
+    @property
+    def lifecycle(self) -> Question[LifecycleResult]:
+        """What no longer pays, decays and is missing."""
+        request = self.lifecycle_request(self.reader)
+        return Question("lifecycle", partial(lifecycle.run, request), 300.0, 1 + self._workers, long=True)
+
+    @property
+    def schedules(self) -> Question[LifecycleStatusResult]:
+        """Each job of lifecycle: when it ran, what came of it, when it is due."""
+        request = LifecycleStatusRequest(self.connection, self.settings.operational.maintenance, self.reader)
+        return Question("schedules", partial(status.run, request), 2.0)
+
+    def history(self, asked: HistoryRequest | None = None) -> Question[HistoryResult]:
+        """The mutation log by the filters of the request, whose connection and record are ours."""
+        request = replace(asked or HistoryRequest(), connection=self.connection, record=self.reader)
+        filters = (request.since, request.types, request.table, request.tenant, request.limit)
+        return Question(f"history {filters!r}", partial(history.run, request), 2.0)
+
+    def versions(self, table: str | None = None) -> Question[VersionsResult]:
+        """The definitions that our indexes had."""
+        request = VersionsRequest(self.connection, table, record=self.reader)
+        return Question(f"versions {table!r}", partial(history.list_versions, request), 5.0)
+
+    @property
+    def builds(self) -> Question[BuildsResult]:
+        """What is being built now, by whomever. One look for its phase, a second one for its pace."""
+        request = BuildsRequest(self.connection, 0.5, record=self.reader)
+        return Question("builds", partial(builds.run, request), 1.0)
+
+    @property
+    def plans(self) -> Question[PlanListResult]:
+        """The plans that are kept in the database, newest first, with their approvals."""
+        request = PlanListRequest(self.connection, record=self.reader)
+        return Question("plans", partial(kept_plan.list_plans, request), 2.0)
+
+    def plan(self, plan_id: str | None = None) -> Question[Plan]:
+        """A kept plan, or the latest one."""
+        request = PlanRequest(plan_id, self.connection, self.reader)
+        return Question(f"plan {plan_id or ''}", partial(kept_plan.show_plan, request), 5.0)
+
+    @property
+    def advice(self) -> Question[Plan]:
+        """A plan made now; it is not kept for ``apply``."""
+        request = self.recommend_request(self.reader)
+        spare = SpareRequest.by(self.settings, request)
+        return Question("advice", partial(recommend.run, request, spare_of=spare), 3600.0, 1 + self._workers, long=True)
+
+    def newest_plan(self) -> Kept[Plan]:
+        """Of the latest kept plan and the one that was made on request, what is known now and is newer."""
+        made, kept = self.results.known(self.advice), self.results.known(self.plan())
+        if made.result is None or (kept.result is not None and kept.result.created_at >= made.result.created_at):
+            return kept
+        return made
+
+    def explain(self, subject: str) -> Question[ExplainResult]:
+        """What an id that the tool printed stands for; may take as long as the finding of it."""
+        if subject[:2].upper() == "F-":
+            request = replace(self.lifecycle_request(self.reader), min_bytes=0)
+            found = partial(explain_finding, request, subject)
+        else:
+            asked = ExplainRequest(
+                self.connection,
+                subject=subject,
+                workload=self.request.workload,
+                planner=self.planner,
+                record=self.reader,
+            )
+            found = partial(explain.run, asked.by(self.settings))
+        return Question(f"explain {subject[:40]}", found, 60.0, 1 + self._workers)
+
+    def review(self, sql: str, *, offline: bool, server_version: int | None = None) -> Question[CheckResult]:
+        """What a migration would do. Raises RefusedError where reviews are switched off."""
+        request = replace(
+            CheckRequest.by(self.settings),
+            connection=self.connection,
+            offline=offline,
+            server_version=server_version,
+            workload=self.request.workload,
+            planner=self.planner,
+            fix=True,
+            record=self.reader,
+            texts=(("migration.sql", sql),),
+        )
+        digest = hashlib.sha256(f"{offline} {server_version} {sql}".encode(errors="replace")).hexdigest()[:16]
+        return Question(f"review {digest}", partial(_reviewed, request), 3600.0, 1, long=not offline)
+
+    def lifecycle_request(self, record: Record) -> LifecycleRequest:
+        """The request of ``lifecycle`` by the settings."""
+        return replace(
+            LifecycleRequest.by(self.settings),
+            connection=self.connection,
+            workload=self.request.workload,
+            filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
+            planner=self.planner,
+            record=record,
+        )
+
+    def recommend_request(self, record: Record) -> RecommendRequest:
+        """The request of ``recommend`` by the settings."""
+        return replace(
+            RecommendRequest.by(self.settings),
+            connection=self.connection,
+            workload=self.request.workload,
+            filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
+            planner=self.planner,
+            record=record,
+        )
+
+    @property
+    def _workers(self) -> int:
+        return self.planner.workers or 1
+
+
+def _reviewed(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
+    return check.concluded(check.run(request, progress), exit_zero=request.exit_zero)

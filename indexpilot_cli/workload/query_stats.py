@@ -42,6 +42,17 @@ class QueryStatGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryStatBucket:
+    """Figures of all queries of one span of time that begins ``at``, in milliseconds."""
+
+    at: datetime
+    queries: int
+    avg_ms: float
+    p95_ms: float
+    p99_ms: float
+
+
+@dataclass(frozen=True, slots=True)
 class FieldUsage:
     """How much a field is used, over all tenants."""
 
@@ -108,6 +119,12 @@ def totals(
     """table_name, field_name, query_type, count, total_ms, oldest and newest, over these tenants (None: all)."""
     wanted = None if tenants is None else list(tenants)
     return _grouped(session, "workload/totals", {"since": since, "tenants": wanted}, schema)
+
+
+def series(session: Session, hours: float, bucket: str, *, schema: str = SCHEMA) -> tuple[QueryStatBucket, ...]:
+    """The queries of the last hours by minute, hour or day (``bucket``), oldest first; left out: times without any."""
+    parameters = {"hours": hours, "bucket": bucket}
+    return tuple(QueryStatBucket(*row) for row in _grouped(session, "workload/series", parameters, schema))
 
 
 def daily(

@@ -11,7 +11,6 @@ from indexpilot_cli.cli.command import (
     command,
     planner_flags,
     recommend_request,
-    spare_request,
     table_filter,
     workload,
     workload_flags,
@@ -127,6 +126,7 @@ def recommend(
     session.load({**limits, **risks, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
     from indexpilot_cli.advise.recommend import run
     from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.spare import SpareRequest
     from indexpilot_cli.render.views.recommend import view
 
     statements = workload(session, source, files, query, since, log_database)
@@ -134,7 +134,8 @@ def recommend(
     request = recommend_request(
         session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant, without=without
     )
-    outcome = session.call(partial(run, spare_of=spare_request(session, request, standby)), request)
+    spare_of = SpareRequest.by(session.settings, request, standby or ())
+    outcome = session.call(partial(run, spare_of=spare_of), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
     return finish(session, outcome, document, exit_code=exit_code)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -18,12 +17,12 @@ from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.options import RUN, hazards, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.core import files
-from indexpilot_cli.errors import RefusedError, UsageError
+from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from indexpilot_cli.cli.options import Flags
     from indexpilot_cli.cli.session import CommandSession
-    from indexpilot_cli.core.command import Outcome, WorkloadRequest
+    from indexpilot_cli.core.command import WorkloadRequest
     from indexpilot_cli.evolve.requests import CheckRequest
     from indexpilot_cli.evolve.review.values import CheckResult
 
@@ -45,10 +44,6 @@ class Transaction(StrEnum):
     AUTO = "auto"
     AS_WRITTEN = "as-written"
     SINGLE = "single"
-
-
-# One transaction around a file: never, always, or (None) where it has several statements.
-_WRAPS = {"per-statement": False, "as-written": False, "file": True, "single": True, "auto": None}
 
 
 Migrations = Annotated[
@@ -109,25 +104,19 @@ def check_request(session: CommandSession, recorded: WorkloadRequest, **asked: A
     from indexpilot_cli.cli.command import planner
     from indexpilot_cli.evolve.requests import CheckRequest
 
-    settings = session.settings.operational.schema_evolution
-    if not settings.enabled:
-        place = session.settings.origin("operational.schema_evolution.enabled")
-        raise RefusedError("schema evolution is switched off", detail=f"by {place}", code="disabled")
-    request = CheckRequest(
+    asked_to = asked.pop("exit_zero", False)
+    by_settings = CheckRequest.by(session.settings)
+    request = dataclasses.replace(
+        by_settings,
         connection=session.connection(),
         workload=recorded,
         planner=planner(session),
-        ignore=settings.ignore,
-        fail_on="error" if settings.fail_on == "never" else settings.fail_on,
-        one_transaction=_WRAPS[settings.transaction],
-        probe_seconds=settings.probe_seconds,
-        run_seconds=settings.run_seconds,
-        long_rows=settings.long_rows,
+        exit_zero=asked_to or by_settings.exit_zero,
         record=session.record(),
         **asked,
     )
     _possible(request)
-    return dataclasses.replace(request, exit_zero=request.exit_zero or settings.fail_on == "never")
+    return request
 
 
 def _possible(request: CheckRequest) -> None:
@@ -144,40 +133,16 @@ def _possible(request: CheckRequest) -> None:
 def review(session: CommandSession, request: CheckRequest) -> int:
     """Run the review, print it, write what ``--write`` asked for; the exit code."""
     from indexpilot_cli.cli.show import show
-    from indexpilot_cli.evolve.review.check import run
+    from indexpilot_cli.evolve.review.check import concluded, run
     from indexpilot_cli.evolve.review.registry import HAZARDS
     from indexpilot_cli.render.views.review.view import view
 
-    outcome = finished(session.call(run, request), exit_zero=request.exit_zero)
+    outcome = concluded(session.call(run, request), exit_zero=request.exit_zero)
     document = view(outcome.result, hazards=HAZARDS, verbose=session.verbose, fix=request.fix)
     show(session, outcome, document, outcome.exit_code, news=outcome.status != "ok" or request.fix)
     if request.write_fix:
         write_fixes(session, outcome.result)
     return outcome.exit_code
-
-
-def finished(outcome: Outcome[CheckResult], *, exit_zero: bool) -> Outcome[CheckResult]:
-    """The outcome with its status, exit code and next steps.
-
-    2: a file is not SQL; 3: findings at or above ``fail_on`` that are not ignored; 0 otherwise.
-    """
-    result = outcome.result
-    grave = any(f.severity.rank >= result.fail_on.rank for f in result.findings)
-    unread = any(file.unparsed is not None for file in result.files)
-    code = 2 if unread else 3 if grave and not exit_zero else 0
-    status = "failed" if unread else "findings" if result.findings else "ok"
-    return dataclasses.replace(outcome, status=status, exit_code=code, next=outcome.next or following(result))
-
-
-def following(result: CheckResult) -> tuple[str, ...]:
-    """What to type next: the explanation of the gravest finding, and the safer form of its file."""
-    worst = max(result.findings, key=lambda f: f.severity.rank, default=None)
-    if worst is None:
-        return ()
-    safer = next((f.path for f in result.findings if f.instead and f.path != "-"), None)
-    done = any(file.fixed is not None for file in result.files)
-    more = () if safer is None or done else (f"indexpilot schema-evolve check {shlex.quote(safer)} --fix",)
-    return (f"indexpilot explain {worst.id}", *more)
 
 
 def write_fixes(session: CommandSession, result: CheckResult) -> None:

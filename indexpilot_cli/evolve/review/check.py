@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,7 +21,13 @@ from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
-from indexpilot_cli.evolve.review.migration import MigrationFile, UnreadableMigration, read_files, read_migration
+from indexpilot_cli.evolve.review.migration import (
+    MigrationFile,
+    NoFiles,
+    UnreadableMigration,
+    read_files,
+    read_migration,
+)
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.recorded_writes import broken_writes
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
@@ -36,6 +43,7 @@ from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.source import Source, open_source
 from indexpilot_cli.sql.ddl.action import Migration
+from indexpilot_cli.sql.ddl.psql_script import Files
 from indexpilot_cli.workload.templates import fold_workload, with_scenarios
 
 _COMMAND = "schema-evolve"
@@ -57,7 +65,7 @@ def run(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:
 
 
 def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[CheckResult, Server | None]:
-    files = [_parsed(file, request) for file in read_files(request.files, request.git_diff)]
+    files = list(_parsed(request))
     migrations = tuple(m for m in files if isinstance(m, Migration))
     note.details(files=[m.path for m in files])
     if not migrations:
@@ -74,9 +82,17 @@ def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[Chec
         return _reviewed(files, source.catalog, request, evidence, seen), source.server
 
 
-def _parsed(file: MigrationFile, request: CheckRequest) -> Migration | FileReport:
+def _parsed(request: CheckRequest) -> Iterator[Migration | FileReport]:
+    if request.files or request.git_diff is not None or not request.texts:
+        for file in read_files(request.files, request.git_diff):
+            yield _migration(file, request)
+    for name, text in request.texts:
+        yield _migration(MigrationFile(name, text), request, NoFiles())
+
+
+def _migration(file: MigrationFile, request: CheckRequest, opened: Files | None = None) -> Migration | FileReport:
     try:
-        return read_migration(file.path, file.text, one_transaction=request.one_transaction)
+        return read_migration(file.path, file.text, one_transaction=request.one_transaction, opened=opened)
     except UnreadableMigration as error:
         first, *more = error.problems
         unparsed = replace(first, more=tuple(more), hint=error.hint or "")
@@ -219,3 +235,27 @@ def _outcome(
     root = next((str(folder) for folder in (here, *here.parents) if (folder / ".git").exists()), "")
     timed = replace(result, seconds=time.monotonic() - begun, folder=str(here), root=root)
     return Outcome(_COMMAND, timed, "ok", 0, server, (*result.warnings, *warnings))
+
+
+def concluded(outcome: Outcome[CheckResult], *, exit_zero: bool) -> Outcome[CheckResult]:
+    """The outcome with its status, exit code and next steps.
+
+    2: a file is not SQL; 3: findings at or above ``fail_on`` that are not ignored; 0 otherwise.
+    """
+    result = outcome.result
+    grave = any(f.severity.rank >= result.fail_on.rank for f in result.findings)
+    unread = any(file.unparsed is not None for file in result.files)
+    code = 2 if unread else 3 if grave and not exit_zero else 0
+    status = "failed" if unread else "findings" if result.findings else "ok"
+    return replace(outcome, status=status, exit_code=code, next=outcome.next or following(result))
+
+
+def following(result: CheckResult) -> tuple[str, ...]:
+    """What to type next: the explanation of the gravest finding, and the safer form of its file."""
+    gravest = max(result.findings, key=lambda f: f.severity.rank, default=None)
+    if gravest is None:
+        return ()
+    safer = next((f.path for f in result.findings if f.instead and f.path != "-"), None)
+    done = any(file.fixed is not None for file in result.files)
+    more = () if safer is None or done else (f"indexpilot schema-evolve check {shlex.quote(safer)} --fix",)
+    return (f"indexpilot explain {gravest.id}", *more)

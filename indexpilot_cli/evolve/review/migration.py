@@ -79,6 +79,14 @@ class NoFiles(DiskFiles):
         """Raises PermissionError."""
         raise PermissionError(1, f"{path} is not read")
 
+    def is_folder(self, path: str) -> bool:  # noqa: ARG002 - part of the protocol
+        """None is, for who asks."""
+        return False
+
+    def home(self) -> str:
+        """Of nobody."""
+        return "/"
+
 
 def read_migration(
     path: str, text: str, *, one_transaction: bool | None = False, opened: Files | None = None

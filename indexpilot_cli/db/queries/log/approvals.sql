@@ -1,4 +1,4 @@
 SELECT plan_id, digest, approved_by, approved_at, reason
 FROM {schema}.plan_approvals
-WHERE plan_id = %(plan_id)s
+WHERE plan_id = ANY (%(plan_ids)s)
 ORDER BY approved_at DESC, id DESC
