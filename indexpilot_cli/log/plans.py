@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 
@@ -161,4 +161,4 @@ def kept(session: Session, count: int, *, schema: str = SCHEMA) -> tuple[KeptPla
     given: dict[str, list[Approval]] = {row.id: [] for row in rows}
     for approval in approvals(session, tuple(given), schema=schema):
         given[approval.plan_id].append(approval)
-    return tuple(KeptPlan(*row, tuple(given[row.id])) for row in rows)
+    return tuple(replace(KeptPlan(*row), approvals=tuple(given[row.id])) for row in rows)

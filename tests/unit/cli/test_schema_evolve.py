@@ -15,6 +15,7 @@ from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.evolve.review import check
 from indexpilot_cli.evolve.review.values import CheckResult, Impact
 from tests.unit.render import schema_evolve_samples as samples
 
@@ -139,7 +140,7 @@ def test_flags_that_were_not_given_leave_the_settings_alone():
 
 
 def finished(result, **options):
-    return review.finished(Outcome("schema-evolve", result), exit_zero=options.get("exit_zero", False))
+    return check.concluded(Outcome("schema-evolve", result), exit_zero=options.get("exit_zero", False))
 
 
 def test_exit_codes():
@@ -162,13 +163,13 @@ def test_exit_codes():
 
 def test_next_steps_can_be_typed():
     odd = replace(samples.SIMPLE_FILE, findings=(replace(samples.FINDINGS[0], path="it's 1.sql"),))
-    assert review.following(CheckResult((odd,))) == (
+    assert check.following(CheckResult((odd,))) == (
         "indexpilot explain L01",
         """indexpilot schema-evolve check 'it'"'"'s 1.sql' --fix""",
     )
-    assert review.following(samples.CLEAN) == ()
+    assert check.following(samples.CLEAN) == ()
     fixed = replace(samples.SIMPLE_FILE, fixed="SELECT 1")
-    assert review.following(CheckResult((fixed,))) == ("indexpilot explain L01",)
+    assert check.following(CheckResult((fixed,))) == ("indexpilot explain L01",)
 
 
 def test_only_better_files_are_written(tmp_path, monkeypatch, capsys):
