@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
+from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.index import Rejection
-from indexpilot_cli.core.plan import EXPERIMENT, Plan, Recommendation
+from indexpilot_cli.core.plan import EXPERIMENT, AlgorithmFinding, Effect, Plan, Recommendation
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
@@ -30,11 +31,31 @@ class KeptAdvice:
 
 
 def store(session: Session, plan: Plan, *, keep: int = 200, schema: str = SCHEMA) -> None:
-    """Keep the plan (again, when it is known) and forget all but the newest ``keep``."""
+    """Keep the plan (again, when it is known) and forget all but the newest ``keep``.
+
+    What each algorithm decided in it has rows of its own, for as long as the plan is kept.
+    """
     values = {"id": plan.id, "created_at": plan.created_at, "plan": Jsonb(to_json(plan))}
+    decided = [_decided(plan, found) for found in plan.findings if found.effect is not Effect.REPORT_ONLY]
     with session.transaction():  # nobody sees more than ``keep`` plans
         session.execute(question(session, "log/plan_store", schema), values)
         session.execute(question(session, "log/plan_prune", schema), {"keep": keep})
+        session.execute(question(session, "log/usage_store", schema), {"plan": plan.id, "decided": Jsonb(decided)})
+
+
+def _decided(plan: Plan, found: AlgorithmFinding) -> dict[str, Any]:
+    """A row: which algorithm changed what. The column is the first of the index's keys."""
+    definition = found.definition
+    table = definition.table if definition is not None else found.analyze
+    return {
+        "algorithm": found.algorithm,
+        "schema_name": table.schema if table is not None else None,
+        "table_name": table.name if table is not None else None,
+        "field_name": next(iter(definition.columns), None) if definition is not None else None,
+        "recommendation_id": definition.id if definition is not None else None,
+        "decision": found.effect.value,
+        "details": {"plan": plan.id, "kind": found.kind, "object": found.object, "decision": found.decision},
+    }
 
 
 def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:

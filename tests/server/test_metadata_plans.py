@@ -4,11 +4,21 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg.sql import SQL
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Bound, Plan, Recommendation, Risk, TemplateEffect, Warn
+from indexpilot_cli.core.plan import (
+    AlgorithmFinding,
+    Bound,
+    Effect,
+    Plan,
+    Recommendation,
+    Risk,
+    TemplateEffect,
+    Warn,
+)
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
@@ -98,6 +108,25 @@ def test_newest_first_and_only_so_many(session):
         plans.store(session, plan(number), keep=4)
     assert plans.plan_ids(session) == ("P-0005", "P-0004", "P-0003", "P-0002")
     assert [p.id for p in plans.latest(session, 2)] == ["P-0005", "P-0004"]
+
+
+def test_what_each_algorithm_decided_is_kept_as_long_as_its_plan(session):
+    wanted = IndexDefinition(QualifiedName("public", 'Odd "Name"'), (IndexKey("a"), IndexKey("b")), "hash")
+    findings = (
+        AlgorithmFinding("radix_string_spline", "hash", "t (a)", Effect.ADDED, "competes", (), definition=wanted),
+        AlgorithmFinding("cert", "stale", "t (b)", Effect.REPRICED, "ANALYZE", (), analyze=wanted.table),
+        AlgorithmFinding("cert", "restriction", "t", Effect.REPORT_ONLY, "nothing is changed", ()),
+    )
+    for _ in range(2):  # stored again, as apply does, it is told once
+        plans.store(session, dataclasses.replace(plan(1), findings=findings))
+    asked = """SELECT algorithm, schema_name, table_name, field_name, recommendation_id, decision,
+        details_json ->> 'plan' AS plan FROM indexpilot.algorithm_usage ORDER BY id"""
+    assert [tuple(row) for row in session.rows(SQL(asked))] == [
+        ("radix_string_spline", "public", 'Odd "Name"', "a", wanted.id, "added", "P-0001"),
+        ("cert", "public", 'Odd "Name"', None, None, "repriced", "P-0001"),
+    ]
+    plans.store(session, plan(2), keep=1)
+    assert not session.rows(SQL(asked))
 
 
 def test_ids_are_found_by_their_beginning(session):
