@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -24,7 +24,8 @@ class StringProfile:
 
     ``repeats`` are other rows with the same string, per row, ``distinct`` the share of rows with strings of their own
     (the number of different ones over the rows). ``heads`` and ``tails`` give, for so many characters, how many rows
-    begin (end) alike without being the same, per row. ``shared`` characters are the same at the beginning of all.
+    begin (end) alike without being the same, per row, up to as many as tell them apart. ``shared`` characters are the
+    same at the beginning of all.
     ``overlong`` is the share that no B-tree can hold.
     """
 
@@ -90,10 +91,18 @@ def profile(pages: Sequence[Sequence[str | None]], rows: float, unread: int = 0)
         shared_prefix(values),
         min(1.0, distinct / max(present, 1.0)),
         repeats,
-        tuple((k, others(slice(k))) for k in LENGTHS),
-        tuple((k, others(slice(-k, None))) for k in LENGTHS),
+        tuple(_until_apart(lambda k: others(slice(k)))),
+        tuple(_until_apart(lambda k: others(slice(-k, None)))),
         (unread + sum(1 for v in values if stored_bytes(v) > LONGEST_KEY)) / (unread + len(values)),
     )
+
+
+def _until_apart(others: Callable[[int], float]) -> Iterator[tuple[int, float]]:
+    for length in LENGTHS:
+        found = others(length)
+        yield length, found
+        if found <= FEW:
+            return
 
 
 def alike(pages: Sequence[Sequence[str]], rows: float, part: Callable[[str], str]) -> float:

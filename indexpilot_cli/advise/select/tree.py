@@ -83,11 +83,15 @@ class CaseTree:
 
     def _undominated(self) -> tuple[Option, ...]:
         kept: list[Leaf] = []
-        bounds = {leaf: self._bound(leaf) for leaf in self._leaves}
-        for leaf in sorted(self._leaves, key=lambda leaf: (bounds[leaf], leaf.present.bit_count(), len(leaf.some))):
-            if not any(other.needs_no_more(leaf) for other in kept):
+        found: list[Option] = []
+        bounded = [(self._bound(leaf), leaf) for leaf in self._leaves]
+        for bound, leaf in sorted(bounded, key=lambda pair: (pair[0], pair[1].present.bit_count(), len(pair[1].some))):
+            missing = ~leaf.present
+            # Most need another index outright, which is quickly seen: thousands of pairs are looked at in every round.
+            if not any(not other.present & missing and other.needs_no_more(leaf) for other in kept):
                 kept.append(leaf)
-        return tuple(Option(leaf.present, 0, bounds[leaf], leaf.some) for leaf in kept)
+                found.append(Option(leaf.present, 0, bound, leaf.some))
+        return tuple(found)
 
     def _bound(self, leaf: Leaf) -> float:
         if leaf.answer is not None:
