@@ -10,14 +10,21 @@ is the index really built, with right statistics: worth it where the statement t
 import argparse
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from unittest import mock
 
 import psycopg
 
+from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms.cert.survey import Cause
+from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
+from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.samples import PageSamples
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.workload.fold import fold
 from tests.benchmarks.algorithms import cases
 from tests.benchmarks.algorithms.cases import Case
 from tests.benchmarks.algorithms.cert import CACHED
@@ -158,11 +165,28 @@ def clean(rows):
 KINDS = {"stale": stale, "correlated": correlated, "expression": expression, "clean": clean}
 
 
+def both(dsn, case):
+    """The plans without and with, by one twin."""
+    asked = tuple(ObservedStatement(text, calls, calls) for text, calls in case.workload)
+    request = RecommendRequest(Connection(dsn), planner=PlannerRequest("twin"))
+    with (
+        open_source(request.connection, None, Silent()) as source,
+        open_estimator(source, request.planner, Silent()) as estimator,
+    ):
+        folded = fold([Workload(SourceKind.LOG, asked)], source.catalog)
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        for on in (False, True):
+            given = replace(request, features=cases.features(case, on=on))
+            yield advise_on(source, folded, estimator, given, Silent())
+
+
 def fixed(dsn, plan):
-    """What the plan prints, done."""
+    """What the plan prints, done; whether it is anything."""
+    statements = (*(s.ddl for s in plan.statistics), *(f"ANALYZE {name}" for name in plan.analyze))
     with psycopg.connect(dsn, autocommit=True) as server:
-        for statement in (*(s.ddl for s in plan.statistics), *(f"ANALYZE {name}" for name in plan.analyze)):
+        for statement in statements:
             server.execute(statement)
+    return bool(statements)
 
 
 def judged(server, number, planted, rounds):
@@ -179,11 +203,9 @@ def judged(server, number, planted, rounds):
 
     matches = PageSamples.matches
     with cases.case_database(server, number, case) as dsn:
-        off = cases.planned(dsn, case, on=False)
         with mock.patch.object(PageSamples, "matches", timed):
-            on = cases.planned(dsn, case, on=True)
-        fixed(dsn, on)
-        after = cases.planned(dsn, case, on=False)
+            off, on = both(dsn, case)
+        after = cases.planned(dsn, case, on=False) if fixed(dsn, on) else off
         with psycopg.connect(dsn, autocommit=True) as changed:
             changed.execute("ANALYZE t")
             data = Database(dsn, (Call("asked", asked, 1.0, False),), rounds)
