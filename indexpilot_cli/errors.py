@@ -7,7 +7,8 @@ IndexPilotError            1  bug, unless a subclass says otherwise
 ├── RefusedError           6  a guard said no, or the user did
 └── OutcomeUnknownError    8  connection lost in the middle, or done but not recorded
 
-Exit codes 3 (something to act on), 7 (partly applied) and 9 (taken back) are results of a command, not errors.
+Exit codes 3 (something to act on), 7 (partly applied), 9 (taken back) and 10 (a simulation that showed nothing) are
+results of a command, not errors.
 """
 
 from __future__ import annotations

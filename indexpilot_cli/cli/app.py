@@ -50,6 +50,7 @@ COMMANDS = {
     "schema": "Print the JSON schema of a result.",
     "completion": "Print the completion script of a shell.",
     "demo": "Try everything on a private server.",
+    "simulate": "Run tenants at work without and with the advice.",
 }
 EXAMPLES = """Start with:
 

@@ -13,19 +13,19 @@ from indexpilot_cli.cli.options import (
     COMMON_FORMS,
     OUTPUT,
     RUN,
-    ChangeOptions,
     ConnectionOptions,
     DatabaseOptions,
     Format,
     OutputOptions,
     RunOptions,
-    ScheduleOptions,
     option,
 )
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from indexpilot_cli.advise.values import RecommendRequest
     from indexpilot_cli.cli.options import Flags, SourceChoice, WhatIfChoice
     from indexpilot_cli.cli.session import CommandSession
@@ -33,17 +33,11 @@ if TYPE_CHECKING:
     from indexpilot_cli.lifecycle.values import LifecycleRequest
 
 
-Group = (
-    type[OutputOptions]
-    | type[ConnectionOptions]
-    | type[DatabaseOptions]
-    | type[RunOptions]
-    | type[ChangeOptions]
-    | type[ScheduleOptions]
-)
+Group = type["DataclassInstance"]
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
-_HANDED = (ChangeOptions, ScheduleOptions)  # the session does not know them: the command gets them itself
+# Those of the session; a command gets the others itself.
+_KNOWN: tuple[Group, ...] = (OutputOptions, ConnectionOptions, DatabaseOptions, RunOptions)
 
 
 def command(
@@ -51,13 +45,13 @@ def command(
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
     """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the groups.
 
-    Of ``ChangeOptions`` and ``ScheduleOptions`` the function gets the value, behind the session.
+    Of groups that the session does not know (``ChangeOptions``, …) the function gets the value, behind the session.
 
     ``sql`` says that the command's result has an SQL form, ``also`` which others it has beyond the common ones.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
-        handed = [g for g in groups if g in _HANDED]
+        handed = [g for g in groups if g not in _KNOWN]
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1 + len(handed) :]
         common = list(chain.from_iterable(map(_parameters, handed)))
         last = sorted((p for p in (*common, *own) if _panel(p) == RUN), key=lambda p: p.name == "exit_code")

@@ -88,7 +88,18 @@ def with_application(conninfo: str, name: str) -> str:
 
 def with_database(conninfo: str, database: str) -> str:
     """The connection string for another database of the same server. Raises UsageError when it cannot be read."""
+    return _with(conninfo if "=" in conninfo or "://" in conninfo else "", dbname=database)
+
+
+def with_password(conninfo: str, password: str | None) -> str:
+    """The connection string with the password in it, if there is one. Raises UsageError when it cannot be read."""
+    named = {"dbname": conninfo} if conninfo and "=" not in conninfo and "://" not in conninfo else {}
+    given = {} if password is None else {"password": password}
+    return _with("" if named else conninfo, **named, **given)
+
+
+def _with(conninfo: str, **parts: str) -> str:
     try:
-        return libpq.make_conninfo(conninfo if "=" in conninfo or "://" in conninfo else "", dbname=database)
+        return libpq.make_conninfo(conninfo, **parts)
     except psycopg.Error:
         raise bad_conninfo() from None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import islice
 from types import TracebackType
 from typing import Any
 
@@ -16,6 +17,7 @@ from indexpilot_cli.db.errors import connect_error, mapped
 from indexpilot_cli.errors import UnreachableError
 
 _APPLICATION = "indexpilot demo"
+_LINES = 1_000
 
 
 # RawCursor sends ``$1`` as it stands; psycopg's own placeholders would have to be read into other people's text.
@@ -53,9 +55,25 @@ class Replay:
             columns = [column.name for column in cursor.description or ()]
             return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
 
+    def copy(self, statement: str, lines: Iterable[str]) -> int:
+        """Send the lines to a ``COPY ... FROM STDIN`` and give the number of rows."""
+        waiting = iter(lines)
+        with mapped(self._connection), self._connection.cursor() as cursor:
+            with cursor.copy(statement) as copy:
+                # Joined here: each call of write costs as much as making several rows.
+                while some := "".join(islice(waiting, _LINES)):
+                    copy.write(some)
+            return cursor.rowcount
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """One transaction around the block."""
+        with mapped(self._connection), self._connection.transaction():
+            yield
+
     def script(self, statements: Iterable[str]) -> None:
         """Run the statements one after another in one transaction."""
-        with mapped(self._connection), self._connection.transaction():
+        with self.transaction():
             for statement in statements:
                 self._connection.execute(statement)
 

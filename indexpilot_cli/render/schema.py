@@ -43,6 +43,7 @@ from indexpilot_cli.render.views.query_stats import StatisticsDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
 from indexpilot_cli.render.views.serve import ServeDocument
+from indexpilot_cli.render.views.simulate import SimulationDocument, SimulationHistoryDocument
 
 _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
@@ -87,6 +88,8 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
     "schema_sync": (SchemaSyncDocument, "Result of indexpilot discover --sync"),
     "serve": (ServeDocument, "Result of indexpilot serve, when it was stopped"),
+    "simulate": (SimulationDocument, "Result of indexpilot simulate baseline, autoindex and compare"),
+    "simulate_history": (SimulationHistoryDocument, "Result of indexpilot simulate history"),
     "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
     "tenant": (TenantDocument, "Result of indexpilot tenant show"),
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),

