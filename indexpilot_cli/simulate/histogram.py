@@ -16,7 +16,7 @@ _LEAST_MS = 1e-6
 
 @dataclass(slots=True)
 class LatencyHistogram:
-    """Counts of milliseconds. Histograms can be added; percentiles are values that were seen, rounded up a little."""
+    """Counts of milliseconds. Percentiles are values that were seen, rounded up a little."""
 
     counts: Counter[int] = field(default_factory=Counter)
     total_ms: float = 0.0
@@ -27,12 +27,6 @@ class LatencyHistogram:
         self.counts[_bucket(ms)] += 1
         self.total_ms += ms
         self.most_ms = max(self.most_ms, ms)
-
-    def add(self, other: LatencyHistogram) -> None:
-        """Count all that the other has counted."""
-        self.counts += other.counts
-        self.total_ms += other.total_ms
-        self.most_ms = max(self.most_ms, other.most_ms)
 
     @property
     def count(self) -> int:

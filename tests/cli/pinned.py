@@ -69,6 +69,7 @@ COMMANDS = (
     *("bypass disable", "config", "config show", "config check", "schema", "completion", "demo", "schema-evolve"),
     *(f"schema-evolve {w}" for w in ("check", "add-column", "drop-column", "alter-type", "rename-column", "rollback")),
     "schema-evolve finish",
+    *("simulate", *(f"simulate {w}" for w in ("baseline", "autoindex", "compare", "history"))),
 )
 SCHEMAS = (
     *(

@@ -25,7 +25,9 @@ SET session_replication_role = replica;
 UPDATE indexpilot.mutation_log SET created_at = created_at - interval '1 hour';
 """
 # Commands that reach no database of the user's.
-LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecycle install"}
+LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecycle install"} | {
+    f"simulate {word}" for word in ("baseline", "autoindex", "compare", "history")
+}
 
 
 def leaves(command, path=()):

@@ -66,7 +66,19 @@ from indexpilot_cli.lifecycle.values import (
 from indexpilot_cli.log.versions import IndexVersion
 from indexpilot_cli.methods.rates import SHIPPED, Calibration
 from indexpilot_cli.render.views.serve import ServeResult, serve_view
+from indexpilot_cli.simulate.kept import KeptSimulation, SimulationHistory
 from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
+from indexpilot_cli.simulate.scenarios import Pattern, Scenario
+from indexpilot_cli.simulate.values import (
+    LatencyGroup,
+    PhaseResult,
+    SimulatedIndex,
+    SimulatedPlan,
+    SimulatedWorkload,
+    SimulationCheck,
+    SimulationMode,
+    SimulationResult,
+)
 
 NOW = datetime(2026, 11, 20, 2, 0, 7, tzinfo=UTC)
 SERVED = ServeResult("http://127.0.0.1:8080/", NOW, NOW + timedelta(minutes=3), "SIGTERM")
@@ -685,6 +697,74 @@ ABLATION = AblationResult(
     "twin/15.20",
 )
 
+SIMULATED = SimulatedWorkload(
+    Scenario.SMALL, 1, Pattern.MIXED, 10, 500, 50, 20_000, 200, 100.0, 0.1, 3.0, 94, 19.7, "138337184f6e" + 52 * "0"
+)
+SLOW, QUICK = (
+    PhaseResult(
+        name,
+        2_000,
+        2_000,
+        1,
+        19.7,
+        101.5,
+        ms,
+        1_999,
+        26,
+        (
+            LatencyGroup("all", "all", 1_999, ms, ms / 2, ms, 2 * ms, 3 * ms),
+            LatencyGroup("load", "spike", 94, ms, ms, ms, 1234.5, 2000.0),
+            LatencyGroup("statement", "lookup_email", 387, ms, ms / 2, ms, ms, ms),
+        ),
+        ("1x timeline: canceling statement due to statement timeout",),
+    )
+    for name, ms in ((SimulationMode.BASELINE, 12.5), (SimulationMode.AUTOINDEX, 0.8))
+)
+ADVISED = SimulatedPlan(
+    "2f6c250b1a99" + 52 * "0",
+    "twin/18.4",
+    8,
+    26,
+    ("pgm_index", "alex"),
+    ("alex",),
+    (
+        SimulatedIndex(FIRST.id, str(ORDERS), FIRST.ddl, "done", 81_920, 12.5),
+        SimulatedIndex("R-1", str(ODD), "CREATE INDEX CONCURRENTLY b ON b (c)", "not_applied"),
+    ),
+    81_920,
+    1000.0,
+    310.5,
+)
+COMPARED = SimulationResult(
+    "S-4a27e1",
+    SimulationMode.COMPARE,
+    NOW,
+    "private PostgreSQL 18.4",
+    SIMULATED,
+    (SLOW, QUICK),
+    ADVISED,
+    (SimulationCheck("p95", True, "p95 12.50 ms without, 0.80 ms with indexes"),),
+    205_510,
+    4.3,
+    "0.1.0",
+    ("tables of more than 3,000,000 rows are sampled",),
+)
+UNPROVEN = SimulationResult(
+    "S-000000",
+    SimulationMode.BASELINE,
+    NOW,
+    "PostgreSQL 15.20 beside scratch",
+    SIMULATED,
+    (SLOW,),
+    None,
+    (SimulationCheck("baseline queries", False, "1,999 of 2,000 statements were answered"),),
+    205_510,
+    4.3,
+)
+KEPT_SIMULATIONS = SimulationHistory(
+    (KeptSimulation(COMPARED, 0.8, "S-1", -0.25, True), KeptSimulation(UNPROVEN, 12.5)), "/tmp/x", ("a.json",)
+)
+
 
 def outcomes():
     """Every result as (schema name, outcome, document)."""
@@ -707,6 +787,7 @@ def outcomes():
         query_stats,
         recommend,
         schema_change,
+        simulate,
     )
     from indexpilot_cli.render.views import lifecycle_schedules as schedules
     from indexpilot_cli.render.views.review import view as schema_evolve
@@ -776,6 +857,8 @@ def outcomes():
         ("config", settings, config.config_view(settings, ("./indexpilot.yaml",), origins=True)),
         ("config_check", settings, config.checked(("a.yaml",), 3, ("a note",))),
         ("demo", DEMO, demo.view(DEMO)),
+        *(("simulate", r, simulate.view(r, verbose=v)) for r in (COMPARED, UNPROVEN) for v in (False, True)),
+        ("simulate_history", KEPT_SIMULATIONS, simulate.history_view(KEPT_SIMULATIONS)),
         *(("apply", r, apply.view(r, verbose=v)) for r in (APPLIED, APPLY_DRY, APPLY_SKIPPED) for v in (False, True)),
         *(
             ("rollback", r, apply.rollback_view(r, verbose=v))
