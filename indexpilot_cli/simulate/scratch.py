@@ -16,7 +16,7 @@ from indexpilot_cli.errors import PrerequisiteError, RefusedError
 from indexpilot_cli.planner.twin.server import LocalServer
 from indexpilot_cli.simulate import server
 
-APPLICATION = "indexpilot simulate"
+APPLICATION = "indexpilot-simulation"
 _BYTES_PER_ROW = 900  # of three copies with their indexes, measured
 _LEAST_BYTES = 300_000_000
 _MARKS = re.compile("scratch|simulat", re.IGNORECASE)
