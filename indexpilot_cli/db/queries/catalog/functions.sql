@@ -1,6 +1,5 @@
 SELECT n.nspname::text AS schema,
        p.proname::text AS name,
-       bool_or(pg_catalog.pg_function_is_visible(p.oid)) AS visible,
        min(CASE p.provolatile WHEN 'i' THEN 1 WHEN 's' THEN 2 ELSE 3 END) AS volatility,
        bool_and(p.proleakproof) AS leakproof,
        bool_or(p.prosupport <> 0 AND p.prorettype = 'bool'::regtype AND n.nspname <> 'pg_catalog') AS supported
