@@ -9,10 +9,11 @@ from itertools import chain
 from indexpilot_cli.advise.costing import Pricer
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.masks import Mask, by_member, members
-from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares, subject
+from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares
 from indexpilot_cli.advise.select.program import Program
 from indexpilot_cli.advise.select.spare import DroppedIndex, given_back
 from indexpilot_cli.core import units
+from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import IndexDefinition, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import TemplateEffect
@@ -239,7 +240,7 @@ class WhyNot:
         benefit = self.outcome.pruned.get(number, self.gain(number))
         reason, detail, by = self._reason(number, benefit)
         definition = candidate.definition
-        return Rejection(subject(definition), reason, detail, definition, by, candidate.templates, benefit)
+        return Rejection(summary(definition), reason, detail, definition, by, candidate.templates, benefit)
 
     def _reason(self, number: int, benefit: float) -> tuple[str, str, str | None]:
         bit = 1 << number
@@ -279,7 +280,7 @@ class WhyNot:
     def _little(self, number: int, benefit: float, why: str) -> tuple[str, str, str | None]:
         rival = self._rival(number)
         if rival is not None:
-            return "dominated", f"with {rival} in place it would save only {_percent(benefit)} more", rival
+            return "dominated", f"with {rival} in place it would save {_percent(benefit)} more", rival
         return "too_little_benefit", f"it would save {_percent(benefit)} of the workload's cost, {why}", None
 
     def _limited(self, number: int, benefit: float) -> tuple[str, str, str | None] | None:

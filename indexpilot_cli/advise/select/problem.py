@@ -11,6 +11,7 @@ from indexpilot_cli.advise.select.limits import Limits, limit_rows
 from indexpilot_cli.advise.select.program import Charge, Program
 from indexpilot_cli.advise.select.spare import DroppedIndex, replaceable, stays, unexplained
 from indexpilot_cli.core.command import Progress
+from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection, SpareIndex
 from indexpilot_cli.core.plan import Bound, TemplateEffect
@@ -121,18 +122,9 @@ def _accepted(
         else:
             definition = candidate.definition
             refused.append(
-                Rejection(subject(definition), "not_modelled", why, definition, templates=candidate.templates)
+                Rejection(summary(definition), "not_modelled", why, definition, templates=candidate.templates)
             )
     return tuple(accepted), tuple(refused)
-
-
-def subject(definition: IndexDefinition) -> str:
-    """An index for people: ``orders (status, created_at DESC)``."""
-    keys = ", ".join(k.text + (" DESC" if k.descending else "") for k in definition.keys)
-    method = "" if definition.method == "btree" else f" using {definition.method}"
-    include = f" include ({', '.join(definition.include)})" if definition.include else ""
-    predicate = f" where {definition.predicate}" if definition.predicate else ""
-    return f"{definition.table.short}{method} ({keys}){include}{predicate}"
 
 
 def shares(cases: Sequence[Case]) -> list[float]:
@@ -197,7 +189,7 @@ TRIFLE = {MS: 5.0, COST: 500.0}  # times the least benefit is nothing per call: 
 
 def _ties(pool: Pool, sizes: Sequence[int]) -> tuple[float, ...]:
     """Less for the smaller and, of two as small, for the name that comes first: the same choice on every run."""
-    order = sorted(range(len(pool)), key=lambda n: (sizes[n], subject(pool.definition(n))))
+    order = sorted(range(len(pool)), key=lambda n: (sizes[n], summary(pool.definition(n))))
     place = {number: position for position, number in enumerate(order)}
     return tuple(place[n] * 0.5 / len(pool) ** 2 for n in range(len(pool)))
 
