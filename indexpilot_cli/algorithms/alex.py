@@ -28,7 +28,7 @@ from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.workload import StatementKind
 from indexpilot_cli.methods.kinds.btree import FILL
 from indexpilot_cli.methods.writes import touch_share
-from indexpilot_cli.methods.written import hot_share, rows_per_call, table_writes
+from indexpilot_cli.methods.written import hot_share, rows_per_call
 from indexpilot_cli.sql.selectivity import row_count
 
 Key = tuple[Any, ...]
@@ -183,11 +183,10 @@ def _counted(study: Study, table: Table) -> Growth | None:
 
 def _recorded(study: Study, table: Table) -> Growth | None:
     added = removed = 0.0
-    for template in study.templates:
-        for use in template.uses:
-            touched = template.calls * rows_per_call(template) * (use.table == table.name)
-            added += touched * (use.write is StatementKind.INSERT)
-            removed += touched * (use.write is StatementKind.DELETE)
+    for template, use in study.uses_of(table.name):
+        touched = template.calls * rows_per_call(template)
+        added += touched * (use.write is StatementKind.INSERT)
+        removed += touched * (use.write is StatementKind.DELETE)
     if added <= removed:
         return None
     text = f"the workload inserts {added - removed:,.0f} rows into {row_count(table):,.0f}"
@@ -197,10 +196,8 @@ def _recorded(study: Study, table: Table) -> Growth | None:
 def write_share(study: Study, table: Table) -> float:
     """The share of the table's statements that write it: of the workload, else scans and written rows as counted."""
     writes = reads = 0.0
-    for template in study.templates:
-        for use in template.uses:
-            if use.table == table.name:
-                writes, reads = writes + template.calls * use.target, reads + template.calls * (not use.target)
+    for template, use in study.uses_of(table.name):
+        writes, reads = writes + template.calls * use.target, reads + template.calls * (not use.target)
     counted = table.activity
     if not writes:
         writes = float(counted.inserts + counted.updates + counted.deletes)
@@ -364,7 +361,7 @@ def _random_ids(study: Study, table: Table, index: Index) -> str:
 def _hot(study: Study, table: Table) -> Iterator[AlgorithmFinding]:
     """Updates that touch no indexed column and still find no room on their page."""
     updates, share = table.activity.updates, 1 - hot_share(table)
-    written = table_writes(study.catalog, study.templates).get(table.name)
+    written = study.writes.get(table.name)
     few = table.fillfactor < 100 or share < NOT_HOT or updates < row_count(table) / 10
     if few or written is None or not written.updated:
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement
@@ -14,16 +15,24 @@ from indexpilot_cli.core.measured import Learned
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Rewrite, TemplateEffect
 from indexpilot_cli.core.samples import Samples
-from indexpilot_cli.core.workload import QueryTemplate
+from indexpilot_cli.core.workload import QueryTemplate, RelationUse
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.methods.written import TableWrites
 from indexpilot_cli.settings.features import FeatureSettings
 
 T = TypeVar("T")
+TableUse: TypeAlias = tuple[QueryTemplate, RelationUse]
+
+
+class _UsesByTable:
+    """A place beside the fields of a study: what its templates do with each table, once that was asked for."""
+
+    __slots__ = ("_uses",)
+    _uses: Mapping[QualifiedName, Sequence[TableUse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Study:
+class Study(_UsesByTable):
     """What an algorithm may look at: the workload, the catalog with its statistics, a planner, page samples, and what
     earlier runs learned. ``writes`` are known from the proposals on.
     """
@@ -37,6 +46,19 @@ class Study:
     writes: Mapping[QualifiedName, TableWrites] = field(default_factory=lambda: MappingProxyType({}))
     learned: Learned = Learned()  # noqa: RUF009  frozen
     memory: dict[str, Any] = field(default_factory=dict)  # what an algorithm keeps from hook to hook, by its name
+
+    def uses_of(self, table: QualifiedName) -> Sequence[TableUse]:
+        """The uses of the table, each with its template, in the order of the templates."""
+        try:
+            return self._uses.get(table, ())
+        except AttributeError:
+            # Asked for each table: a walk through all templates each time is the square of a large workload.
+            found: defaultdict[QualifiedName, list[TableUse]] = defaultdict(list)
+            for template in self.templates:
+                for use in template.uses:
+                    found[use.table].append((template, use))
+            object.__setattr__(self, "_uses", found)
+            return self._uses.get(table, ())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ What cannot be told: rows that will come late, and a statement that somebody sen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
-from indexpilot_cli.algorithms.pgm_index.predict import layout, predictions, questions
+from indexpilot_cli.algorithms.pgm_index.predict import compared_columns, layout, predictions, question_of
 from indexpilot_cli.algorithms.rewriting import (
     FLIPPED,
     OtherForm,
@@ -119,10 +119,8 @@ class BxTree(Algorithm):
     def propose(self, study: Study, proposal: Proposal) -> Found[Proposal]:
         """BRIN on times in the order of the rows; intervals as ranges; partitions where old rows are deleted."""
         uses = list(chain.from_iterable(temporal_uses(template, study.catalog) for template in study.templates))
-        calls = {t.id: t.calls for t in study.templates}
         findings: list[AlgorithmFinding] = []
-        for table in _looked_at(uses, calls, study):
-            own = [u for u in uses if u.table == table.name]
+        for table, own in _looked_at(uses, study):
             for candidate, finding in _in_order(table, own, study, proposal):
                 proposal = replace(proposal, candidates=(*proposal.candidates, candidate))
                 findings.append(finding)
@@ -132,14 +130,18 @@ class BxTree(Algorithm):
         return Found(proposal, tuple(findings), tuple(rewrite for _, rewrite in forms))
 
 
-def _looked_at(uses: Sequence[TemporalUse], calls: Mapping[str, float], study: Study) -> Iterator[Table]:
+def _looked_at(uses: Sequence[TemporalUse], study: Study) -> Iterator[tuple[Table, Sequence[TemporalUse]]]:
     settings = study.features.bx_tree
-    for name in dict.fromkeys(u.table for u in uses):
+    calls = {t.id: t.calls for t in study.templates}
+    by_table: dict[QualifiedName, list[TemporalUse]] = {}
+    for use in uses:
+        by_table.setdefault(use.table, []).append(use)
+    for name, own in by_table.items():
         table = study.catalog.table(name)
-        asked = sum(calls[t] for t in {u.template for u in uses if u.table == name})
+        asked = sum(calls[t] for t in {u.template for u in own})
         large = table is not None and table.readable and table.size_bytes >= settings.min_table_size
         if table is not None and large and asked >= settings.min_temporal_queries:
-            yield table
+            yield table, own
 
 
 # -- in the order of the rows
@@ -154,7 +156,7 @@ def _in_order(
         known = column.statistics if column is not None else None
         if column is None or not column.indexable or known is None or abs(known.correlation or 0.0) <= IN_ORDER:
             continue
-        if table.kind not in "rm" or any(_brin_on(d, table, name) for d in _indexes(table, proposal)):
+        if table.kind not in "rm" or any(_brin_on(d, name) for d in _indexes(table, proposal)):
             continue
         templates = frozenset(u.template for u in uses if u.column == name)
         definition, why = time_index(table, column, study)
@@ -174,11 +176,11 @@ def _in_order(
 
 def _indexes(table: Table, proposal: Proposal) -> Iterator[IndexDefinition]:
     yield from (i.definition for i in table.indexes if i.valid)
-    yield from (c.definition for c in proposal.candidates)
+    yield from (c.definition for c in proposal.on(table.name))
 
 
-def _brin_on(definition: IndexDefinition, table: Table, column: str) -> bool:
-    return definition.method == BRIN and definition.table == table.name and column in definition.columns
+def _brin_on(definition: IndexDefinition, column: str) -> bool:
+    return definition.method == BRIN and column in definition.columns
 
 
 def time_index(table: Table, column: Column, study: Study) -> tuple[IndexDefinition | None, tuple[Reason, ...]]:
@@ -187,10 +189,11 @@ def time_index(table: Table, column: Column, study: Study) -> tuple[IndexDefinit
     """
     usual = IndexDefinition(table.name, (IndexKey(column.name),), BRIN, options=(("pages_per_range", "8"),))
     size, count = layout(study.features.pgm_index.pages)
-    asked = (q for q in questions(study.templates, study.catalog, 0, column) if q.table == table)
-    question = next(asked, None)
     ranges = study.samples.ranges(table.name, (column.name,), size, count).get(column.name, ())
-    if question is None or not any(any(some.units) for some in ranges):
+    known = any(any(some.units) for some in ranges)
+    compared = compared_columns(study, table, 0).get(column.name, {}) if known else {}
+    question = question_of(study, table, column, compared.values())
+    if question is None:
         return usual, ()
     best = predictions(question, ranges, size, study.catalog)[0]
     if 1.0 - best.share.share < study.features.bx_tree.min_suitability_score:
@@ -207,7 +210,7 @@ def _partitions(table: Table, uses: Sequence[TemporalUse], study: Study) -> Iter
     column = next((u.column for u in uses if u.pattern is TemporalPattern.RETENTION), None)
     if column is None or table.kind != "r" or table.is_partition or table.size_bytes < _PARTITION_FROM:
         return
-    others = {t.id for t in study.templates if any(u.table == table.name for u in t.uses)}
+    others = {t.id for t, _ in study.uses_of(table.name)}
     blind = len(others - {u.template for u in uses if u.column == column})
     keys = [i.name.name for i in table.indexes if i.definition.unique and column not in i.definition.columns]
     referring = {str(k.table) for k in study.catalog.foreign_keys if k.referenced == table.name}

@@ -25,7 +25,7 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import BRIN, BTREE, GIN, HASH, Candidate, IndexDefinition, Proposal, Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
-from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
+from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import KeyCondition, KindThresholds, Service
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.gin import keeps_pending
@@ -104,8 +104,7 @@ class FractalTree(Algorithm):
         there = {c.definition for c in proposal.candidates}
         for load in write_loads(study):
             findings += pending_lists(load)
-            own = [c for c in proposal.candidates if c.definition.table == load.table.name]
-            for candidate in own:
+            for candidate in proposal.on(load.table.name):
                 cheaper = (c for c in cheaper_kinds(study, load, candidate) if c.definition not in there | added.keys())
                 for other in cheaper:
                     added[other.definition] = other
@@ -128,8 +127,8 @@ def load_of_table(study: Study, name: QualifiedName) -> WriteLoad | None:
     table, writes = study.catalog.table(name), study.writes.get(name)
     if table is None or writes is None:
         return None
-    reading = (t for t in study.templates if any(use.table == name and use.write is None for use in t.uses))
-    return write_load(table, writes, sum(t.calls for t in reading))
+    reading = {t.id: t.calls for t, use in study.uses_of(name) if use.write is None}
+    return write_load(table, writes, sum(reading.values()))
 
 
 def cheaper_kinds(study: Study, load: WriteLoad, candidate: Candidate) -> Iterator[Candidate]:
@@ -161,7 +160,7 @@ def _conditions(study: Study, table: Table, candidate: Candidate) -> Iterator[Ke
     column = table.column(key.column or "")
     if column is None:
         return
-    atoms = dict.fromkeys(_atoms(study.templates, candidate, table.name, column.name))
+    atoms = dict.fromkeys(_atoms(study, candidate, column.name))
     alike = frozenset(atom.kind for atom in atoms)
     ordered = bool(alike & {AtomKind.RANGE, AtomKind.LIKE_PREFIX})
     rows, pages = row_count(table), table.pages
@@ -174,13 +173,10 @@ def _conditions(study: Study, table: Table, candidate: Candidate) -> Iterator[Ke
             )  # fmt: skip
 
 
-def _atoms(
-    templates: tuple[QueryTemplate, ...], candidate: Candidate, table: QualifiedName, column: str
-) -> Iterator[Atom]:
-    for template in templates:
-        for use in template.uses if template.id in candidate.templates else ():
-            if use.table == table:
-                yield from (atom for atom in use.atoms if atom.column == column and atom.conjunctive)
+def _atoms(study: Study, candidate: Candidate, column: str) -> Iterator[Atom]:
+    for template, use in study.uses_of(candidate.definition.table):
+        if template.id in candidate.templates:
+            yield from (atom for atom in use.atoms if atom.column == column and atom.conjunctive)
 
 
 def _finding(load: WriteLoad, other: Candidate, instead_of: Candidate) -> AlgorithmFinding:

@@ -137,9 +137,9 @@ def _without_overlong(_study: Study, proposal: Proposal, use: StringUse, seen: S
     def holds(candidate: Candidate) -> bool:
         definition = candidate.definition
         stores = name in definition.columns or name in definition.include
-        return definition.table == use.table.name and definition.method == BTREE and stores
+        return definition.method == BTREE and stores
 
-    gone = [c for c in proposal.candidates if holds(c)]
+    gone = [c for c in proposal.on(use.table.name) if holds(c)]
     if not gone:
         return proposal, []
     findings = [
@@ -158,7 +158,7 @@ def _rejected(proposal: Proposal, gone: Sequence[Candidate], reason: str, detail
 def _weighed(study: Study, proposal: Proposal, use: StringUse, seen: StringProfile | None) -> Step:
     """Hash indexes as proposed by the statistics, kept where the strings themselves bear them out."""
     definition = use.definition(HASH)
-    proposed = [c for c in proposal.candidates if c.definition == definition]
+    proposed = [c for c in proposal.on(use.table.name) if c.definition == definition]
     if not proposed:
         return proposal, []
     forced = seen is not None and seen.overlong > 0
@@ -205,10 +205,12 @@ def spared(study: Study, use: StringUse) -> Reason:
 def _wished(study: Study, proposal: Proposal, use: StringUse, seen: StringProfile | None) -> Step:
     """A hash index that statistics gave no sign of: they count long strings stored elsewhere as 18 bytes."""
     definition = use.definition(HASH)
-    known = [c.definition for c in proposal.candidates] + [r.definition for r in proposal.rejections if r.definition]
-    if seen is None or definition in known or covered_by(definition, use.table.indexes) is not None:
+    if seen is None or covered_by(definition, use.table.indexes) is not None:
         return proposal, []
     if not seen.overlong and (use.ordered or speaks_against(study, use, seen) is not None):
+        return proposal, []
+    known = [c.definition for c in proposal.on(use.table.name)] + [r.definition for r in proposal.rejections]
+    if definition in known:
         return proposal, []
     text = f"{use.column.name} is {seen.width:.0f} bytes long and compared for equality: a hash keeps 4 of them"
     candidate = Candidate(definition, "hash", use.templates, (Reason("hash", text, "sample"), seen.reason))

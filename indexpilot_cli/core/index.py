@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -182,12 +184,30 @@ class Rejection:
         return self.definition.id if self.definition else None
 
 
+class _CandidatesByTable:
+    """A place beside the fields of a proposal: its candidates by table, once they were asked for."""
+
+    __slots__ = ("_by_table",)
+    _by_table: Mapping[QualifiedName, Sequence[Candidate]]
+
+
 @dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(_CandidatesByTable):
     """All candidates and everything set aside while generating them."""
 
     candidates: tuple[Candidate, ...]
     rejections: tuple[Rejection, ...] = ()
+
+    def on(self, table: QualifiedName) -> Sequence[Candidate]:
+        """The candidates on that table, in their order."""
+        try:
+            return self._by_table.get(table, ())
+        except AttributeError:
+            found: defaultdict[QualifiedName, list[Candidate]] = defaultdict(list)
+            for candidate in self.candidates:
+                found[candidate.definition.table].append(candidate)
+            object.__setattr__(self, "_by_table", found)
+            return self._by_table.get(table, ())
 
 
 @dataclass(frozen=True, slots=True)

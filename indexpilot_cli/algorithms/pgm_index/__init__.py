@@ -18,23 +18,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeAlias
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.pgm_index.predict import (
     BrinPrediction,
     BrinQuestion,
+    compared_columns,
     layout,
     pages_per_range,
     predicted,
     predictions,
-    questions,
+    question_of,
 )
 from indexpilot_cli.algorithms.pgm_index.repriced import RepricedEstimator
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, Proposal, Reason, Rejection
-from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.samples import KeyRange
 from indexpilot_cli.core.workload import Plannable
@@ -55,7 +56,7 @@ class PgmIndex(Algorithm):
         findings: list[AlgorithmFinding] = []
         read = study.memory[self.name] = tuple(_read(study))
         for question, ranges, size in read:
-            own = tuple(c for c in proposal.candidates if _is_on(c.definition, question))
+            own = tuple(c for c in proposal.on(question.table.name) if _is_on(c.definition, question))
             options = predictions(question, ranges, size, study.catalog)
             best = options[0] if options else None
             if best is None:
@@ -105,16 +106,18 @@ _Read: TypeAlias = tuple[tuple[BrinQuestion, Sequence[KeyRange], int], ...]
 def _read(study: Study) -> Iterator[tuple[BrinQuestion, Sequence[KeyRange], int]]:
     """The columns BRIN could serve, with ranges of their table: one statement a table reads them all."""
     settings = study.features.pgm_index
-    by_table: dict[QualifiedName, list[BrinQuestion]] = {}
-    for question in questions(study.templates, study.catalog, settings.min_rows):
-        if question.table.pages >= _LEAST_PAGES:
-            by_table.setdefault(question.table.name, []).append(question)
     size, count = layout(settings.pages)
-    for name, asked in by_table.items():
-        ranges = study.samples.ranges(name, [q.column.name for q in asked], size, count)
-        for question in asked:
-            own = ranges.get(question.column.name, ())
-            if any(any(some.units) for some in own):
+    for name in dict.fromkeys(use.table for use in chain.from_iterable(t.uses for t in study.templates)):
+        table = study.catalog.table(name)
+        if table is None or table.pages < _LEAST_PAGES:
+            continue
+        compared = compared_columns(study, table, settings.min_rows)
+        ranges = study.samples.ranges(name, tuple(compared), size, count) if compared else {}
+        for text, templates in compared.items():
+            own, column = ranges.get(text, ()), table.column(text)
+            known = column is not None and any(any(some.units) for some in own)
+            question = question_of(study, table, column, templates.values()) if column is not None and known else None
+            if question is not None:
                 yield question, own, size
 
 

@@ -5,9 +5,11 @@ which operator class and size of range reads the least.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
+from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.pgm_index.ranges import (
     SIZES,
     KeyQuantiles,
@@ -79,47 +81,31 @@ def layout(most_pages: int) -> tuple[int, int]:
     return size, most_pages // size
 
 
-def questions(
-    templates: Sequence[QueryTemplate], catalog: Catalog, least_rows: int, only: Column | None = None
-) -> Iterator[BrinQuestion]:
-    """The columns that BRIN could serve: numbers and times with statistics, compared by range in a large table, or for
-    equality where many rows share each value; or that one column ``only``.
+def compared_columns(study: Study, table: Table, least_rows: int) -> dict[str, dict[str, QueryTemplate]]:
+    """The columns of a table that BRIN could serve, each with the templates that compare it, by their ids: numbers and
+    times with statistics, compared by range in a large table, or for equality where many rows share each value.
     """
-    asked: dict[tuple[QualifiedName, str], list[Asked]] = {}
-    spreads: dict[tuple[QualifiedName, str], KeyQuantiles] = {}
-    for template in templates:
-        for name, column in _compared(template, catalog, least_rows):
-            table = catalog.table(name)
-            assert table is not None  # _compared names tables of the catalog
-            if only is not None and column != only:
-                continue  # before its statements are parsed
-            spread = spreads.get((name, column.name)) or _spread(column)
-            if spread is not None:
-                spreads[name, column.name] = spread
-                asked.setdefault((name, column.name), []).extend(_asked(template, table, column, spread, catalog))
-    for (name, text), everything in asked.items():
-        table = catalog.table(name)
-        found = table.column(text) if table is not None else None
-        if table is not None and found is not None and everything:
-            yield BrinQuestion(table, found, spreads[name, text], tuple(everything))
-
-
-def _spread(column: Column) -> KeyQuantiles | None:
-    return quantiles(column.statistics, column.base_type) if column.statistics is not None else None
-
-
-def _compared(template: QueryTemplate, catalog: Catalog, least_rows: int) -> Iterator[tuple[QualifiedName, Column]]:
-    seen: set[tuple[QualifiedName, str]] = set()
-    for use in template.uses:
-        table = catalog.table(use.table)
-        if table is None or table.kind not in "rm" or table.rows < least_rows or not table.readable:
-            continue
+    found: dict[str, dict[str, QueryTemplate]] = {}
+    if table.kind not in "rm" or table.rows < least_rows or not table.readable:
+        return found
+    for template, use in study.uses_of(table.name):
         for atom in use.atoms:
             column = table.column(atom.column) if atom.column is not None and atom.conjunctive else None
-            if column is None or (table.name, column.name) in seen or not _serves(atom, column, table.rows):
-                continue
-            seen.add((table.name, column.name))
-            yield table.name, column
+            if column is not None and _serves(atom, column, table.rows):
+                found.setdefault(column.name, {})[template.id] = template
+    return found
+
+
+def question_of(study: Study, table: Table, column: Column, templates: Iterable[QueryTemplate]) -> BrinQuestion | None:
+    """What these templates ask of the column; None where its statistics or their statements do not tell.
+
+    Their statements are parsed: ask about columns of which something is known.
+    """
+    spread = quantiles(column.statistics, column.base_type) if column.statistics is not None else None
+    if spread is None:
+        return None
+    asked = tuple(chain.from_iterable(_asked(t, table, column, spread, study.catalog) for t in templates))
+    return BrinQuestion(table, column, spread, asked) if asked else None
 
 
 def _serves(atom: Atom, column: Column, rows: float) -> bool:
