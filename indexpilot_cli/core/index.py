@@ -46,8 +46,15 @@ class IndexKey:
         return self.column if self.column is not None else f"({self.expression})"
 
 
+class _HashedOnce:
+    """A place beside the fields of a definition: its hash, once it was asked for."""
+
+    __slots__ = ("_hash",)
+    _hash: int
+
+
 @dataclass(frozen=True, slots=True)
-class IndexDefinition:
+class IndexDefinition(_HashedOnce):
     """The structure of an index. Two indexes with equal definitions are duplicates.
 
     ``predicate`` is SQL text without table qualifiers; ``options`` are storage parameters.
@@ -65,6 +72,14 @@ class IndexDefinition:
     def __post_init__(self) -> None:
         if not self.keys:
             raise ValueError("an index has at least one key")
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            # Asked a hundred times for each in a run, and each time all keys have their say.
+            object.__setattr__(self, "_hash", hash((self.table, self.keys, self.method, self.include, self.predicate)))
+            return self._hash
 
     @property
     def id(self) -> str:

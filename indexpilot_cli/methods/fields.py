@@ -45,6 +45,7 @@ _SAMPLES = 40
 _SAMPLED_ROWS = 300  # that ANALYZE reads per unit of the statistics target
 _TARGET = 100
 _BANDS = 16
+_HALVED, _NEAR = 8, 1e-10
 STEEPEST = 0.95  # from 1 on the most common values hold everything
 _LIST = 10  # common values that show a law
 
@@ -285,11 +286,27 @@ class _Analyzed:
 
 
 def _solved(function: Callable[[float], float], wanted: float, low: float, high: float) -> float:
-    """Where a growing function takes a value, by bisection."""
-    for _ in range(40):
+    """Where a growing function takes a value: by bisection, and by Ridders' method once that has come close.
+
+    Ridders, "A new algorithm for computing a single root of a real continuous function", IEEE Transactions on
+    Circuits and Systems 26(11), 1979: half of the values that forty bisections ask for, as close.
+    """
+    for _ in range(_HALVED):
         middle = (low + high) / 2
         low, high = (middle, high) if function(middle) < wanted else (low, middle)
-    return high
+    below, above = function(low) - wanted, function(high) - wanted
+    found = low if below >= 0.0 else high
+    width = high - low
+    while below < 0.0 < above and high - low > _NEAR * width:
+        middle = (low + high) / 2
+        value = function(middle) - wanted
+        before, found = found, middle - (middle - low) * value / math.sqrt(value * value - below * above)
+        if abs(found - before) <= _NEAR * width:
+            break
+        for place, its in ((middle, value), (found, function(found) - wanted)):
+            if low < place < high:
+                low, below, high, above = (place, its, high, above) if its < 0.0 else (low, below, place, its)
+    return found
 
 
 def power_law(first: float, start: float, rest: float, steepness: float) -> Groups:

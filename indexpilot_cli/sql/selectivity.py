@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.workload import Atom, AtomKind
@@ -275,7 +276,7 @@ def _comparison_share(operator: str, left: Expression, right: Expression, table:
 def _range_share(operator: str, constant: str, statistics: ColumnStatistics, base_type: str) -> float:
     wanted = comparable(constant, base_type)
     common = [(comparable(v, base_type), f) for v, f in _common(statistics)]
-    bounds = [comparable(v, base_type) for v in statistics.histogram_bounds]
+    bounds = comparables(statistics.histogram_bounds, base_type)
     if wanted is None or None in bounds or any(v is None for v, _ in common) or not (bounds or common):
         return RANGE_UNKNOWN
     smaller = sum(f for v, f in common if _less(v, wanted, operator in ("<=", ">")))
@@ -295,7 +296,7 @@ def _less(value: float | str | None, wanted: float | str, inclusive: bool) -> bo
     return str(value) <= str(wanted) if inclusive else str(value) < str(wanted)
 
 
-def _histogram_share(wanted: float | str, bounds: list[float | str | None]) -> float:
+def _histogram_share(wanted: float | str, bounds: Sequence[float | str | None]) -> float:
     if len(bounds) < 2:
         return 0.5
     if isinstance(wanted, float):
@@ -342,6 +343,12 @@ def comparable(value: str, base_type: str) -> float | str | None:
     if base_type == "bool":
         return 1.0 if value in ("t", "true") else 0.0
     return value if base_type in _TEXTS else None
+
+
+@lru_cache(maxsize=256)
+def comparables(values: tuple[str, ...], base_type: str) -> tuple[float | str | None, ...]:
+    """Each of the values as ``comparable`` gives it: every condition on a column asks for all its bounds."""
+    return tuple(comparable(value, base_type) for value in values)
 
 
 def _seconds(found: re.Match[str]) -> float:

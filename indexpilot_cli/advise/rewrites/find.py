@@ -7,7 +7,7 @@ not, and are left alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.advise.rewrites.condition import FLIPPED, Condition, is_column
@@ -35,13 +35,14 @@ class Sargable:
 
 def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], ...]:
     """The rewrites of a statement's conditions, each with the statement in which it was made."""
-    tables = _tables(statement, catalog)
+    nodes = tuple(statement.walk())
+    tables = _tables(nodes, catalog)
     found: dict[str, tuple[Sargable, Node]] = {}
-    for condition in _conditions(statement):
+    for condition in _conditions(nodes):
         answer = _of_condition(condition, tables)
         if answer is not None and answer.before not in found:
             found[answer.before] = (answer, _with(statement, answer.before, answer.after))
-    for key, distance in sorted_distances(statement):
+    for key, distance in sorted_distances(nodes):
         hint = _of_distance(key, distance, tables)
         if hint is not None:
             found[hint.before] = (hint, _sorted_by(statement, key, distance.operator_form))
@@ -83,14 +84,14 @@ def _with(statement: Node, before: str, after: str) -> Node:
     return rewrite(statement, exchanged)
 
 
-def _conditions(statement: Node) -> Iterator[Node]:
-    fields = {"SelectStmt": ("where_clause",), "JoinExpr": ("quals",)}
-    fields |= dict.fromkeys(("UpdateStmt", "DeleteStmt"), ("where_clause",))
-    for node in statement.walk():
-        for field in fields.get(node.kind, ()):
-            condition = node.child(field)
-            if condition is not None:
-                yield from _arms(condition)
+_CONDITIONS = {"JoinExpr": "quals"} | dict.fromkeys(("SelectStmt", "UpdateStmt", "DeleteStmt"), "where_clause")
+
+
+def _conditions(nodes: Iterable[Node]) -> Iterator[Node]:
+    for node in nodes:
+        condition = node.child(_CONDITIONS[node.kind]) if node.kind in _CONDITIONS else None
+        if condition is not None:
+            yield from _arms(condition)
 
 
 def _arms(node: Node) -> Iterator[Node]:
@@ -106,9 +107,9 @@ def _arms(node: Node) -> Iterator[Node]:
 Tables = Mapping[str, Table]
 
 
-def _tables(statement: Node, catalog: Catalog) -> Tables:
+def _tables(nodes: Iterable[Node], catalog: Catalog) -> Tables:
     found: dict[str, Table] = {}
-    for item in (n for n in statement.walk() if n.kind == "RangeVar"):
+    for item in (n for n in nodes if n.kind == "RangeVar"):
         table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
         alias = item.child("alias")
         if table is not None:

@@ -6,7 +6,7 @@ order (https://www.postgresql.org/docs/current/gist.html). Both are the same but
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.advise.rewrites.condition import WHOLE, binary, call_arguments, is_column, number_value
@@ -33,9 +33,9 @@ class PlaneDistance:
         return f"point({own}) <-> point({', '.join(self.values)})"
 
 
-def sorted_distances(statement: Node) -> Iterator[tuple[Node, PlaneDistance]]:
+def sorted_distances(nodes: Iterable[Node]) -> Iterator[tuple[Node, PlaneDistance]]:
     """The first sort keys that are such a distance, of SELECTs with a LIMIT, each with what it means."""
-    for select in statement.walk():
+    for select in nodes:
         items = select.children("sort_clause") if select.kind == "SelectStmt" else ()
         # Farthest first no index gives, nor NULLs first.
         if not items or select.child("limit_count") is None or items[0].enum("sortby_dir") == "SORTBY_DESC":

@@ -316,10 +316,12 @@ class TwinEstimator(CostEstimator):
         if refusal is not None:
             return failed(f"the server refuses the index: {refusal}")
         try:
-            worker.assume(self._assumed, self._snapshot)
-            worker.show(indexes, hidden, reach)
             schemas, verbose = self._schemas(reach)
-            node = worker.explain(statement, verbose=verbose, factors=factors)
+            node = None if verbose or factors or indexes or hidden or self._assumed else self._taken(statement, reach)
+            if node is None:
+                worker.assume(self._assumed, self._snapshot)
+                worker.show(indexes, hidden, reach)
+                node = worker.explain(statement, verbose=verbose, factors=factors)
         except UnreachableError as error:
             if error.code != "timeout":
                 raise
@@ -327,6 +329,13 @@ class TwinEstimator(CostEstimator):
         except IndexPilotError as error:
             return failed(error.detail or error.message)
         return read_plan(node, PlanNames(self._index_lookup(worker), schemas), keep_tree=asked.keep_tree)
+
+    def _taken(self, statement: Plannable, reach: Reach) -> Node | None:
+        """The plan that was made to see what the statement reads; kept until it is asked for once."""
+        if reach.plan is not None:
+            with self._lock:
+                self._reach[statement] = replace(reach, plan=None)
+        return reach.plan
 
     def _index_lookup(self, worker: Worker) -> IndexLookup:
         def find(relation: QualifiedName | None, name: str) -> KnownIndex | None:

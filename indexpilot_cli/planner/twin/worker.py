@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, count
 from types import MappingProxyType
+from typing import Any
 
 from indexpilot_cli.core.catalog import ColumnStatistics
 from indexpilot_cli.core.ddl import create_index
@@ -67,12 +68,14 @@ class Member:
 class Reach:
     """The tables a statement reads or writes, partitions and inheritance children included.
 
-    ``names`` are those whose indexes concern it: these tables, and what they are parts of.
+    ``names`` are those whose indexes concern it: these tables, and what they are parts of. ``plan`` is the statement's
+    plan as things are, where finding out needed one.
     """
 
     tables: frozenset[int]
     names: frozenset[QualifiedName] = frozenset()
     error: str | None = None
+    plan: Node | None = field(default=None, compare=False)
 
 
 class Worker:
@@ -117,20 +120,17 @@ class Worker:
         self._hide_all()
         try:
             refuse_others(statement.sql)
-            with self._planner.transaction(rollback=True):
-                # Planning locks every relation it looks at until the transaction ends; pg_locks then names them.
-                self._lock(statement)
-                oids = {row.oid for row in self._planner.rows("twin/locks")}
+            *plans, locks = self._locked(statement)
         except UnreachableError as error:
             if error.code != "timeout":
                 raise
             return Reach(frozenset(), error=error.detail or error.message)
         except IndexPilotError as error:
             return Reach(frozenset(), error=error.detail or error.message)
-        finally:
-            self._forget_statement()
-        tables = frozenset[int]().union(*(self._members.get(oid, frozenset({oid})) for oid in oids))
-        return Reach(tables, frozenset[QualifiedName]().union(*(self._above.get(oid, ()) for oid in tables)))
+        tables = frozenset[int]().union(*(self._members.get(oid, frozenset({oid})) for (oid,) in locks))
+        names = frozenset[QualifiedName]().union(*(self._above.get(oid, ()) for oid in tables))
+        plan = plans[0][0][0][0]["Plan"] if plans and self._assumption is None else None
+        return Reach(tables, names, plan=plan)
 
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … as the server infers them. Raises StatementError when it cannot."""
@@ -252,13 +252,21 @@ class Worker:
 
     # -- inside
 
-    def _lock(self, statement: Plannable) -> None:
+    def _locked(self, statement: Plannable) -> list[list[tuple[Any, ...]]]:
+        """The plan, where the statement can have one as it is, and the relations that planning or parsing it locks."""
+        # Planning locks every relation it looks at until the transaction ends; pg_locks then names them.
         # Parameters have no values to plan with, but parsing alone locks the relations that a statement names.
         # https://www.postgresql.org/docs/current/sql-prepare.html
-        if statement.mode is PlanMode.LITERAL:
-            self._planner.explain(f"EXPLAIN (FORMAT JSON) {statement.sql}")
-        else:
-            self._planner.execute(f"PREPARE indexpilot_asked AS {statement.sql}")
+        literal = statement.mode is PlanMode.LITERAL
+        look = f"EXPLAIN (FORMAT JSON) {statement.sql}" if literal else f"PREPARE indexpilot_asked AS {statement.sql}"
+        after = ("ROLLBACK",) if literal else ("ROLLBACK", "DEALLOCATE ALL")
+        try:
+            return self._planner.answers(("BEGIN", look, "twin/locks", *after))
+        except IndexPilotError:
+            if not self._planner.closed:
+                self._planner.execute("ROLLBACK")
+                self._forget_statement()
+            raise
 
     def _forget_statement(self) -> None:
         if not self._planner.closed:
