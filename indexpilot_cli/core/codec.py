@@ -211,7 +211,9 @@ _SCALARS: dict[Any, dict[str, Any]] = {
 def _keys(kind: type) -> tuple[tuple[str, Any, From], ...]:
     """Each key of a document with its type and where its value comes from."""
     hints = get_type_hints(kind, include_extras=True)
-    return tuple((key, hint, _source(hint) or From(key)) for key, hint in hints.items())
+    # What begins with _ is a place beside the fields, for what is worked out once.
+    named = ((key, hint) for key, hint in hints.items() if not key.startswith("_"))
+    return tuple((key, hint, _source(hint) or From(key)) for key, hint in named)
 
 
 def _source(hint: Any) -> From | None:
