@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psycopg
 
+# Texts that would run, fetch or restyle something in a page that takes them for markup: stored cross-site scripting.
+XSS = tuple(json.loads((Path(__file__).parent / "xss.json").read_text(encoding="utf-8")))
 CANARY = """
 CREATE TABLE canary (id int PRIMARY KEY);
 INSERT INTO canary VALUES (1);

@@ -10,6 +10,7 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ import pygal
 from pygal.style import Style
 
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Chart, ChartKind, ChartUnit
+from indexpilot_cli.render.document import Chart, ChartKind, ChartSeries, ChartUnit
 from indexpilot_cli.render.terminal import shorten
 from indexpilot_cli.render.units import measured, plural, visible
 
@@ -47,7 +48,6 @@ svg {
 .bar rect { stroke: none; }
 .series path { fill: none; stroke-width: 2; stroke-linejoin: round; }
 text { fill: var(--text); stroke: none; }
-.title { fill: var(--muted); text-anchor: middle; }
 .axis .line { stroke: var(--grid); fill: none; }
 .axis.x text { text-anchor: middle; }
 .axis.y text { text-anchor: end; }
@@ -57,11 +57,16 @@ text { fill: var(--text); stroke: none; }
 
 def svg(chart: Chart, width: int = WIDE) -> str:
     """The picture, with its title and a description; empty where there is no number to show."""
-    if not any(value is not None for series in chart.series for value in series.values):
+    chart = replace(chart, series=tuple(ChartSeries(s.name, tuple(map(_known, s.values))) for s in chart.series))
+    if all(value is None for series in chart.series for value in series.values):
         return ""
     graph = _bars(chart, width) if chart.kind in (ChartKind.BARS, ChartKind.PAIRS) else _curve(chart, width)
     graph.add_xml_filter(lambda root: _told(_still(root), chart))
     return str(graph.render(is_unicode=True))
+
+
+def _known(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
 
 
 def picture(chart: Chart) -> dict[str, str]:
@@ -77,14 +82,14 @@ def description(chart: Chart) -> str:
 
 
 def _range(name: str, values: Sequence[float | None], unit: ChartUnit) -> str:
-    known = [value for value in values if value is not None]
+    known = [value for value in map(_known, values) if value is not None]
     return f"{name} {measured(min(known), unit)} to {measured(max(known), unit)}" if known else f"{name} unknown"
 
 
 def _settings(width: int, height: int, chart: Chart) -> dict[str, Any]:
     """What all pictures have in common."""
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
-    sizes = ("label", "major_label", "value", "title", "legend")
+    sizes = ("label", "major_label", "value", "legend")
     style: dict[str, Any] = {f"{name}_font_size": _FONT for name in sizes}
     several = len(chart.series) > 1
     return {
@@ -146,9 +151,7 @@ def _curve(chart: Chart, width: int) -> Any:
         **_settings(width, 260, chart),
         show_dots=not stepped and len(chart.labels) <= 30,
         allow_interruptions=not stepped,
-        margin_bottom=3 * _MARGIN if len(chart.series) > 1 else _MARGIN,  # pygal forgets the title above the legend
         margin_right=round(len(chart.labels[-1]) * _LETTER / 2) + _MARGIN,
-        x_title=_clean(chart.axis),
     )
     graph.y_labels = ticks(max(known), chart.unit)
     graph.x_labels = [{"value": places[n], "label": _clean(chart.labels[n])} for n in _apart(places, chart, width)]

@@ -82,8 +82,8 @@ def _block(block: Block) -> Markup:
 
 
 def _heading(table: TableBlock) -> int:
-    """The column that says what a row is about: the first that is no number."""
-    return next((at for at, column in enumerate(table.columns) if column.role != "number"), 0)
+    """The column that says what a row is about: the first of names, labels or ids."""
+    return next((at for at, column in enumerate(table.columns) if column.role in ("name", "label", "short")), 0)
 
 
 def _node(line: str) -> tuple[int, str]:

@@ -27,8 +27,8 @@ def _chart(
     names: tuple[str, ...],
     rows: Sequence[tuple[str, *tuple[float | None, ...]]],
 ) -> Iterator[Chart]:
-    """A bar for each name and row (label, value …), unless there is no row or nothing to compare."""
-    if len(rows) * len(names) > 1:
+    """A bar for each name and row (label, value …), unless all are the same: then there is nothing to see."""
+    if len({value for row in rows for value in row[1:]}) > 1:
         kind = ChartKind.PAIRS if len(names) > 1 else ChartKind.BARS
         labels, *values = zip(*rows, strict=True)
         yield Chart(kind, title, unit, axis, labels, tuple(map(ChartSeries, names, values)))

@@ -1,5 +1,6 @@
 """Charts: SVG without scripts, the same for the same numbers, true to unknown values and to hostile names."""
 
+from itertools import cycle
 from xml.etree import ElementTree
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.render.charts import NARROW, WIDE, description, picture, svg, ticks
 from indexpilot_cli.render.document import Chart, ChartKind, ChartSeries, ChartUnit
+from tests.hostile import XSS
 
 NAMES = (
     "SELECT * FROM orders WHERE customer_id = $1 AND created_at > $2",
@@ -23,6 +25,24 @@ KINDS = (
     Chart(ChartKind.STEPS, "Cost of a budget", ChartUnit.COST, "budget", NAMES, (REST,), (0.0, 1e6, 2e6, 1e9)),
     Chart(ChartKind.LINE, "Size", ChartUnit.BYTES, "day", NAMES, (HALF, REST)),
 )
+DRAWN = {
+    "class",
+    "viewBox",
+    "width",
+    "height",
+    "role",
+    "type",
+    "x",
+    "y",
+    "rx",
+    "ry",
+    "d",
+    "transform",
+    "text-anchor",
+    "cx",
+    "cy",
+    "r",
+}
 ALLOWED = {"svg", "title", "desc", "defs", "style", "g", "rect", "path", "text", "circle"}
 
 
@@ -66,3 +86,12 @@ def test_the_axis_begins_at_zero_and_holds_the_largest_value(top, unit):
     assert found[0] == 0
     assert found[-1] >= top * (1 - 1e-6)
     assert 3 <= len(found) <= 7
+
+
+@pytest.mark.parametrize(("text", "kind"), list(zip(XSS, cycle(ChartKind), strict=False)))
+def test_a_hostile_text_stays_a_text_in_a_picture(text, kind):
+    series = (ChartSeries(text, (1.0, 2.0)), ChartSeries("x", (1.0, None)))
+    found = svg(Chart(kind, text, ChartUnit.COUNT, text, (text, text), series, (0.0, 1.0)), NARROW)
+    assert set(tags(found)) <= ALLOWED
+    attributes = {name for element in ElementTree.fromstring(found).iter() for name in element.attrib}
+    assert attributes <= DRAWN
