@@ -1,0 +1,135 @@
+"""Decisions: every yes and no with its reasons, what each budget would buy, and one decision with all its evidence."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from markupsafe import Markup
+from starlette.responses import RedirectResponse, Response
+
+from indexpilot_cli.advise.values import ExplainResult
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.units import DASH, size
+from indexpilot_cli.core.workload import TemplateReport
+from indexpilot_cli.render.document import Document, Lines, TableBlock, columns
+from indexpilot_cli.render.units import saving
+from indexpilot_cli.render.views.explain import view as explain_view
+from indexpilot_cli.render.views.recommend import REASONS
+from indexpilot_cli.render.views.recommend import view as plan_view
+from indexpilot_cli.serve.pages import questions
+from indexpilot_cli.serve.pages.forms import Checked
+from indexpilot_cli.serve.pages.frame import Page, Part, part, piece, show
+from indexpilot_cli.serve.results import Kept
+from indexpilot_cli.serve.site import Site
+
+router = APIRouter(include_in_schema=False)
+_REJECTED = columns("id|short", "rejected", "reason|short", "why|text", "of workload|number")
+_COMPARED = 3  # statements whose plans are shown beside each other
+
+
+@router.get("/decisions")
+async def decisions(request: Request, plan: str = "", budget: int = -1) -> Response:
+    """What the newest plan, or the one that is named, decided."""
+    site: Site = request.app.state.site
+    found = await _newest(site, plan)
+    parts = [part("yes", "Proposed", found, _proposed, url=request.url)]
+    if found.outcome is not None:
+        parts += [
+            _budget(found, budget, plan),
+            part("no", "Rejected", found, _rejected, url=request.url),
+        ]
+    known = site.results.known(site.advice)
+    lead = "Every index that was weighed: what speaks for it, what against, and what it rests on."
+    page = Page(
+        "Decisions",
+        lead,
+        tuple(parts),
+        template="decisions.html",
+        more={"working": known.stage, "failed": known.error},
+        refresh=2.0 if known.stage is not None else None,
+    )
+    return show(request, page)
+
+
+@router.post("/decisions")
+def work_out(request: Request, _session: Checked) -> Response:
+    """The advice is being worked out anew; nothing is kept or changed."""
+    site: Site = request.app.state.site
+    site.results.begin(site.advice)
+    return RedirectResponse("/decisions", 303)
+
+
+async def _newest(site: Site, plan: str) -> Kept[Plan]:
+    if plan:
+        return await site.results.ask(site.plan(plan))
+    await site.results.ask(site.plan())
+    return site.newest_plan()
+
+
+def _proposed(plan: Plan) -> Document:
+    return plan_view(plan, verbose=True)
+
+
+def _rejected(plan: Plan) -> Document:
+    if not plan.rejections:
+        return Document((Lines(("nothing was rejected",)),))
+    rows = tuple(
+        (
+            one.id or DASH,
+            one.subject,
+            REASONS.get(one.reason, one.reason),
+            f"{one.detail} ({one.by})" if one.by and one.by not in one.detail else one.detail,
+            saving(one.benefit) if one.benefit else DASH,
+        )
+        for one in plan.rejections
+    )
+    return Document((TableBlock(_REJECTED, rows),))
+
+
+def _budget(found: Kept[Plan], asked: int, named: str) -> Part:
+    """The curve with a slider over its points; without a script the form is sent."""
+    assert found.outcome is not None
+    plan = found.outcome.result
+    points = plan.budget_curve
+    if len(points) < 2:
+        return Part(
+            "budget", "What a budget buys", found, Markup("<p>No curve: the plan was not chosen within budgets.</p>")
+        )
+    chosen = asked if 0 <= asked < len(points) else _own_point(plan)
+    words = [f"{size(space)}: workload cost {saving(1 - cost)}" for space, cost in points]
+    body = piece("budget.html", "slider", words, chosen, named, "/decisions")
+    return Part("budget", "What a budget buys", found, body)
+
+
+def _own_point(plan: Plan) -> int:
+    """The point of the curve that the plan itself is at."""
+    space = plan.budget_bytes or plan.size_bytes
+    return min(range(len(plan.budget_curve)), key=lambda n: abs(plan.budget_curve[n][0] - space))
+
+
+@router.get("/explain/{subject}")
+async def one(request: Request, subject: str) -> Response:
+    """One id: why, why not, with its evidence; of an index also the plans of its statements without and with it."""
+    site: Site = request.app.state.site
+    found = await site.results.ask(site.explain(subject))
+    parts = [part("why", "Why", found, lambda result: explain_view(result, verbose=True))]
+    advice = found.outcome.result.recommendation if found.outcome is not None else None
+    if advice is not None and advice.action.builds:
+        workload = await site.results.ask(site.workload)
+        known = {t.id: t for t in workload.outcome.result.templates} if workload.outcome is not None else {}
+        parts += [_compared(site, advice, known[id_]) for id_ in _statements(advice) if id_ in known]
+    return show(request, Page(subject[:60], parts=tuple(parts)))
+
+
+def _statements(advice: Recommendation) -> list[str]:
+    """The templates that gain most."""
+    gain = sorted(advice.templates, key=lambda e: (e.before - e.after) * e.weight, reverse=True)
+    return [effect.template for effect in gain[:_COMPARED]]
+
+
+def _compared(site: Site, advice: Recommendation, template: TemplateReport) -> Part:
+    kept = site.results.get(questions.compared(site, template.text, advice.ddl))
+    return part(f"plans-{template.id}", f"Plans of {template.id}", kept, _plans)
+
+
+def _plans(result: ExplainResult) -> Document:
+    return explain_view(result, verbose=True)

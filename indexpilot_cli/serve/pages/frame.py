@@ -1,0 +1,161 @@
+"""What every page is made of: sections, each a kept result in the words of its view, or why there is none yet."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from fastapi import Request
+from jinja2 import Environment
+from markupsafe import Markup
+from starlette.datastructures import URL
+from starlette.responses import HTMLResponse
+
+from indexpilot_cli.core.command import Outcome
+from indexpilot_cli.core.units import seconds
+from indexpilot_cli.render.document import Document
+from indexpilot_cli.render.html import environment, fragment
+from indexpilot_cli.serve.pages.paging import Pager, paged
+from indexpilot_cli.serve.results import Kept, KeptStatus
+from indexpilot_cli.serve.sessions import Sessions
+from indexpilot_cli.serve.site import Site
+
+TEMPLATES = Path(__file__).parents[1] / "templates"
+# A page asked for by a form tells where it comes from, which is how its own forms are told from foreign ones:
+# under no-referrer browsers send "Origin: null". https://fetch.spec.whatwg.org/#append-a-request-origin-header
+_HEADERS = {"Referrer-Policy": "same-origin"}
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/performance", "Performance"),
+    ("/health", "Health"),
+    ("/decisions", "Decisions"),
+    ("/plans", "Plans"),
+    ("/migrations", "Migrations"),
+    ("/history", "History"),
+)
+_SOON = 2  # seconds until a page whose numbers are on their way looks again
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A titled section: what a view shows of a kept result, else in words why there is nothing to show.
+
+    ``before`` and ``after`` are forms and links around it.
+    """
+
+    id: str
+    title: str
+    kept: Kept[Any] = field(default_factory=lambda: Kept(Outcome("page", None)))
+    body: Markup | None = None
+    before: Markup = Markup("")  # noqa: RUF009 - text does not change
+    after: Markup = Markup("")  # noqa: RUF009
+    pager: Pager | None = None
+
+    @property
+    def working(self) -> bool:
+        """Whether what it shows is being worked out, for the first time or anew."""
+        return self.kept.stage is not None or self.kept.status is KeptStatus.LOADING
+
+    @property
+    def age(self) -> str:
+        """How old its numbers are."""
+        age = self.kept.age
+        return "" if age is None else seconds(max(0.0, age.total_seconds()))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was to be minded."""
+        return () if self.kept.outcome is None else tuple(warning.line for warning in self.kept.outcome.warnings)
+
+
+def part(
+    id_: str,
+    title: str,
+    kept: Kept[T],
+    view: Callable[[T], Document],
+    *,
+    before: Markup = Markup(""),  # noqa: B008 - text does not change
+    url: URL | None = None,
+) -> Part:
+    """The section of a kept result; with ``url`` long tables come by pages, the one that the address names."""
+    if kept.outcome is None:
+        return Part(id_, title, kept)
+    document, pager = view(kept.outcome.result), None
+    if url is not None:
+        document, pager = paged(document, url, id_, title)
+    return Part(id_, title, kept, linked(document), before, pager=pager)
+
+
+_ID = re.compile(r">((?:[PRFq]-[0-9a-f]{4,64}|M-[0-9]{1,18}))(?=<)")
+
+
+def linked(document: Document) -> Markup:
+    """The document as HTML, with a link on every id that stands alone, such as in a cell."""
+    return Markup(_ID.sub(_link, fragment(document)))
+
+
+def _link(found: re.Match[str]) -> str:
+    place = "plans" if found[1].startswith("P") else "explain"
+    return f'><a href="/{place}/{found[1]}">{found[1]}</a>'
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page: ``refresh`` are the seconds after which it looks again, None where nothing is under way."""
+
+    title: str
+    lead: str = ""
+    parts: tuple[Part, ...] = ()
+    refresh: float | None = None
+    filters: Markup = Markup("")  # noqa: RUF009
+    template: str = "page.html"
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def show(request: Request, page: Page, status: int = 200) -> HTMLResponse:
+    """The page as HTML, with what stands around it on all pages."""
+    site: Site = request.app.state.site
+    sessions: Sessions = request.app.state.sessions
+    session = sessions.of(request.scope)
+    working = any(p.working for p in page.parts)
+    text = (
+        templates()
+        .get_template(page.template)
+        .render(
+            page=page,
+            path=request.url.path,
+            navigation=NAVIGATION,
+            refresh=page.refresh if page.refresh is not None else _SOON if working else None,
+            database=_database(page, site),
+            writes=site.request.allow_apply,
+            session=session,
+            logged_in=sessions.needed and session is not None,
+            key=lambda path: sessions.form_key(session or "", path),
+            **page.more,
+        )
+    )
+    return HTMLResponse(text, status, _HEADERS)
+
+
+def _database(page: Page, site: Site) -> str:
+    """What the database is called, as soon as it has answered once."""
+    known = (*(p.kept for p in page.parts), site.results.known(site.metrics))
+    servers = (kept.outcome.server for kept in known if kept.outcome is not None)
+    return next((server.database for server in servers if server is not None), "")
+
+
+@cache
+def templates() -> Environment:
+    """Our templates and those of blocks."""
+    return environment(TEMPLATES)
+
+
+def piece(name: str, macro: str, *values: Any, **named: Any) -> Markup:
+    """What a macro of a template makes of the values."""
+    made: Any = templates().get_template(name).module
+    return Markup(getattr(made, macro)(*values, **named))

@@ -1,0 +1,91 @@
+"""Migrations: SQL is pasted or uploaded, and reviewed as ``schema-evolve check`` does. Nothing of it runs here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from starlette.responses import RedirectResponse, Response
+
+from indexpilot_cli.errors import UsageError
+from indexpilot_cli.evolve.review.registry import HAZARDS
+from indexpilot_cli.evolve.review.values import CheckResult
+from indexpilot_cli.render.document import Document
+from indexpilot_cli.render.views.review.view import view
+from indexpilot_cli.serve.pages.forms import Checked
+from indexpilot_cli.serve.pages.frame import Page, Part, part, show
+from indexpilot_cli.serve.results import Question
+from indexpilot_cli.serve.site import Site
+
+_KEPT = 20
+router = APIRouter(include_in_schema=False)
+
+
+class Reviews:
+    """The texts of the last reviews that were asked for, by the name under which each is shown."""
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[str, tuple[Question[CheckResult], str]] = OrderedDict()
+
+    def add(self, question: Question[CheckResult], text: str) -> str:
+        """The name of the review of this text."""
+        name = question.name.removeprefix("review ")
+        self._asked[name] = (question, text)
+        while len(self._asked) > _KEPT:
+            self._asked.popitem(last=False)
+        return name
+
+    def of(self, name: str) -> tuple[Question[CheckResult], str]:
+        """The question and the text. Raises UsageError: too many others were asked since, or nobody asked."""
+        found = self._asked.get(name)
+        if found is None:
+            raise UsageError("this review is not kept any more", hint="paste the SQL again", code="unknown_id")
+        return found
+
+
+@router.get("/migrations")
+def ask(request: Request) -> Response:
+    """The form."""
+    return show(request, _page(""))
+
+
+@router.post("/migrations")
+def review(
+    request: Request,
+    _session: Checked,
+    sql: Annotated[str, Form()] = "",
+    file: Annotated[UploadFile | None, File()] = None,
+) -> Response:
+    """Begin the review, and on to where it is shown."""
+    site: Site = request.app.state.site
+    text = _text(file) if file is not None and file.filename else sql.replace("\r\n", "\n")
+    if not text.strip():
+        raise UsageError("there is no SQL to review", hint="paste it or choose a file", code="no_migration")
+    reviews: Reviews = request.app.state.reviews
+    return RedirectResponse(f"/migrations/{reviews.add(site.review(text, offline=False), text)}", 303)
+
+
+@router.get("/migrations/{name}")
+async def found(request: Request, name: str) -> Response:
+    """The review, or how far it is."""
+    site: Site = request.app.state.site
+    reviews: Reviews = request.app.state.reviews
+    question, text = reviews.of(name)
+    return show(request, _page(text, part("review", "Review", await site.results.ask(question), _document)))
+
+
+def _document(result: CheckResult) -> Document:
+    return view(result, hazards=HAZARDS, verbose=True, fix=True)
+
+
+def _text(upload: UploadFile) -> str:
+    try:
+        return upload.file.read().decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{upload.filename}: is not UTF-8 text") from None
+
+
+def _page(text: str, *parts: Part) -> Page:
+    lead = "What a migration would block, for how long, what it breaks, and whether it fails; nothing of it runs here."
+    return Page("Migrations", lead, parts, template="migrations.html", more={"text": text})
