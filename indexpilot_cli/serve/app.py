@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from indexpilot_cli import __version__
 from indexpilot_cli.errors import (
@@ -19,7 +21,10 @@ from indexpilot_cli.errors import (
     UsageError,
 )
 from indexpilot_cli.serve import probes
+from indexpilot_cli.serve.pages import routes
+from indexpilot_cli.serve.pages.migrations import Reviews
 from indexpilot_cli.serve.security import Gatekeeper, problem
+from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.site import Site
 from indexpilot_cli.serve.values import ServeRequest
 
@@ -31,13 +36,15 @@ STATUS: dict[type[IndexPilotError], int] = {
     OutcomeUnknownError: 502,
     IndexPilotError: 500,
 }
-_ROUTERS = (probes.router,)
+_ROUTERS = (probes.router, routes.router)
 
 
 def create_app(request: ServeRequest) -> FastAPI:
     """The ASGI application for one database; it asks nothing before somebody looks."""
     app = FastAPI(title="IndexPilot", version=__version__, docs_url=None, redoc_url=None)
     app.state.site = Site.of(request)
+    app.state.sessions = sessions = Sessions(request.token)
+    app.state.reviews = Reviews()
     for router in _ROUTERS:
         app.include_router(router)
     app.add_exception_handler(IndexPilotError, _failed)
@@ -52,27 +59,34 @@ def create_app(request: ServeRequest) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
-    app.add_middleware(Gatekeeper, request=request)
+    app.add_middleware(Gatekeeper, request=request, sessions=sessions)
     return app
 
 
-def _failed(_request: Request, error: Exception) -> JSONResponse:
+def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, IndexPilotError)
     status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
-    return problem(status, error.code, error.message, error.detail, error.hint)
+    return _told(request, status, error)
 
 
-def _refused(_request: Request, error: Exception) -> JSONResponse:
+def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return problem(error.status_code, "http", str(error.detail), headers=error.headers)
+    return _told(request, error.status_code, IndexPilotError(str(error.detail), code="http"), error.headers)
 
 
-def _invalid(_request: Request, error: Exception) -> JSONResponse:
+def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    return problem(422, "invalid_value", f"{'.'.join(map(str, first['loc']))}: {first['msg']}")
+    text = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return _told(request, 422, IndexPilotError(text, code="invalid_value"))
 
 
-def _broken(_request: Request, _error: Exception) -> JSONResponse:
+def _broken(_request: Request, _error: Exception) -> Response:
     """The traceback goes to the log of the server, never to who asked."""
     return problem(500, "internal", "this is a fault of IndexPilot: please report it")
+
+
+def _told(request: Request, status: int, error: IndexPilotError, headers: Mapping[str, str] | None = None) -> Response:
+    if routes.wants_page(request):
+        return routes.error_page(request, status, error)
+    return problem(status, error.code, error.message, error.detail, error.hint, headers)

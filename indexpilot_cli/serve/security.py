@@ -13,17 +13,20 @@ import hmac
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
+from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.values import ServeRequest
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 OPEN = ("/healthz", "/readyz")  # probes carry no token and tell nothing but yes or no
+LOGIN = ("/login", "/logout")
+STATIC = "/static/"
 MOST_BYTES = 2_000_000  # of a request's body: a migration to review is the longest thing anybody sends
 BODY_SECONDS = 20.0
 WRONG_TOKENS = 10  # in a minute from one address
@@ -46,8 +49,9 @@ HEADERS = {
 class Gatekeeper:
     """Refuses foreign hosts and origins, wrong tokens, bodies too long or too slow, and who asks too often."""
 
-    def __init__(self, app: ASGIApp, request: ServeRequest) -> None:
+    def __init__(self, app: ASGIApp, request: ServeRequest, sessions: Sessions) -> None:
         self._app = app
+        self._sessions = sessions
         self._token = request.token
         self._names = frozenset(known_names(request))
         self._origins = frozenset(request.origins)
@@ -76,7 +80,7 @@ class Gatekeeper:
             answer = body
         await answer(scope, receive, guarded)
 
-    def _refused(self, scope: Scope, headers: Headers) -> JSONResponse | None:
+    def _refused(self, scope: Scope, headers: Headers) -> Response | None:
         caller = (scope.get("client") or ("",))[0]
         host = headers.get("host", "").lower()
         if host_of(host) not in self._names:
@@ -89,9 +93,15 @@ class Gatekeeper:
             return problem(403, "foreign_origin", "pages of other places may not ask")
         if self._token is None or scope["path"] in OPEN or _is_preflight(scope, headers):
             return None
-        return self._unknown(headers, caller)
+        return None if self._is_at_pages(scope) else self._unknown(scope, headers, caller)
 
-    def _unknown(self, headers: Headers, caller: str) -> JSONResponse | None:
+    def _is_at_pages(self, scope: Scope) -> bool:
+        """Whether it is a person who has logged in, or is about to. Programs that write show the token itself."""
+        if scope["path"] in LOGIN or scope["path"].startswith(STATIC):
+            return True
+        return _is_for_people(scope) and self._sessions.of(scope) is not None
+
+    def _unknown(self, scope: Scope, headers: Headers, caller: str) -> Response | None:
         """What who does not have the token is told."""
         kind, _, given = headers.get("authorization", "").partition(" ")
         expected = (self._token or "").encode()
@@ -100,7 +110,19 @@ class Gatekeeper:
         wait = self._wrong.take(caller) if given else 0.0
         if wait:
             return _too_often(wait)
+        if _is_for_people(scope) and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
+            return RedirectResponse(f"/login?{urlencode({'next': address_of(scope)})}", 303)
         return problem(401, "token", "a token is needed", headers={"WWW-Authenticate": "Bearer"})
+
+
+def address_of(scope: Scope) -> str:
+    """Path and query of a request."""
+    query = scope.get("query_string", b"").decode("ascii", "replace")
+    return f"{quote(scope['path'])}?{query}" if query else quote(scope["path"])
+
+
+def _is_for_people(scope: Scope) -> bool:
+    return scope["method"] in ("GET", "HEAD") or not scope["path"].startswith("/api/")
 
 
 def _is_preflight(scope: Scope, headers: Headers) -> bool:
