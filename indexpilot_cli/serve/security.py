@@ -29,7 +29,6 @@ LOGIN = ("/login", "/logout")
 STATIC = "/static/"
 MOST_BYTES = 2_000_000  # of a request's body: a migration to review is the longest thing anybody sends
 BODY_SECONDS = 20.0
-WRONG_TOKENS = 10  # in a minute from one address
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -56,7 +55,6 @@ class Gatekeeper:
         self._names = frozenset(known_names(request))
         self._origins = frozenset(request.origins)
         self._asked = TokenBuckets(request.settings.operational.serve.requests_per_minute)
-        self._wrong = TokenBuckets(WRONG_TOKENS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer 4xx."""
@@ -107,7 +105,7 @@ class Gatekeeper:
         expected = (self._token or "").encode()
         if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
             return None
-        wait = self._wrong.take(caller) if given else 0.0
+        wait = self._sessions.wrong(caller) if given else 0.0
         if wait:
             return _too_often(wait)
         if _is_for_people(scope) and scope["method"] == "GET" and "text/html" in headers.get("accept", ""):

@@ -15,7 +15,10 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import Scope
 
+from indexpilot_cli.host.interceptor.rates import TokenBuckets
+
 LASTS = timedelta(hours=12)
+WRONG_TOKENS = 10  # in a minute from one address
 _MOST = 1000  # open at once: what a server that is up for months may keep
 NOBODY = "nobody"  # who asks where no token is needed
 
@@ -27,6 +30,7 @@ class Sessions:
         self._token = token
         self._key = secrets.token_bytes(32)
         self._ends: dict[str, datetime] = {}
+        self._wrong = TokenBuckets(WRONG_TOKENS)
 
     @property
     def needed(self) -> bool:
@@ -36,6 +40,10 @@ class Sessions:
     def is_token(self, given: str) -> bool:
         """Whether it is the token, told in a time that says nothing about it."""
         return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+
+    def wrong(self, caller: str) -> float:
+        """A wrong token came from there; the seconds to wait when that was too often."""
+        return self._wrong.take(caller)
 
     def begin(self) -> str:
         """The value of the cookie of a new session."""

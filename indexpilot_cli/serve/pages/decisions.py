@@ -23,6 +23,7 @@ from indexpilot_cli.serve.site import Site
 
 router = APIRouter(include_in_schema=False)
 _REJECTED = columns("id|short", "rejected", "reason|short", "why|text", "of workload|number")
+_PROPOSED = columns("id|short", "proposed", "because|text", "confidence|text")
 _COMPARED = 3  # statements whose plans are shown beside each other
 
 
@@ -31,9 +32,10 @@ async def decisions(request: Request, plan: str = "", budget: int = -1) -> Respo
     """What the newest plan, or the one that is named, decided."""
     site: Site = request.app.state.site
     found = await _newest(site, plan)
-    parts = [part("yes", "Proposed", found, _proposed, url=request.url)]
+    parts = [part("yes", "Proposed", found, plan_view, url=request.url)]
     if found.outcome is not None:
         parts += [
+            part("reasons", "Why", found, _reasons, url=request.url),
             _budget(found, budget, plan),
             part("no", "Rejected", found, _rejected, url=request.url),
         ]
@@ -65,8 +67,17 @@ async def _newest(site: Site, plan: str) -> Kept[Plan]:
     return site.newest_plan()
 
 
-def _proposed(plan: Plan) -> Document:
-    return plan_view(plan, verbose=True)
+def _reasons(plan: Plan) -> Document:
+    rows = tuple(
+        (
+            one.id,
+            one.summary,
+            "; ".join((*(reason.text for reason in one.reasons), *(f"risk: {risk.text}" for risk in one.risks))),
+            one.confidence + (f": {one.confidence_why}" if one.confidence_why else ""),
+        )
+        for one in plan.advised
+    )
+    return Document((TableBlock(_PROPOSED, rows) if rows else Lines(("nothing was proposed",)),))
 
 
 def _rejected(plan: Plan) -> Document:
@@ -117,7 +128,8 @@ async def one(request: Request, subject: str) -> Response:
         workload = await site.results.ask(site.workload)
         known = {t.id: t for t in workload.outcome.result.templates} if workload.outcome is not None else {}
         parts += [_compared(site, advice, known[id_]) for id_ in _statements(advice) if id_ in known]
-    return show(request, Page(subject[:60], parts=tuple(parts)))
+    title = found.outcome.result.title if found.outcome is not None else ""
+    return show(request, Page(subject[:60], title[:300], tuple(parts)))
 
 
 def _statements(advice: Recommendation) -> list[str]:

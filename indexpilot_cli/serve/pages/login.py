@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,9 @@ def begin(
     """A cookie for the token, and on to the page that was asked for."""
     sessions: Sessions = request.app.state.sessions
     if not sessions.is_token(token.strip()):
+        wait = math.ceil(sessions.wrong(request.client.host if request.client is not None else ""))
+        if wait:
+            return show(request, _page(next, f"Too many wrong tokens came: try again in {wait} s."), 429)
         return show(request, _page(next, "This is not the token."), 403)
     answer = RedirectResponse(_ours(next), 303)
     answer.set_cookie(

@@ -49,7 +49,7 @@ async def one(request: Request, plan: str) -> Response:
     """A plan, its statements, what apply would do, and what is under way."""
     site: Site = request.app.state.site
     found = await site.results.ask(site.plan(plan))
-    parts = [part("plan", "What it proposes", found, _proposal)]
+    parts = [part("plan", "What it proposes", found, plan_view)]
     if found.outcome is None:
         return show(request, Page(f"Plan {plan}", parts=tuple(parts)))
     whole = found.outcome.result.id
@@ -115,12 +115,10 @@ async def _builds(site: Site) -> Part:
     return part("builds", "Indexes being built", await site.results.ask(site.builds), builds_view)
 
 
-def _proposal(plan: Plan) -> Document:
-    return plan_view(plan, verbose=True)
-
-
 def _permit(result: ApplyResult) -> Document:
-    return changes.view(result, verbose=True)
+    """The guards and what each step would be; their statements stand in a section of their own."""
+    told = (block for block in changes.view(result).blocks if not isinstance(block, Code))
+    return Document((changes.guards_table(result.verdicts), *told))
 
 
 def _statements(plan: Plan) -> Document:

@@ -6,6 +6,7 @@
   const told = document.getElementById("told");
   let timer = null;
   let paused = false;
+  let looks = 0;
 
   function tell(text) {
     if (told.textContent !== text) told.textContent = text;
@@ -49,6 +50,7 @@
   function wait() {
     clearTimeout(timer);
     const seconds = Number(main.dataset.refresh);
+    if (seconds > 0 && ++looks === 3) pause();
     if (seconds > 0 && !paused && !document.hidden) timer = setTimeout(() => look(location.href), seconds * 1000);
   }
 
@@ -101,8 +103,5 @@
   offer();
   document.querySelectorAll("input[type=range][data-words]").forEach(slide);
   document.addEventListener("visibilitychange", wait);
-  if (main.dataset.refresh) {
-    pause();
-    wait();
-  }
+  wait();
 })();

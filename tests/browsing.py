@@ -1,0 +1,95 @@
+"""A real browser that looks at our pages, and what it must never see there."""
+
+import shutil
+from contextlib import contextmanager
+from urllib.parse import urlsplit
+
+import pytest
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# What a page of ours never holds: our templates have none of these, so each came out of data.
+FOREIGN = """() => [...document.querySelectorAll('*')].filter(one =>
+    ['IFRAME', 'OBJECT', 'EMBED', 'BASE', 'MATH', 'MARQUEE', 'VIDEO', 'AUDIO', 'APPLET', 'STYLE', 'TEMPLATE', 'FRAME',
+     'PORTAL', 'X', 'ISINDEX', 'XSS', 'IMAGE', 'KEYGEN', 'PLAINTEXT', 'XMP', 'LISTING', 'BGSOUND', 'LAYER', 'BODY2',
+     'DIALOG', 'SLOT', 'SVG', 'svg'].includes(one.tagName)
+    || (one.tagName === 'SCRIPT' && !(one.src && new URL(one.src).pathname.startsWith('/static/')))
+    || (one.tagName === 'IMG' && !(one.getAttribute('src') || '').startsWith('data:image/svg+xml'))
+    || (one.tagName === 'META' && one.httpEquiv && one.closest('noscript') === null)
+    || (one.tagName === 'LINK' && new URL(one.href).origin !== location.origin)
+    || [...one.attributes].some(a => a.name.startsWith('on') || a.name === 'style' || a.name === 'srcdoc'
+        || (['href', 'src', 'action', 'formaction', 'xlink:href'].includes(a.name)
+            && /^\\s*(javascript|vbscript|data:text)/i.test(a.value)))
+    ).map(one => one.outerHTML.slice(0, 200))"""
+
+
+@contextmanager
+def chromium():
+    """A headless Chromium; the test is skipped where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("no Chromium here")
+    with sync_api.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+class Watched:
+    """A page whose requests, messages and dialogs are remembered: ``faults`` are those that must not be."""
+
+    def __init__(self, browser, url, **context):
+        self.url = url
+        self.faults = []
+        self.transferred = 0
+        self.context = browser.new_context(**context)
+        self.context.route("**", self._route)
+        self.page = self.context.new_page()
+        self.page.on("console", self._told)
+        self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        self.page.on("dialog", self._dialog)
+        self.page.on("requestfinished", self._finished)
+
+    def go(self, path):
+        """The page at that path, loaded; bytes are counted anew."""
+        self.transferred = 0
+        answer = self.page.goto(self.url + path)
+        return answer.status
+
+    def settle(self, most=30_000):
+        """Wait until nothing on the page is being worked out any more."""
+        self.page.wait_for_function("() => !document.querySelector('[aria-busy], .spinner')", timeout=most)
+
+    def close(self):
+        """The page and what it kept."""
+        self.context.close()
+
+    def _route(self, route):
+        address = route.request.url
+        if address.startswith("data:") or urlsplit(address).netloc == urlsplit(self.url).netloc:
+            route.continue_()
+        else:
+            self.faults.append(f"foreign request: {address}")
+            route.abort()
+
+    def _told(self, message):
+        if message.type == "error":
+            self.faults.append(f"console: {message.text}")
+
+    def _dialog(self, dialog):
+        self.faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def _finished(self, request):
+        sizes = request.sizes()
+        self.transferred += sizes["responseBodySize"] + sizes["responseHeadersSize"]
