@@ -58,8 +58,8 @@ class Part:
 
     @property
     def working(self) -> bool:
-        """Whether what it shows is being worked out, for the first time or anew."""
-        return self.kept.stage is not None or self.kept.status is KeptStatus.LOADING
+        """Whether what it shows is being worked out."""
+        return is_working(self.kept)
 
     @property
     def age(self) -> str:
@@ -71,6 +71,14 @@ class Part:
     def warnings(self) -> tuple[str, ...]:
         """What was to be minded."""
         return () if self.kept.outcome is None else tuple(warning.line for warning in self.kept.outcome.warnings)
+
+
+def is_working(kept: Kept[Any]) -> bool:
+    """Whether there is something to wait for: the first answer, or work in the background that has begun.
+
+    What is read in a moment is read anew whenever somebody looks, which is nothing to wait for.
+    """
+    return kept.status is KeptStatus.LOADING or kept.stage not in (None, "waiting")
 
 
 def part(

@@ -19,7 +19,7 @@ from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusResult
 from indexpilot_cli.lifecycle.values import LifecycleResult, LifecycleSeverity
 from indexpilot_cli.render.units import milliseconds, plural, saving
 from indexpilot_cli.render.views.doctor import doctor_view
-from indexpilot_cli.serve.pages.frame import Page, part, show
+from indexpilot_cli.serve.pages.frame import Page, is_working, part, show
 from indexpilot_cli.serve.results import Kept, KeptStatus
 from indexpilot_cli.serve.site import Site
 
@@ -72,12 +72,13 @@ async def overview(request: Request) -> Response:
 def _tile(title: str, address: str, kept: Kept[T], told: Callable[[T], tuple[str, str]]) -> Tile:
     if kept.outcome is None:
         why = _WORDS.get(kept.status) or (kept.error.message if kept.error is not None else kept.status.value)
-        stage = f": {kept.stage}" if kept.stage else ""
+        working = is_working(kept)
+        stage = f": {kept.stage}" if kept.stage and working else ""
         tone = "bad" if kept.status is KeptStatus.DATABASE_AWAY else ""
-        return Tile(title, address, why + stage, tone, kept.stage is not None or kept.status is KeptStatus.LOADING)
+        return Tile(title, address, why + stage, tone, working)
     text, tone = told(kept.outcome.result)
     old = "" if kept.error is None else " (older: the latest try failed)"
-    return Tile(title, address, text + old, tone, kept.stage is not None)
+    return Tile(title, address, text + old, tone, is_working(kept))
 
 
 def _plan(plan: Plan) -> tuple[str, str]:
