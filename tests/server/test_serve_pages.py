@@ -34,8 +34,7 @@ from tests.serving import NOWHERE, TOKEN, serving
 from tests.unit.render.samples import PLAN
 
 PATHS = ("/", "/performance", "/health", "/decisions", "/plans", f"/plans/{PLAN.id}", "/migrations", "/history")
-WIDTHS = (360, 1024, 1920)
-SCHEMES = ("light", "dark")
+SIZES = ((360, "dark"), (1920, "light"), (1024, "dark"))  # benchmarks/pages.py has all of them
 MOST_BYTES = 1_500_000
 # What ``pwned`` of the corpus would do.
 ALARM = "window.alarms = []; window.pwned = (n) => { window.alarms.push(n); alert(n); };"
@@ -85,10 +84,10 @@ def fill_hostile(dsn):
         for number, text in enumerate(PAYLOADS):
             name = hostile_name(number)
             table, index, again = map(sql.Identifier, (name, name[:-1], f"{name[:-1]}2"[-60:]))
-            connection.execute(sql.SQL("CREATE TABLE {0} ({0} int)").format(table))
-            connection.execute(sql.SQL("CREATE INDEX {0} ON {1} ({1})").format(index, table))
-            connection.execute(sql.SQL("CREATE INDEX {0} ON {1} ({1})").format(again, table))
-            connection.execute(sql.SQL("COMMENT ON TABLE {} IS {}").format(table, sql.Literal(text)))
+            connection.execute(sql.SQL("CREATE TABLE public.{0} ({0} int)").format(table))
+            connection.execute(sql.SQL("CREATE INDEX {0} ON public.{1} ({1})").format(index, table))
+            connection.execute(sql.SQL("CREATE INDEX {0} ON public.{1} ({1})").format(again, table))
+            connection.execute(sql.SQL("COMMENT ON TABLE public.{} IS {}").format(table, sql.Literal(text)))
             connection.execute(
                 "INSERT INTO indexpilot.mutation_log (mutation_type, table_name, field_name, details_json)"
                 " VALUES ('ANALYZE_WORKLOAD', %s, %s, jsonb_build_object('actor', %s::text, 'note', %s::text))",
@@ -152,13 +151,12 @@ def grave(page):
 
 def in_every_size(watched, tmp_path, name):
     """The page is shown, small and large, dark and light; pictures of it are kept."""
-    for scheme in SCHEMES:
+    for width, scheme in SIZES:
         watched.page.emulate_media(color_scheme=scheme)
-        for width in WIDTHS:
-            watched.page.set_viewport_size({"width": width, "height": 900})
-            watched.page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png")
-            assert fits(watched.page), f"{name} is wider than {width}"
-        assert grave(watched.page) == [], f"{name} {scheme}"
+        watched.page.set_viewport_size({"width": width, "height": 900})
+        watched.page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png")
+        assert fits(watched.page), f"{name} is wider than {width}"
+    assert grave(watched.page) == [], name
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -392,12 +390,13 @@ def test_pages_want_the_token_once(closed_site, look):
     watched.faults = [fault for fault in watched.faults if "status of 403" not in fault]
 
 
-def logged_in(url):
+@pytest.fixture
+def logged_in(closed_site):
     """A client with the cookie of a session."""
-    found = httpx.Client(base_url=url, timeout=30, trust_env=False)
-    answer = found.post("/login", data={"token": TOKEN, "next": "//evil.test"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/")
-    return found
+    with httpx.Client(base_url=closed_site, timeout=30, trust_env=False) as found:
+        answer = found.post("/login", data={"token": TOKEN, "next": "//evil.test"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        yield found
 
 
 def form_key(client, path, action):
@@ -408,30 +407,30 @@ def form_key(client, path, action):
     )[1]
 
 
-def test_a_cookie_counts_for_our_own_pages_alone(closed_site):
-    with logged_in(closed_site) as client:
-        assert client.get("/plans").status_code == 200
-        port = httpx.URL(closed_site).port
-        foreign = (
-            {"Sec-Fetch-Site": "same-site"},
-            {"Sec-Fetch-Site": "cross-site"},
-            {"Origin": f"http://127.0.0.1:{port + 1}"},
-            {"Origin": "null"},
-        )
-        for headers in foreign:
-            assert client.get("/plans", headers=headers).status_code in (401, 403), headers
-        action = f"/plans/{PLAN.id}/approve"
-        key = form_key(client, f"/plans/{PLAN.id}", action)
-        for wrong in ("", key[:-1] + "0g"[key[-1] == "0"], form_key(client, "/migrations", "/migrations")):
-            assert client.post(action, data={"key": wrong}).status_code == 403
-        assert client.post(action, data={"key": key}, headers={"Sec-Fetch-Site": "same-site"}).status_code == 401
-        assert client.post(action, data={"key": key}).status_code == 303
-        assert "by " in client.get("/plans", headers={"Accept": "text/html"}).text
+def test_a_cookie_counts_for_our_own_pages_alone(logged_in):
+    assert logged_in.get("/plans").status_code == 200
+    foreign = (
+        {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": f"http://127.0.0.1:{logged_in.base_url.port + 1}"},
+        {"Origin": "null"},
+    )
+    for headers in foreign:
+        assert logged_in.get("/plans", headers=headers).status_code in (401, 403), headers
 
 
-def test_the_cookie_is_no_token_for_programs_that_write(closed_site):
-    with logged_in(closed_site) as client:
-        assert client.post("/api/lifecycle/weekly").status_code == 401
+def test_a_form_counts_with_the_key_of_its_page_alone(logged_in):
+    action = f"/plans/{PLAN.id}/approve"
+    key = form_key(logged_in, f"/plans/{PLAN.id}", action)
+    for wrong in ("", key[:-1] + "01"[key[-1] == "0"], form_key(logged_in, "/migrations", "/migrations")):
+        assert logged_in.post(action, data={"key": wrong}).status_code == 403
+    assert logged_in.post(action, data={"key": key}, headers={"Sec-Fetch-Site": "same-site"}).status_code == 401
+    assert logged_in.post(action, data={"key": key}).status_code == 303
+    assert "by " in logged_in.get("/plans").text
+
+
+def test_the_cookie_is_no_token_for_programs_that_write(logged_in):
+    assert logged_in.post("/api/lifecycle/weekly").status_code == 401
 
 
 def test_wrong_tokens_are_not_to_be_guessed(closed_site):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request
@@ -102,7 +103,7 @@ def _begun(site: Site, plan: str, question: Question[ApplyResult]) -> Response:
     return RedirectResponse(f"/plans/{plan}", 303)
 
 
-def _runs(site: Site, plan: str) -> list[tuple[str, str, Kept[ApplyResult], object]]:
+def _runs(site: Site, plan: str) -> list[tuple[str, str, Kept[ApplyResult], Callable[[ApplyResult], Document]]]:
     asked = (
         ("apply", "Applying", questions.applied(site, plan), changes.view),
         ("rollback", "Taking back", questions.taken_back(site, plan), changes.rollback_view),
