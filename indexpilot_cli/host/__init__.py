@@ -163,6 +163,14 @@ from indexpilot_cli.host.schema import (
     set_feature_group,
     validate_schema,
 )
+from indexpilot_cli.host.simulation import (
+    SeededTenant,
+    TenantWorkload,
+    run_autoindex_simulation,
+    run_baseline_simulation,
+    seed_tenant_data,
+    simulate_tenant_workload,
+)
 from indexpilot_cli.host.statements import RecordedStatements
 from indexpilot_cli.host.stats import (
     flush_query_stats,
@@ -229,6 +237,7 @@ __all__ = [
     "RollbarErrors",
     "SafetyLevel",
     "SafetyReason",
+    "SeededTenant",
     "SentryErrors",
     "SmartIndex",
     "SpatialIndex",
@@ -239,6 +248,7 @@ __all__ = [
     "TemporalIndex",
     "TemporalPatternUse",
     "TemporalStrategy",
+    "TenantWorkload",
     "WriteStrategy",
     "WrittenIndex",
     "alert_book",
@@ -340,11 +350,14 @@ __all__ = [
     "recording_async_cursor",
     "recording_cursor",
     "refine_heuristic_decision",
+    "run_autoindex_simulation",
+    "run_baseline_simulation",
     "run_lifecycle_scheduler",
     "safe_add_column",
     "safe_alter_column_type",
     "safe_drop_column",
     "safe_rename_column",
+    "seed_tenant_data",
     "set_feature_group",
     "set_metadata_schema",
     "set_query_stat_wait",
@@ -354,6 +367,7 @@ __all__ = [
     "should_use_fractal_tree_strategy",
     "should_use_rss_strategy",
     "should_wait_for_maintenance_window",
+    "simulate_tenant_workload",
     "stop_experiment",
     "tenant_context",
     "validate_cardinality_with_cert",

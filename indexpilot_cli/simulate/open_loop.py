@@ -43,6 +43,11 @@ class OpenLoopTally:
         """Statements that were sent."""
         return len(self.answered) + self.refused.total()
 
+    @property
+    def throughput(self) -> float:
+        """Statements a second."""
+        return self.done / self.seconds if self.seconds else 0.0
+
     def histograms(self) -> Mapping[tuple[str, str], LatencyHistogram]:
         """Latencies by what they are of: all, statement, persona, load (calm or spike), and reads or writes."""
         found: dict[tuple[str, str], LatencyHistogram] = {}

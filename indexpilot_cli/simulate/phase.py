@@ -19,6 +19,7 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.log.metadata import SCHEMA
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings
 from indexpilot_cli.simulate import arrivals as schedules
 from indexpilot_cli.simulate.arrivals import Arrival
@@ -52,7 +53,7 @@ def run_phase(
             member.run(statement)
     tally = run_schedule(dsn, arrivals, connections_of(request), f"running the {name.value} phase", progress)
     if request.stats:
-        record_stats(dsn, tally, time.time())
+        record_stats(dsn, tally)
     with Replay(dsn) as member:
         counts = member.rows(_COUNTS)[0]
     return PhaseResult(
@@ -61,7 +62,7 @@ def run_phase(
         tally.done,
         tally.refused.total(),
         tally.seconds,
-        tally.done / tally.seconds if tally.seconds else 0.0,
+        tally.throughput,
         tally.latest_ms,
         counts["stats"],
         counts["log"],
@@ -87,8 +88,9 @@ def _group(by: str, name: str, histogram: LatencyHistogram) -> LatencyGroup:
     return LatencyGroup(by, name, histogram.count, histogram.mean_ms, p50, p95, p99, histogram.most_ms)
 
 
-def record_stats(dsn: str, tally: OpenLoopTally, now: float) -> None:
-    """Write a row of query_stats for each answer, with the time the server took."""
+def record_stats(dsn: str, tally: OpenLoopTally, schema: str = SCHEMA) -> None:
+    """Write a row of query_stats for each answer of a run that just ended, with the time the server took."""
+    now = time.time()
     with open_session(dsn, read_only=False, statement_timeout_ms=None) as session:
         for first in range(0, len(tally.answered), _ROWS):
             stats = [
@@ -103,7 +105,7 @@ def record_stats(dsn: str, tally: OpenLoopTally, now: float) -> None:
                 for one in tally.answered[first : first + _ROWS]
             ]
             with session.transaction():
-                query_stats.insert(session, stats)
+                query_stats.insert(session, stats, schema=schema)
 
 
 def advise(dsn: str, arrivals: Sequence[Arrival], request: SimulationRequest, progress: Progress) -> SimulatedPlan:

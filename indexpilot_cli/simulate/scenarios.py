@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
+from typing import Any
 
 from indexpilot_cli.errors import UsageError
 
@@ -155,6 +156,29 @@ SCENARIOS = {
     Scenario.LARGE: SimulationSizes(100, 10_000, 1_000, Spikes(0.20, 5), rate=60),
     Scenario.STRESS: SimulationSizes(200, 50_000, 2_000, Spikes(0.30, 10), rate=60),
 }
+
+
+def sizes_of(scenario: Scenario, changes: Mapping[str, Any]) -> SimulationSizes:
+    """The sizes of the scenario with other ones where they are not None; ``spikes`` is their share here.
+
+    Raises UsageError for sizes out of reach and for names that are none.
+    """
+    named = SCENARIOS[scenario]
+    given = {name: value for name, value in changes.items() if value is not None}
+    spikes = Spikes(given.pop("spikes", named.spikes.share), given.pop("spike_factor", named.spikes.factor))
+    known = {field.name for field in fields(SimulationSizes)}
+    unknown = sorted(given.keys() - known)
+    if unknown:
+        raise UsageError(f"no such part of a simulation: {', '.join(unknown)}", hint=", ".join(sorted(known)))
+    return replace(named, spikes=spikes, **given)
+
+
+def persona_of(name: str) -> Persona:
+    """The persona of that name. Raises UsageError when there is none."""
+    found = {persona.name: persona for persona in PERSONAS}
+    if name not in found:
+        raise UsageError(f"no persona {name[:40]!r}", hint=", ".join(found))
+    return found[name]
 
 
 @dataclass(frozen=True, slots=True)

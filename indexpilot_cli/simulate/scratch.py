@@ -85,10 +85,12 @@ def simulation_server(connection: Connection | None, rows: int, progress: Progre
         running.remove()
 
 
-def require_scratch(conninfo: str) -> None:
-    """Raises RefusedError unless the database's name or comment has the word scratch or simulation in it."""
+def own_database(connection: Connection) -> str:
+    """The connection string of a database that is for scratch itself. Raises RefusedError when it does not say so."""
+    conninfo = with_password(connection.conninfo, connection.password)
     with Replay(conninfo, APPLICATION) as looking:
         _require_mark(looking.rows(_ABOUT)[0])
+    return conninfo
 
 
 def _marked(connection: Connection) -> SimulationServer:

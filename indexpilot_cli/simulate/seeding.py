@@ -19,7 +19,7 @@ from indexpilot_cli.genome.profiles import initialize_tenant, switch_field
 from indexpilot_cli.log import metadata
 from indexpilot_cli.simulate import crm
 from indexpilot_cli.simulate.connections import ReplayConnections, named_steps
-from indexpilot_cli.simulate.scenarios import TenantShare
+from indexpilot_cli.simulate.scenarios import TenantShare, persona_of
 
 _POLL = 0.1  # seconds between looks at the counter
 _GREETING = ("SET maintenance_work_mem = '256MB'",)
@@ -84,6 +84,18 @@ def free_ids(dsn: str) -> FreeIds:
         if not member.rows("SELECT to_regclass('interactions') AS found")[0]["found"]:
             return FreeIds()
         return FreeIds(**member.rows(named_steps("crm")["free"].statements[0])[0])
+
+
+def seeded_tenant(dsn: str, tenant: int) -> TenantShare | None:
+    """A tenant of the tables with what it has, without queries; None when it is not there."""
+    with Replay(dsn) as member:
+        if not member.rows("SELECT to_regclass('interactions') AS found")[0]["found"]:
+            return None
+        rows = member.rows(named_steps("crm")["tenant"].statements[0], [str(tenant)])
+    if not rows:
+        return None
+    facts = dict(rows[0])
+    return TenantShare(tenant, persona_of(facts.pop("name").split()[0]), queries=0, **facts)
 
 
 def describe(connection: Connection, tenants: tuple[TenantShare, ...], record: Record) -> None:

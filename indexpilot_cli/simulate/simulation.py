@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from indexpilot_cli.core.command import Connection, Outcome, Progress
+from indexpilot_cli.core.mutation import MutationType
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.simulate import kept
 from indexpilot_cli.simulate.arrivals import Arrival, digest, schedule
 from indexpilot_cli.simulate.phase import advise, run_phase
@@ -37,10 +39,15 @@ def run(request: SimulationRequest, progress: Progress) -> Outcome[SimulationRes
     started = datetime.now(UTC)
     arrivals = schedule(request.sizes, request.pattern, request.seed)
     workload = _workload(request, arrivals)
-    with simulation_server(request.connection, request.sizes.rows, progress) as server:
+    told = request.connection or Connection()
+    with (
+        bookkeeping(told, MutationType.ANALYZE_WORKLOAD, request.record, offline=request.connection is None) as note,
+        simulation_server(request.connection, request.sizes.rows, progress) as server,
+    ):
         work = _Work(request, server, arrivals, progress)
         phases, plan = work.run(tenants_of(request.sizes))
         where = server.text
+        note.details(workload=workload.digest, mode=request.mode.value)
     found = checks(request.mode, phases, plan)
     name = hashlib.sha256(f"{started.isoformat()} {workload.digest}".encode()).hexdigest()[:6]
     result = SimulationResult(
@@ -57,7 +64,7 @@ def run(request: SimulationRequest, progress: Progress) -> Outcome[SimulationRes
         request.record.version,
         tuple(_notes(workload)),
     )
-    warnings = kept.keep(result, request.state_directory) if request.keep else ()
+    warnings = (*(kept.keep(result, request.state_directory) if request.keep else ()), *note.warnings)
     status = "ok" if result.passed else "failed"
     return Outcome(
         "simulate", result, status, 0 if result.passed else UNPROVEN, warnings=warnings, next=_next(request.keep)

@@ -58,6 +58,9 @@ SILENT = {
         *("assign_variant", "record_outcome", "get_experiment_status"),
     ),
     "its log goes with it": ("drop_metadata_tables",),
+    "they work on a server of their own, which is gone afterwards": (
+        *("run_baseline_simulation", "run_autoindex_simulation", "SeededTenant", "TenantWorkload"),
+    ),
     "it is told when it fails, at the next connection": ("init_connection_pool",),
     "they need recorded statements, and leave rows of theirs (features/test_d)": (
         *("analyze_and_create_indexes", "create_smart_index"),
@@ -121,6 +124,8 @@ CALLS = {
     "learn_query_risk": ((), "ANALYZE_WORKLOAD"),
     "create_experiment": (("two", "orders"), "SYSTEM_CONFIG_CHANGE"),
     "stop_experiment": (("two",), "SYSTEM_CONFIG_CHANGE"),
+    "seed_tenant_data": ((7, 20), "BULK_UPDATE"),
+    "simulate_tenant_workload": ((7, 5), "ANALYZE_WORKLOAD"),
 }
 FAILING = {
     "bootstrap_genome_catalog_from_schema": ({"tables": [{"name": "t"}]},),
@@ -129,6 +134,7 @@ FAILING = {
     "preview_schema_change": ("drop_column", "nowhere", "x"),
     "generate_rollback_plan": ("rename_column", "orders", "nothing"),
     "safe_drop_column": ("orders", "nothing"),
+    "seed_tenant_data": (7,),  # of a database that does not say it is for scratch
 }
 
 
@@ -166,6 +172,7 @@ def test_every_function_of_the_library_is_accounted_for():
 
 def test_the_library_leaves_rows(pool):
     pool.execute("ALTER TABLE orders ADD later int")
+    pool.execute(f"COMMENT ON DATABASE {pool.info.dbname} IS 'scratch'")
     pool.execute("INSERT INTO orders SELECT n, 's' || n FROM generate_series(1, 50) AS n")
     pool.execute("ANALYZE orders")
     host.log_query_stat(7, "orders", "status", "READ", 1.0)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli.command import LOCAL, SERVER, command, recommend_request, workload
 from indexpilot_cli.cli.options import RUN, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
-from indexpilot_cli.simulate.scenarios import Pattern, Scenario
+from indexpilot_cli.simulate.scenarios import Pattern, Scenario, sizes_of
 
 if TYPE_CHECKING:
     from indexpilot_cli.core.command import Connection
-    from indexpilot_cli.simulate.scenarios import SimulationSizes
 
 EXAMPLES = """Examples:
 
@@ -27,6 +26,7 @@ EXAMPLES = """Examples:
 
   indexpilot simulate history --scenario medium
 """
+_SIZES = ("tenants", "contacts", "organizations", "interactions", "queries", "rate", "spikes", "spike_factor")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ def _simulate(session: CommandSession, asked: SimulationOptions, mode: str) -> i
     request = SimulationRequest(
         SimulationMode(mode),
         asked.scenario,
-        _sizes(asked),
+        sizes_of(asked.scenario, {name: getattr(asked, name) for name in _SIZES}),
         asked.pattern,
         asked.seed,
         _connection(session, asked),
@@ -115,17 +115,6 @@ def _simulate(session: CommandSession, asked: SimulationOptions, mode: str) -> i
     with session.progress() as progress:
         outcome = run(request, progress)
     return finish(session, outcome, view(outcome.result, verbose=session.verbose))
-
-
-def _sizes(asked: SimulationOptions) -> SimulationSizes:
-    from indexpilot_cli.simulate.scenarios import SCENARIOS, Spikes
-
-    named = SCENARIOS[asked.scenario]
-    names = ("tenants", "contacts", "organizations", "interactions", "queries", "rate")
-    given = {name: value for name in names if (value := getattr(asked, name)) is not None}
-    share = named.spikes.share if asked.spikes is None else asked.spikes
-    factor = named.spikes.factor if asked.spike_factor is None else asked.spike_factor
-    return replace(named, spikes=Spikes(share, factor), **given)
 
 
 def _connection(session: CommandSession, asked: SimulationOptions) -> Connection | None:

@@ -85,3 +85,10 @@ SELECT count(*) FROM interactions;
 -- step free
 SELECT (SELECT coalesce(max(id), 0) + 1 FROM tenants) AS tenant, (SELECT coalesce(max(id), 0) + 1 FROM contacts) AS contact,
     (SELECT coalesce(max(id), 0) + 1 FROM organizations) AS organization;
+
+-- step tenant
+SELECT t.name, c.contacts, o.organizations, i.interactions, c.first_contact, o.first_organization FROM tenants AS t,
+    LATERAL (SELECT count(*) AS contacts, min(id) AS first_contact FROM contacts WHERE tenant_id = t.id) AS c,
+    LATERAL (SELECT count(*) AS organizations, min(id) AS first_organization FROM organizations WHERE tenant_id = t.id) AS o,
+    LATERAL (SELECT count(*) AS interactions FROM interactions WHERE tenant_id = t.id) AS i
+WHERE t.id = $1 AND c.contacts > 0 AND o.organizations > 0;

@@ -6,10 +6,11 @@ from dataclasses import replace
 import psycopg
 import pytest
 
+from indexpilot_cli import host
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Connection, Record, Silent
-from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.simulate import phase, simulation
 from indexpilot_cli.simulate.arrivals import schedule
@@ -60,8 +61,8 @@ def seen():
 def compared(scratch, seen):
     counted = phase.record_stats
 
-    def and_looked_at(dsn, tally, now):
-        counted(dsn, tally, now)
+    def and_looked_at(dsn, tally):
+        counted(dsn, tally)
         with psycopg.connect(dsn) as server:
             seen[dsn] = (
                 server.execute(GROUPS).fetchall(),
@@ -163,3 +164,56 @@ def test_an_interrupted_simulation_leaves_nothing(scratch, word):
     with pytest.raises(KeyboardInterrupt):
         simulation.run(request(scratch, SimulationMode.BASELINE), Interrupting(word))
     assert databases(scratch) == []
+
+
+@pytest.fixture
+def pool(pg, own_places):
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as server:
+            server.execute(f"COMMENT ON DATABASE {server.info.dbname} IS 'Scratch, for simulations'")
+            host.init_connection_pool(dsn, 1, 2)
+            host.set_metadata_schema("indexpilot")
+            assert host.create_metadata_tables()["success"]
+            yield server
+        host.close_connection_pool()
+
+
+def test_o4_and_o3_tenants_of_a_host_are_seeded_and_send(pool):
+    first = host.seed_tenant_data(7, 60, persona="callcenter", interactions=90)
+    second = host.seed_tenant_data(8, 20, seed=2)
+    assert (first.rows, second.rows) == (1 + 60 + 6 + 90, 1 + 20 + 2 + 20_000)
+    counts = "SELECT tenant_id, count(*), min(id), max(id) FROM contacts GROUP BY tenant_id ORDER BY tenant_id"
+    assert pool.execute(counts).fetchall() == [(7, 60, 1, 60), (8, 20, 61, 80)]
+    sent = host.simulate_tenant_workload(7, 40, rate=400, pattern="phone")
+    assert (sent.persona, sent.queries, sent.errors) == ("callcenter", 40, 0)
+    assert sent.digest == host.simulate_tenant_workload(7, 40, rate=400, pattern="phone").digest
+    groups = dict(
+        pool.execute(
+            "SELECT field_name || query_type, count(*) FROM indexpilot.query_stats WHERE tenant_id = 7 GROUP BY 1"
+        ).fetchall()
+    )
+    assert sum(groups.values()) == 80
+    assert groups["phoneREAD"] > groups["contact_idWRITE"]
+    assert "emailREAD" not in groups
+    with pytest.raises(UsageError, match="already"):
+        host.seed_tenant_data(7)
+    with pytest.raises(UsageError, match="no rows"):
+        host.simulate_tenant_workload(9)
+    for words in ({"persona": "nobody"}, {"contacts": 0}):
+        with pytest.raises(UsageError):
+            host.seed_tenant_data(10, **words)
+
+
+def test_o1_a_host_runs_the_same_simulation_as_the_command(pool, scratch, compared):
+    found = host.run_baseline_simulation(
+        "medium", scratch=True, tenants=3, contacts=300, queries=60, spikes=0.5, rate=200, interactions=20_000
+    )
+    assert found.passed, found.checks
+    assert found.workload == compared.result.workload
+    assert pool.execute("SELECT details_json->>'mode' FROM indexpilot.mutation_log ORDER BY id DESC").fetchone() == (
+        "baseline",
+    )
+    with pytest.raises(UsageError, match="tenantz"):
+        host.run_autoindex_simulation(tenantz=3)
+    with pytest.raises(UsageError, match="scenario"):
+        host.run_autoindex_simulation("huge")

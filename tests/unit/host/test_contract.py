@@ -35,9 +35,7 @@ generate_all_types generate_types_for_table generate_all_indexpilot_types
 """
 ADAPTER = "get_auto_increment_type get_json_type create_index_sql create_foreign_key_sql quote_identifier"
 # By the issue that brings them. A name that has come must be taken off.
-TO_COME = {
-    14: "run_baseline_simulation run_autoindex_simulation simulate_tenant_workload seed_tenant_data",
-}
+TO_COME = {}
 
 
 def test_every_contractual_name_is_there_or_named_with_its_issue():
