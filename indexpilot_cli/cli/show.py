@@ -70,9 +70,11 @@ def render(session: CommandSession, outcome: Outcome[Any], document: Document, e
                 raise UsageError(f"this {outcome.command} has no SQL form")
             return text.sql(document.statements, _heading(outcome))
     if _to_terminal(session):
+        from indexpilot_cli.render.bars import glyphs
         from indexpilot_cli.render.terminal import rich
 
-        return rich(document, session.terminal.width, color=session.terminal.stdout_color)
+        charts = glyphs(sys.stdout.encoding, os.environ)
+        return rich(document, session.terminal.width, color=session.terminal.stdout_color, charts=charts)
     if session.terminal.stdout_color and session.settings.output.color != "never" and not _to_file(session):
         from indexpilot_cli.render.terminal import rich
 

@@ -102,6 +102,7 @@ def _growth(index: Index, looks: list[_Look], now: datetime, threshold: float) -
         early,
         late,
         f"{text}; {_foretold(ratios, here, threshold, (when, early, late))}",
+        tuple((look.at, look.pages * BLOCK) for look in looks),
     )
 
 

@@ -272,7 +272,8 @@ class IndexGrowth:
     ``bytes_low`` to ``bytes_high`` is a 95 % interval.
 
     ``crosses`` is when the ratio reaches the one from which it is called bloated, between ``earliest`` and ``latest``
-    (None: not in the time that can be foretold). ``text`` says all of it in a clause.
+    (None: not in the time that can be foretold). ``text`` says all of it in a clause; ``sizes`` are the bytes that were
+    seen, oldest first.
     """
 
     index: QualifiedName
@@ -288,6 +289,7 @@ class IndexGrowth:
     earliest: datetime | None
     latest: datetime | None
     text: str
+    sizes: tuple[tuple[datetime, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from pygal.style import Style
 
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.render.document import Chart, ChartKind, ChartSeries, ChartUnit
-from indexpilot_cli.render.terminal import shorten
-from indexpilot_cli.render.units import measured, plural, visible
+from indexpilot_cli.render.units import measured, plural, shorten, visible
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -128,7 +128,7 @@ class Chart:
     """Numbers as a picture, where a form has pictures. What matters of them stands in another block, too.
 
     ``axis`` says what the labels are. ``places`` is where they stand on the axis (bytes of a budget, seconds since the
-    epoch); none: one after the other.
+    epoch); none: one after the other. ``told``: on a terminal, too, not only where there are pictures.
     """
 
     kind: ChartKind
@@ -138,6 +138,7 @@ class Chart:
     labels: tuple[str, ...]
     series: tuple[ChartSeries, ...]
     places: tuple[float, ...] = ()
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)

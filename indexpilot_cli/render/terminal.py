@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.render.bars import Glyphs, chart_lines
 from indexpilot_cli.render.document import (
     Block,
     Chart,
@@ -22,7 +23,7 @@ from indexpilot_cli.render.document import (
     TableColumn,
 )
 from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label, tree_text
-from indexpilot_cli.render.units import visible
+from indexpilot_cli.render.units import Measure, shorten, visible
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -41,7 +42,6 @@ class Cell:
 
 
 Line = tuple[Cell, ...]
-Measure = Callable[[str], int]
 
 
 def fit(table: TableBlock, width: int, measure: Measure = len) -> Iterator[Line]:
@@ -133,16 +133,6 @@ def _row(
     yield tuple(line)
 
 
-def shorten(text: str, width: int, measure: Measure = len) -> str:
-    """The text cut to ``width`` cells, with an ellipsis when something was cut."""
-    if measure(text) <= width:
-        return text
-    cut = text[: max(width - 1, 0)]
-    while cut and measure(cut) > width - 1:
-        cut = cut[:-1]
-    return cut.rstrip() + "…"
-
-
 STATES = {
     "ok": "green",
     "missing": "yellow",
@@ -173,8 +163,11 @@ _UNIT = re.compile(r"(?<=[ (])(\d[\d.,]*) (%|(?:ms|s|min|h|d|[kMG]|[kMGT]?B)\b)"
 _STYLES = {"header": "dim", "query": "", "name": "", "number": "", "text": "", "label": "bold", "fact": "dim"}
 
 
-def rich(document: Document, width: int, *, color: bool) -> str:
-    """The document as text for a terminal of ``width`` columns; with escape codes when ``color``."""
+def rich(document: Document, width: int, *, color: bool, charts: Glyphs | None = None) -> str:
+    """The document as text for a terminal of ``width`` columns; with escape codes when ``color``.
+
+    ``charts``: what they are drawn with; None leaves them out.
+    """
     from rich.console import Console
 
     buffer = io.StringIO()
@@ -191,12 +184,14 @@ def rich(document: Document, width: int, *, color: bool) -> str:
         _environ={},
     )
     for block in document.blocks:
-        for line in _block(block, width):
+        for line in _block(block, width, charts):
             console.print(line, soft_wrap=True)
     return buffer.getvalue()
 
 
-def _block(block: Block, width: int) -> Iterator[Text]:
+def _block(block: Block, width: int, charts: Glyphs | None) -> Iterator[Text]:
+    from rich.cells import cell_len
+
     match block:
         case TableBlock():
             yield from _table(block, width)
@@ -214,7 +209,9 @@ def _block(block: Block, width: int) -> Iterator[Text]:
             for tree in block.trees if block.told else ():
                 yield from _code(Code(tree_text(tree), ""))
         case Chart():
-            pass
+            if charts is not None and block.told:
+                for line in chart_lines(block, width, charts, cell_len):
+                    yield _text(Cell(line, "label" if line == block.title else "chart"))
 
 
 def _table(table: TableBlock, width: int) -> Iterator[Text]:

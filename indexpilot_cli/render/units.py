@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -29,6 +29,7 @@ from indexpilot_cli.render.document import (
 if TYPE_CHECKING:
     from indexpilot_cli.admin.doctor_checks import Check
 
+Measure = Callable[[str], int]  # columns of a text on a terminal
 _LISTED = 5  # shown without --verbose
 _AGES = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -119,6 +120,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 def visible(text: str) -> str:
     """The text without control characters, so that data cannot steer a terminal. Keeps tabs and line feeds."""
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def shorten(text: str, width: int, measure: Measure = len) -> str:
+    """The text cut to ``width`` cells, with an ellipsis when something was cut."""
+    if measure(text) <= width:
+        return text
+    cut = text[: max(width - 1, 0)]
+    while cut and measure(cut) > width - 1:
+        cut = cut[:-1]
+    return cut.rstrip() + "…"
 
 
 def one_line(text: str) -> str:

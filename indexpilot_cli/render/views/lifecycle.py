@@ -22,7 +22,7 @@ from indexpilot_cli.lifecycle.values import (
 )
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
-from indexpilot_cli.render.views.pictures import finding_charts
+from indexpilot_cli.render.views.pictures import finding_charts, growth_charts
 
 
 class SlowerDocument(DocumentShape):
@@ -118,7 +118,9 @@ def _growth(result: LifecycleResult, verbose: bool) -> list[Block]:
         return [Lines((text,))] if verbose else []
     told = [g for g in growth.growing if verbose or g.crosses is not None]
     ranked = sorted(told, key=lambda g: (g.crosses is None, g.crosses or result.now, g.index))
-    return [Lines(tuple(f"{g.index.short} {one_line(g.text)}" for g in ranked))] if ranked else []
+    if not ranked:
+        return []
+    return [Lines(tuple(f"{g.index.short} {one_line(g.text)}" for g in ranked)), *growth_charts(ranked)]
 
 
 def _row(finding: LifecycleFinding, now: datetime, verbose: bool) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 
 from indexpilot_cli.admin.discover import TableReport
@@ -12,12 +13,13 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.evolve.change.values import StepReport
 from indexpilot_cli.evolve.review.values import StatementReport
-from indexpilot_cli.lifecycle.values import LifecycleFinding
+from indexpilot_cli.lifecycle.values import IndexGrowth, LifecycleFinding
 from indexpilot_cli.render.document import Chart, ChartKind, ChartSeries, ChartUnit
-from indexpilot_cli.render.units import one_line
+from indexpilot_cli.render.units import one_line, stamp
 from indexpilot_cli.simulate.proof import DemoLatency
 
 MOST = 12  # bars of a chart
+_COURSES = 5  # indexes whose growth is drawn
 
 
 def _chart(
@@ -34,14 +36,22 @@ def _chart(
         yield Chart(kind, title, unit, axis, labels, tuple(map(ChartSeries, names, values)))
 
 
+def _beside_text(charts: Iterable[Chart]) -> Iterator[Chart]:
+    """Charts whose numbers stand close enough to each other in the text of a terminal."""
+    for chart in charts:
+        yield replace(chart, told=False)
+
+
 def plan_charts(plan: Plan) -> Iterator[Chart]:
     """Calls of the statements before and after, what indexes cost writes, and what other budgets would buy."""
     effects = {e.template: e for e in chain.from_iterable(r.templates for r in plan.advised)}
     most = sorted(effects.values(), key=lambda e: (-(e.before - e.after) * e.weight, e.template))[:MOST]
     calls = [(e.template, e.before, e.after) for e in most]
-    yield from _chart("Cost of a call before and after", ChartUnit.COST, "template", ("before", "after"), calls)
+    names = ("before", "after")
+    yield from _beside_text(_chart("Cost of a call before and after", ChartUnit.COST, "template", names, calls))
     writes = [(summary(r.definition), r.write_cost) for r in plan.advised if r.write_cost > 0][:MOST]
-    yield from _chart("What an index adds to its table's writes", ChartUnit.SHARE, "index", ("write cost",), writes)
+    title = "What an index adds to its table's writes"
+    yield from _beside_text(_chart(title, ChartUnit.SHARE, "index", ("write cost",), writes))
     if len({relative for _, relative in plan.budget_curve}) > 1:
         budgets, left = zip(*plan.budget_curve, strict=True)
         yield Chart(
@@ -81,6 +91,21 @@ def finding_charts(findings: Sequence[LifecycleFinding]) -> Iterator[Chart]:
     yield from _chart("Size of the indexes found", ChartUnit.BYTES, "index", ("size",), rows[:MOST])
 
 
+def growth_charts(growing: Sequence[IndexGrowth]) -> Iterator[Chart]:
+    """The size of each index since it was last built."""
+    for growth in growing[:_COURSES]:
+        moments, sizes = zip(*growth.sizes, strict=True)
+        yield Chart(
+            ChartKind.LINE,
+            f"Size of {growth.index.short}",
+            ChartUnit.BYTES,
+            "time",
+            tuple(map(stamp, moments)),
+            (ChartSeries("size", sizes),),
+            tuple(moment.timestamp() for moment in moments),
+        )
+
+
 def latency_charts(latencies: Sequence[DemoLatency]) -> Iterator[Chart]:
     """What was measured without and with the advice."""
     rows = [(one.template, one.before_ms, one.after_ms) for one in latencies]
@@ -91,16 +116,11 @@ def lock_charts(statements: Sequence[StatementReport]) -> Iterator[Chart]:
     """How long each statement of a migration works, at most."""
     timed = ((s, s.verdict.duration) for s in statements)
     rows = [(f"line {s.line}: {one_line(s.sql)}", d.high * 1000) for s, d in timed if d is not None]
-    yield from _chart(
-        "How long statements work and hold their locks, at most",
-        ChartUnit.MILLISECONDS,
-        "statement",
-        ("time",),
-        rows[:MOST],
-    )
+    title = "How long statements work and hold their locks, at most"
+    yield from _beside_text(_chart(title, ChartUnit.MILLISECONDS, "statement", ("time",), rows[:MOST]))
 
 
 def step_charts(steps: Sequence[StepReport]) -> Iterator[Chart]:
     """How long the steps of a change took."""
     rows = [(f"{s.title} ({s.lock})", s.milliseconds) for s in steps if s.milliseconds is not None]
-    yield from _chart("How long the steps took", ChartUnit.MILLISECONDS, "step", ("time",), rows)
+    yield from _beside_text(_chart("How long the steps took", ChartUnit.MILLISECONDS, "step", ("time",), rows))
