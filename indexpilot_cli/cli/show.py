@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 import traceback
@@ -85,7 +86,8 @@ def render(session: CommandSession, outcome: Outcome[Any], document: Document, e
 def _command_line() -> str:
     """The command line as it can be typed again, without what only its user may know."""
     arguments = sys.argv[1:]
-    return mask(shlex.join(("indexpilot", *arguments)), tuple(secrets_in(arguments, os.environ)))
+    secrets = tuple(secrets_in(arguments, os.environ))
+    return shlex.join(("indexpilot", *(mask(argument, secrets) for argument in arguments)))
 
 
 def _to_file(session: CommandSession) -> bool:
@@ -138,6 +140,8 @@ def diagnostic(session: CommandSession, label: str, message: str) -> None:
 
 _MACHINE = ("json", "yaml", "sarif", "github")
 _MASK = "********"
+# In a URI and in a conninfo string, where spaces may stand around the sign and within quotes.
+_SECRET_WORD = re.compile(r"(?:^|[\s?&]|^-d|^--dbname=)(?:ssl)?password\s*=\s*(?:'((?:[^'\\]|\\.)*)'?|([^\s&']+))")
 _PASSWORD_VARIABLES = ("PGPASSWORD", "DB_PASSWORD", "PGSSLPASSWORD")
 
 
@@ -236,7 +240,5 @@ def _passwords(value: str) -> Iterator[str]:
         authority = value.partition("://")[2].rpartition("@")[0]
         password = authority.partition(":")[2]
         yield from (password, unquote(password))
-    for part in value.replace("?", " ").replace("&", " ").split():
-        name, _, secret = part.partition("=")
-        if name in ("password", "sslpassword", "-dpassword", "--dbname=password"):
-            yield from (secret.strip("'"), unquote(secret))
+    for quoted, bare in _SECRET_WORD.findall(value):
+        yield from (quoted, quoted.replace("\\'", "'").replace("\\\\", "\\"), bare, unquote(bare))

@@ -1,5 +1,7 @@
 """Reports as files of their own: made by real commands about hostile names, opened by a real browser."""
 
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import psycopg.sql
@@ -7,6 +9,7 @@ import pytest
 
 from indexpilot_cli.render import html
 from tests.browser import browser, needs_browser, opened, serious
+from tests.cli.process import environment
 from tests.hostile import XSS
 from tests.unit.render.samples import outcomes
 
@@ -23,6 +26,32 @@ def hostile(connection, database):
         statement = "CREATE TABLE {0} (id int PRIMARY KEY, {0} int)"
         connection.execute(psycopg.sql.SQL(statement).format(psycopg.sql.Identifier(name)))
     return database
+
+
+def test_without_the_extra_nothing_is_begun_and_the_line_that_installs_it_is_told(home):
+    code = (
+        "import indexpilot_cli.cli.session as session\n"
+        "from indexpilot_cli.cli import app\n"
+        "session.find_spec = lambda name: None\n"
+        "app.run(['recommend', '-d', 'host=/nowhere', '--output', 'report.html'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment(home), check=False, cwd=home
+    )
+    assert done.returncode == 5
+    assert done.stderr.splitlines() == [
+        "error: pages need the extra serve",
+        "hint: pip install 'indexpilot-cli[serve]'",
+    ]
+    assert not (home / "report.html").exists()
+
+
+def test_the_command_line_stands_in_the_report_without_its_secrets(cli, home):
+    done = cli("explain", "L01", "--format", "html", INDEXPILOT_DSN="postgresql://u:geheim@h/d")
+    assert done.code == 0
+    assert done.out.startswith("<!DOCTYPE html>")
+    assert "<code>indexpilot explain L01 --format html</code>" in done.out
+    assert "geheim" not in done.out
 
 
 @needs_browser

@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import TYPE_CHECKING
 
-from indexpilot_cli.admin.discover import TableReport
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.units import size
-from indexpilot_cli.core.workload import TemplateReport
-from indexpilot_cli.evolve.change.values import StepReport
-from indexpilot_cli.evolve.review.values import StatementReport
-from indexpilot_cli.lifecycle.values import IndexGrowth, LifecycleFinding
 from indexpilot_cli.render.document import Chart, ChartKind, ChartSeries, ChartUnit
 from indexpilot_cli.render.units import one_line, stamp
-from indexpilot_cli.simulate.proof import DemoLatency
+
+# Types alone: no view waits for the values of the others.
+if TYPE_CHECKING:
+    from indexpilot_cli.admin.discover import TableReport
+    from indexpilot_cli.core.plan import Plan
+    from indexpilot_cli.core.workload import TemplateReport
+    from indexpilot_cli.evolve.change.values import StepReport
+    from indexpilot_cli.evolve.review.values import StatementReport
+    from indexpilot_cli.lifecycle.values import IndexGrowth, LifecycleFinding
+    from indexpilot_cli.simulate.proof import DemoLatency
 
 MOST = 12  # bars of a chart
 _COURSES = 5  # indexes whose growth is drawn

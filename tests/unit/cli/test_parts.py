@@ -55,6 +55,16 @@ def test_passwords_of_connection_strings_are_masked(secret, form):
         assert secret not in mask(f"cannot read {value} at all", tuple(secrets_in(arguments, {})))
 
 
+@given(words, words)
+def test_passwords_with_spaces_and_quotes_are_masked_whole(first, last):
+    for form in ("host=h password = '{} {}' dbname=d", "password='{}\\' {}'", "-dpassword='{} {}'"):
+        value = form.format(first, last)
+        told = mask(f"cannot read {value} at all", tuple(secrets_in(["-d", value], {})))
+        assert first not in told
+        assert last not in told
+    assert list(secrets_in(["--query", "SELECT reset_password=1"], {})) == []
+
+
 @given(words)
 def test_passwords_of_the_environment_are_masked(secret):
     for name in ("PGPASSWORD", "DB_PASSWORD"):
