@@ -46,19 +46,20 @@ _NOT_ANALYZED = "analyze_skipped"
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
-def run(request: ApplyRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
+def run(request: ApplyRequest, progress: Progress, confirm: Confirm, stop: Stop | None = None) -> Outcome[ApplyResult]:
     """Build the targets (none: the latest plan) and tell how each ended.
 
     ``confirm`` is asked once, with what will be built and what the guards say, unless the request is confirmed.
     Exit codes of the outcome: 0 done, nothing to do, dry run, or skipped by ``cron``; 6 a guard, the user or another
     run said no; 7 something failed; 8 an outcome is unknown or not recorded; 9 verification took an index back;
     128 and its number when a signal stopped the building, after clean-up. A signal before that is raised again.
+    ``stop``: by which others than a signal may ask to stop.
     Raises UsageError (unknown target), UnreachableError, PrerequisiteError (before ``init``).
     """
     limits = RunLimits(request.lock_timeout, request.retries, request.build_timeout)
     with (
         bookkeeping(request.connection, MutationType.RECOMMEND_INDEX, request.record) as note,
-        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+        open_context(request.connection, request.record, progress, stop or Stop(), limits) as ctx,
     ):
         done = _run(ctx, request, confirm)
         tell(note, done, cron=request.cron)

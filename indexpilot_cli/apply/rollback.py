@@ -28,7 +28,9 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 Confirm = Callable[[ApplyResult], bool]
 
 
-def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outcome[ApplyResult]:
+def run(
+    request: RollbackRequest, progress: Progress, confirm: Confirm, stop: Stop | None = None
+) -> Outcome[ApplyResult]:
     """Undo the targets and tell how each ended; exit codes as for apply, also after a signal.
 
     Raises UsageError (unknown id, nothing named), UnreachableError, PrerequisiteError (before ``init``).
@@ -36,7 +38,7 @@ def run(request: RollbackRequest, progress: Progress, confirm: Confirm) -> Outco
     limits = RunLimits(request.lock_timeout, request.retries)
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note,
-        open_context(request.connection, request.record, progress, Stop(), limits) as ctx,
+        open_context(request.connection, request.record, progress, stop or Stop(), limits) as ctx,
     ):
         done = _run(ctx, request, confirm)
         tell(note, done)

@@ -113,21 +113,22 @@ def failure(error: IndexPilotError, exit_code: int, now: datetime) -> dict[str, 
 
 def as_json(document: Mapping[str, Any]) -> str:
     """Indented JSON that ends with a line feed. NaN and infinities become null: JSON has no such numbers."""
-    return json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(finite(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def as_yaml(document: Mapping[str, Any]) -> str:
     """The same document as YAML."""
     import yaml
 
-    return yaml.safe_dump(_finite(document), sort_keys=False, allow_unicode=True, width=2**30, default_flow_style=False)
+    return yaml.safe_dump(finite(document), sort_keys=False, allow_unicode=True, width=2**30, default_flow_style=False)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The value with null for NaN and infinities."""
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return value

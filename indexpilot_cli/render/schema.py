@@ -10,6 +10,11 @@ from indexpilot_cli.core.codec import DocumentShape, schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
 from indexpilot_cli.render.views.ablate import AblateDocument
+from indexpilot_cli.render.views.api.decisions import ApiDecisionsDocument
+from indexpilot_cli.render.views.api.frame import ApiDocument, ApiIndexDocument, ApiResultDocument
+from indexpilot_cli.render.views.api.health import ApiHealthDocument
+from indexpilot_cli.render.views.api.performance import ApiExplainStatsDocument, ApiPerformanceDocument
+from indexpilot_cli.render.views.api.work import ApiPlansDocument, ApiWorkDocument, ApiWorksDocument
 from indexpilot_cli.render.views.builds import BuildsDocument
 from indexpilot_cli.render.views.calibrate import CalibrateDocument
 from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
@@ -98,30 +103,83 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "versions": (VersionsDocument, "Result of indexpilot history --versions"),
 }
 
+# Answers of the API by endpoint: in the first ones keys of their own stand in the frame, in the others ``result`` is
+# what the command prints.
+_ANSWERS: dict[str, tuple[type[ApiDocument], str]] = {
+    "api_index": (ApiIndexDocument, "Answer of GET /api"),
+    "api_performance": (ApiPerformanceDocument, "Answer of GET /api/performance"),
+    "api_health": (ApiHealthDocument, "Answer of GET /api/health"),
+    "api_explain_stats": (ApiExplainStatsDocument, "Answer of GET /api/explain-stats"),
+    "api_decisions": (ApiDecisionsDocument, "Answer of GET /api/decisions"),
+    "api_plans": (ApiPlansDocument, "Answer of GET /api/plans"),
+    "api_work": (ApiWorkDocument, "Answer of everything that writes, and of GET /api/work/{id}"),
+    "api_works": (ApiWorksDocument, "Answer of GET /api/work"),
+}
+_FRAMED: dict[str, tuple[str, str]] = {
+    "api_workload": ("analyze", "Answer of GET /api/workload"),
+    "api_lifecycle": ("lifecycle", "Answer of GET /api/lifecycle"),
+    "api_lifecycle_status": ("lifecycle_status", "Answer of GET /api/lifecycle/status"),
+    "api_builds": ("lifecycle_builds", "Answer of GET /api/builds"),
+    "api_history": ("history", "Answer of GET /api/history"),
+    "api_versions": ("versions", "Answer of GET /api/versions"),
+    "api_doctor": ("doctor", "Answer of GET /api/doctor"),
+    "api_plan": ("recommend", "Answer of GET /api/plans/{id}, and of /api/recommend"),
+    "api_explain": ("explain", "Answer of GET /api/explain/{id}"),
+    "api_review": ("schema-evolve", "Answer of POST /api/review and GET /api/review/{id}"),
+}
+
 
 def names() -> tuple[str, ...]:
     """What ``schema NAME`` knows."""
-    return tuple(_KINDS)
+    return (*_KINDS, *api_names())
+
+
+def api_names() -> tuple[str, ...]:
+    """Those of the answers of the API."""
+    return (*_ANSWERS, *_FRAMED)
+
+
+def answer_kind(name: str) -> type[ApiDocument]:
+    """The shape of an answer of the API."""
+    return _ANSWERS[name][0] if name in _ANSWERS else ApiResultDocument
 
 
 def text(name: str) -> str:
     """The schema as JSON text. Raises UsageError for an unknown name, with the nearest."""
-    if name not in _KINDS:
+    if name not in names():
         close = difflib.get_close_matches(name, names(), n=1)
         hint = f"indexpilot schema {close[0]}" if close else "indexpilot schema"
         raise UsageError(f"no schema {name!r}" + (f", did you mean {close[0]}?" if close else ""), hint=hint)
-    return json.dumps(_schema(name), indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(schema(name), indent=2, ensure_ascii=False) + "\n"
 
 
-def _schema(name: str) -> dict[str, Any]:
+def schema(name: str) -> dict[str, Any]:
+    """The schema of a name that is known."""
+    title, whole = _answer(name) if name in api_names() else _enveloped(name)
+    whole["properties"]["schema"] = {"const": f"indexpilot.{name}/{VERSION}"}
+    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"indexpilot.{name}/{VERSION}"}
+    return {**head, "title": title, **whole}
+
+
+def _answer(name: str) -> tuple[str, dict[str, Any]]:
+    """An answer of the API; with what the command prints within, null while nothing is known."""
+    if name in _ANSWERS:
+        kind, title = _ANSWERS[name]
+        return title, schema_of(kind)
+    command, title = _FRAMED[name]
+    whole, result = schema_of(ApiResultDocument), schema_of(_KINDS[command][0])
+    whole["$defs"] |= result.pop("$defs")
+    whole["properties"]["result"] = {"anyOf": [result, {"type": "null"}]}
+    return title, whole
+
+
+def _enveloped(name: str) -> tuple[str, dict[str, Any]]:
     """The result's schema in that of the envelope."""
     kind, title = _KINDS[name]
     whole = schema_of(FailureDocument if kind is FailureDocument else EnvelopeDocument)
     properties, definitions = whole["properties"], whole["$defs"]
-    properties["schema"] = {"const": f"indexpilot.{name}/{VERSION}"}
     if kind is not FailureDocument:
         result = schema_of(kind)
         definitions |= result.pop("$defs")
         properties["result"] = result
-    head = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"indexpilot.{name}/{VERSION}"}
-    return {**head, "title": title, **whole}
+    return title, whole

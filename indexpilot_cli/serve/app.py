@@ -21,6 +21,7 @@ from indexpilot_cli.errors import (
     UsageError,
 )
 from indexpilot_cli.serve import probes
+from indexpilot_cli.serve.api import docs, read, write
 from indexpilot_cli.serve.pages import routes
 from indexpilot_cli.serve.pages.migrations import Reviews
 from indexpilot_cli.serve.security import Gatekeeper, problem
@@ -36,7 +37,8 @@ STATUS: dict[type[IndexPilotError], int] = {
     OutcomeUnknownError: 502,
     IndexPilotError: 500,
 }
-_ROUTERS = (probes.router, routes.router)
+_BY_CODE = {"unknown_id": 404, "busy": 409}
+_ROUTERS = (probes.router, read.router, write.router, routes.router)
 
 
 def create_app(request: ServeRequest) -> FastAPI:
@@ -47,6 +49,7 @@ def create_app(request: ServeRequest) -> FastAPI:
     app.state.reviews = Reviews()
     for router in _ROUTERS:
         app.include_router(router)
+    docs.add_docs(app)
     app.add_exception_handler(IndexPilotError, _failed)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -65,8 +68,8 @@ def create_app(request: ServeRequest) -> FastAPI:
 
 def _failed(request: Request, error: Exception) -> Response:
     assert isinstance(error, IndexPilotError)
-    status = next(code for kind, code in STATUS.items() if isinstance(error, kind))
-    return _told(request, status, error)
+    found = next(code for kind, code in STATUS.items() if isinstance(error, kind))
+    return _told(request, _BY_CODE.get(error.code, found), error)
 
 
 def _refused(request: Request, error: Exception) -> Response:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from indexpilot_cli.render.prometheus import prometheus_text
-from indexpilot_cli.serve.results import KeptStatus
+from indexpilot_cli.render.views.api.frame import AnswerStatus
 from indexpilot_cli.serve.site import Site
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,7 +24,7 @@ async def readyz(request: Request) -> JSONResponse:
     """200 when the database answered a moment ago, else 503 (readiness)."""
     site: Site = request.app.state.site
     kept = await site.results.ask(site.alive)
-    ready = kept.status is KeptStatus.OK
+    ready = kept.status is AnswerStatus.OK
     return JSONResponse({"status": kept.status.value}, 200 if ready else 503)
 
 

@@ -10,12 +10,12 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from indexpilot_cli.core.command import Outcome, Progress, Silent
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from indexpilot_cli.execute.signals import StopRequested
+from indexpilot_cli.render.views.api.frame import AnswerStatus
 
 T = TypeVar("T")
 PATIENCE = 10.0  # seconds that somebody who looks waits for a first answer, before told that it is being made
@@ -23,28 +23,6 @@ _MOST_KEPT = 256  # answers to questions with a parameter: the oldest are forgot
 _MOST_ASKING = 32  # threads
 _BUSY_SHARE = 20  # a question is asked again after so many times what its answer took: a twentieth of one session
 _STALE = 3  # times as old as it is believed: then who looks waits for a new one
-
-
-class KeptStatus(StrEnum):
-    """What is to be thought of a kept result.
-
-    LOADING: there is none yet; STALE: one is there, and a newer one could not be had; EMPTY: there is nothing of what
-    was asked for, or no such thing.
-    """
-
-    OK = "ok"
-    LOADING = "loading"
-    STALE = "stale"
-    DATABASE_AWAY = "database_away"
-    NOT_INITIALISED = "not_initialised"
-    EMPTY = "empty"
-    REFUSED = "refused"
-    FAILED = "failed"
-
-    @property
-    def gravity(self) -> int:
-        """0 is well; greater is worse."""
-        return list(KeptStatus).index(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,23 +64,23 @@ class Kept(Generic[T]):
         return None if self.outcome is None else self.outcome.result
 
     @property
-    def status(self) -> KeptStatus:
+    def status(self) -> AnswerStatus:
         """Whether it is true now, and if not why."""
         if self.error is None:
-            return KeptStatus.LOADING if self.outcome is None else KeptStatus.OK
+            return AnswerStatus.LOADING if self.outcome is None else AnswerStatus.OK
         found = _status_of(self.error)
-        return KeptStatus.STALE if found is KeptStatus.FAILED and self.outcome is not None else found
+        return AnswerStatus.STALE if found is AnswerStatus.FAILED and self.outcome is not None else found
 
 
-def _status_of(error: IndexPilotError) -> KeptStatus:
+def _status_of(error: IndexPilotError) -> AnswerStatus:
     if isinstance(error, UnreachableError):
         # The server has answered, in its way: it ended a statement of ours (57014).
-        return KeptStatus.FAILED if error.code == "timeout" else KeptStatus.DATABASE_AWAY
+        return AnswerStatus.FAILED if error.code == "timeout" else AnswerStatus.DATABASE_AWAY
     if isinstance(error, PrerequisiteError) and error.code in ("not_initialised", "metadata_too_old"):
-        return KeptStatus.NOT_INITIALISED
+        return AnswerStatus.NOT_INITIALISED
     if isinstance(error, UsageError):
-        return KeptStatus.EMPTY
-    return KeptStatus.REFUSED if isinstance(error, PrerequisiteError | RefusedError) else KeptStatus.FAILED
+        return AnswerStatus.EMPTY
+    return AnswerStatus.REFUSED if isinstance(error, PrerequisiteError | RefusedError) else AnswerStatus.FAILED
 
 
 @dataclass(slots=True)
@@ -169,6 +147,10 @@ class Results:
     def known(self, question: Question[T]) -> Kept[T]:
         """What is known, however old."""
         return self._kept.get(question.name, Kept())
+
+    def named(self, name: str) -> Kept[Any] | None:
+        """What is known of the question of that name, None where nobody asked it."""
+        return self._kept.get(name)
 
     def begin(self, question: Question[T]) -> bool:
         """Ask in the background; False when that is under way already, or when too much is."""

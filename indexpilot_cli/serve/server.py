@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from types import FrameType
@@ -14,7 +15,9 @@ from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from indexpilot_cli.core.command import Outcome
+from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.render.views.serve import ServeResult
 from indexpilot_cli.serve.app import create_app
 from indexpilot_cli.serve.security import is_loopback
@@ -40,11 +43,15 @@ def run(request: ServeRequest, told: Callable[[str], None]) -> Outcome[ServeResu
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     app = create_app(request)
     server = _Server(configured(app))
+    # In a thread: a database that does not answer must not hold up that it is said so.
+    threading.Thread(target=_noted, args=(request, "started", url), daemon=True).start()
     told(url)
     try:
         server.run([listener])
     finally:
         listener.close()
+        app.state.site.close()
+        _noted(request, "stopped", url)
     code = 128 + server.signal if server.signal else 0
     word = signal.Signals(server.signal).name if server.signal else None
     return Outcome("serve", ServeResult(url, began, datetime.now(UTC), word), exit_code=code)
@@ -94,6 +101,12 @@ class ImpatientProtocol(H11Protocol):
 
     def _wait(self) -> None:
         self._deadline = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+
+def _noted(request: ServeRequest, event: str, url: str) -> None:
+    """A row in the log: who serves the database, from when to when. Looking leaves none."""
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        note.details(event=event, url=url, allow_apply=request.allow_apply)
 
 
 class _Server(uvicorn.Server):

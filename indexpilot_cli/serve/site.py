@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, replace
+import signal
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from indexpilot_cli.admin import analyze, doctor, history
@@ -24,6 +25,7 @@ from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.conninfo import with_application
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review import check
+from indexpilot_cli.evolve.review.registry import explain_hazard, is_hazard
 from indexpilot_cli.evolve.review.values import CheckResult
 from indexpilot_cli.lifecycle import builds, indexes, lifecycle, metrics, performance
 from indexpilot_cli.lifecycle.builds import BuildsRequest, BuildsResult
@@ -35,12 +37,16 @@ from indexpilot_cli.lifecycle.schedules import status
 from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest, LifecycleStatusResult
 from indexpilot_cli.lifecycle.spare import SpareRequest
 from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleResult
+from indexpilot_cli.log.plans import advice_of
 from indexpilot_cli.serve.results import Kept, Question, Results
+from indexpilot_cli.serve.samples import ReadSamples
 from indexpilot_cli.serve.values import ServeRequest
+from indexpilot_cli.serve.works import Works
 from indexpilot_cli.settings.sections import Settings
 
 APPLICATION = "indexpilot/serve"
 _TOP = 100  # templates
+_MOST_REVIEWS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,21 @@ class Site:
 
     request: ServeRequest
     results: Results
+    works: Works
+    samples: ReadSamples = field(default_factory=ReadSamples)
+    reviews: dict[str, Question[CheckResult]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: ServeRequest) -> Site:
         """A site with nothing asked yet."""
-        return cls(request, Results(request.settings.operational.serve.max_connections))
+        results = Results(request.settings.operational.serve.max_connections)
+        return cls(request, results, Works(results.forget))
+
+    def close(self) -> None:
+        """Stop what is under way: work that writes cleans up first."""
+        self.works.stop.request(signal.SIGTERM)
+        self.results.close()
+        self.works.close()
 
     @property
     def settings(self) -> Settings:
@@ -166,8 +182,10 @@ class Site:
 
     @property
     def advice(self) -> Question[Plan]:
-        """A plan made now; it is not kept for ``apply``."""
-        request = self.recommend_request(self.reader)
+        """A plan made now; kept for ``apply`` where that is allowed."""
+        request = self.recommend_request(
+            self.request.record_of("recommend") if self.request.allow_apply else self.reader
+        )
         spare = SpareRequest.by(self.settings, request)
         return Question("advice", partial(recommend.run, request, spare_of=spare), 3600.0, 1 + self._workers, long=True)
 
@@ -180,6 +198,15 @@ class Site:
 
     def explain(self, subject: str) -> Question[ExplainResult]:
         """What an id that the tool printed stands for; may take as long as the finding of it."""
+        if is_hazard(subject):
+            return Question(f"explain {subject[:40]}", lambda _: explain_hazard(subject), 60.0)
+        made = self.results.known(self.advice).result
+        advice = advice_of(made).get(subject[:1].upper() + subject[1:].lower()) if made is not None else None
+        if advice is not None:  # of a plan that nobody has kept
+            shown = advice.recommendation or advice.rejection
+            assert shown is not None
+            answer = Outcome("explain", explain.of_advice(advice.plan, shown))
+            return Question(f"explain {advice.plan.id} {subject[:40]}", lambda _: answer, 60.0)
         if subject[:2].upper() == "F-":
             request = replace(self.lifecycle_request(self.reader), min_bytes=0)
             found = partial(explain_finding, request, subject)
@@ -208,7 +235,12 @@ class Site:
             texts=(("migration.sql", sql),),
         )
         digest = hashlib.sha256(f"{offline} {server_version} {sql}".encode(errors="replace")).hexdigest()[:16]
-        return Question(f"review {digest}", partial(_reviewed, request), 3600.0, 1, long=not offline)
+        asked = Question(f"review {digest}", partial(_reviewed, request), 3600.0, 1, long=not offline)
+        self.reviews.pop(digest, None)
+        self.reviews[digest] = asked
+        for old in tuple(self.reviews)[:-_MOST_REVIEWS]:
+            self.reviews.pop(old, None)
+        return asked
 
     def lifecycle_request(self, record: Record) -> LifecycleRequest:
         """The request of ``lifecycle`` by the settings."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.settings.sections import Settings
@@ -26,6 +26,10 @@ class ServeRequest:
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
     record: Record = field(default_factory=Record)
+
+    def record_of(self, command: str) -> Record:
+        """Who asks for a command to be carried out; its rows are those of the command line's."""
+        return replace(self.record, command=command)
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -56,6 +56,7 @@ THIRD_PARTY = {
     "fastapi": ("serve", "host/hooks/fastapi"),
     "starlette": ("serve", "host/hooks"),
     "fastapi_offline": ("serve",),
+    "pydantic": ("serve",),
     "uvicorn": ("serve",),
     "tabulate": ("render",),
     "yaml": ("settings", "genome/schema", "render"),

@@ -1,0 +1,81 @@
+"""Kept plans, and work that writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.render.document import Count
+from indexpilot_cli.render.views.api.frame import ApiDocument
+
+
+class ApprovalDocument(DocumentShape):
+    """Who approved a plan."""
+
+    approved_by: str
+    approved_at: datetime
+    reason: str
+    digest: Annotated[str, "of the plan's statements as they were then"]
+
+
+class KeptPlanDocument(DocumentShape):
+    """A plan that is kept."""
+
+    id: str
+    created_at: datetime
+    estimator: str
+    recommendations: Count
+    rejections: Count
+    cost_before: float
+    cost_after: float
+    unit: str
+    size_bytes: Count
+    approvals: Annotated[tuple[ApprovalDocument, ...], From("approvals")]
+
+
+class ApiPlansDocument(ApiDocument):
+    """The plans that are kept in the database, newest first. Null: not known."""
+
+    plans: Annotated[tuple[KeptPlanDocument, ...] | None, From("result.plans")]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkReport:
+    """A piece of work that writes. ``document`` is what the command prints as JSON, None until it has ended."""
+
+    id: str
+    kind: str
+    state: str
+    started_at: datetime
+    stage: str | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    document: Mapping[str, Any] | None = None
+
+
+class WorkDocument(DocumentShape):
+    """A piece of work that writes."""
+
+    id: str
+    kind: Annotated[str, "the command"]
+    state: Annotated[str, "running, done, failed"]
+    started_at: datetime
+    ended_at: Annotated[datetime | None, "null: it runs"]
+    stage: Annotated[str | None, "what is done just now"]
+    exit_code: Annotated[int | None, "of the command; null: it runs"]
+    result: Annotated[Mapping[str, Any] | None, "what the command prints as JSON; null: it runs", From("document")]
+
+
+class ApiWorkDocument(ApiDocument):
+    """A piece of work that writes, as it stands."""
+
+    work: Annotated[WorkDocument, From("result")]
+
+
+class ApiWorksDocument(ApiDocument):
+    """The latest pieces of work, newest first."""
+
+    works: Annotated[tuple[WorkDocument, ...], From("result")]

@@ -1,0 +1,1 @@
+"""The JSON of what the workflows find, and what may be asked to be done."""
