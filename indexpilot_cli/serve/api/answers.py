@@ -78,14 +78,17 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def documented(name: str, **more: int) -> dict[int | str, dict[str, Any]]:
+def documented(name: str, *more: int) -> dict[int | str, dict[str, Any]]:
     """What OpenAPI says of an endpoint's answers: the published schema, and errors."""
     content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
     refused = {"application/json": {"schema": {"$ref": "#/components/schemas/api_error"}}}
     told: dict[int | str, dict[str, Any]] = {
         code: {"description": text, "content": refused} for code, text in _REFUSALS.items()
     }
-    return {more.get("status", 200): {"description": "The answer", "content": content}, **told}
+    answers: dict[int | str, dict[str, Any]] = {
+        code: {"description": "The answer", "content": content} for code in (200, *more)
+    }
+    return {**answers, **told}
 
 
 _REFUSALS = {

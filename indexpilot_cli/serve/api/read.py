@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import starmap
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,7 +14,7 @@ from indexpilot_cli.admin.history import HistoryRequest
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.performance import PerformanceResult
 from indexpilot_cli.render import schema
-from indexpilot_cli.render.views.api.frame import AnswerStatus, ApiAnswer
+from indexpilot_cli.render.views.api.frame import AnswerStatus, ApiAnswer, Endpoint
 from indexpilot_cli.render.views.api.health import health_answer
 from indexpilot_cli.render.views.api.performance import MeasuredHour, PerformanceAnswer
 from indexpilot_cli.render.views.builds import builds_view
@@ -62,7 +63,7 @@ async def index(request: Request) -> Response:
     """Every endpoint with what it gives, and whether the database answers."""
     site = site_of(request)
     kept = await site.results.ask(site.alive)
-    return await answer(ApiAnswer("api_index", (source("alive", kept),), ENDPOINTS))
+    return await answer(ApiAnswer("api_index", (source("alive", kept),), tuple(starmap(Endpoint, ENDPOINTS.items()))))
 
 
 @router.get("/performance", summary="Queries over time and what indexes did", responses=documented("api_performance"))

@@ -101,7 +101,7 @@ class ReviewBody(_Body):
     server_version: int | None = Field(default=None, ge=13, le=99)
 
 
-@router.post("/recommend", status_code=ACCEPTED, summary="Make a plan", responses=documented("api_plan", status=202))
+@router.post("/recommend", status_code=ACCEPTED, summary="Make a plan", responses=documented("api_plan", ACCEPTED))
 async def recommend(request: Request) -> Response:
     """Begins in the background; ``GET`` tells how far it is. Kept for apply only where that is allowed."""
     site = site_of(request)
@@ -109,7 +109,7 @@ async def recommend(request: Request) -> Response:
     return await framed("api_plan", site.results.known(site.advice), plan_view, ACCEPTED)
 
 
-@router.post("/review", summary="Review a migration", responses=documented("api_review"))
+@router.post("/review", summary="Review a migration", responses=documented("api_review", ACCEPTED))
 async def review(request: Request, body: ReviewBody) -> Response:
     """What ``indexpilot schema-evolve check`` prints; nothing is done to the database. On a clone it takes a while:
     ``Location`` says where the answer will be.
@@ -122,7 +122,7 @@ async def review(request: Request, body: ReviewBody) -> Response:
     return await _review(site, asked)
 
 
-@router.get("/review/{digest}", summary="A review", responses=documented("api_review"))
+@router.get("/review/{digest}", summary="A review", responses=documented("api_review", ACCEPTED))
 async def reviewed(request: Request, digest: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
     """How far it is (``stage``), and what it found."""
     site = site_of(request)
@@ -171,7 +171,7 @@ async def work(request: Request, work_id: Annotated[str, Path(pattern="^W-[0-9]{
     return await _work(site_of(request).works.get(work_id))
 
 
-@router.post("/apply", status_code=ACCEPTED, summary="Build a plan", responses=documented("api_work", status=202))
+@router.post("/apply", status_code=ACCEPTED, summary="Build a plan", responses=documented("api_work", ACCEPTED))
 async def build(request: Request, body: ApplyBody) -> Response:
     """As ``indexpilot apply``: guards, window and log are the same. ``dry_run`` only tells, and needs no leave."""
     site = site_of(request)
@@ -193,7 +193,7 @@ async def build(request: Request, body: ApplyBody) -> Response:
     return await _changed(site, "apply", apply.run, asked, apply_view)
 
 
-@router.post("/rollback", status_code=ACCEPTED, summary="Take back", responses=documented("api_work", status=202))
+@router.post("/rollback", status_code=ACCEPTED, summary="Take back", responses=documented("api_work", ACCEPTED))
 async def take_back(request: Request, body: RollbackBody) -> Response:
     """As ``indexpilot rollback``: what we built is dropped, what we dropped is built again."""
     site = site_of(request)
@@ -243,7 +243,7 @@ async def _changed(site: Site, kind: str, workflow: Change, asked: Any, view: Ca
     "/plans/{plan_id}/approve",
     status_code=ACCEPTED,
     summary="Approve a plan",
-    responses=documented("api_work", status=202),
+    responses=documented("api_work", ACCEPTED),
 )
 async def approve(
     request: Request, plan_id: Annotated[str, Path(pattern=r"^P-[0-9a-fA-F]{1,64}$")], body: ApproveBody
@@ -261,7 +261,7 @@ async def approve(
     "/lifecycle/tenant/{tenant}",
     status_code=ACCEPTED,
     summary="Run a tenant's job",
-    responses=documented("api_work", status=202),
+    responses=documented("api_work", ACCEPTED),
 )
 async def lifecycle_tenant(
     request: Request, tenant: Annotated[int, Path(ge=-(2**31), le=2**31 - 1)], body: LifecycleBody | None = None
@@ -274,7 +274,7 @@ async def lifecycle_tenant(
     "/lifecycle/{job}",
     status_code=ACCEPTED,
     summary="Run a job of lifecycle",
-    responses=documented("api_work", status=202),
+    responses=documented("api_work", ACCEPTED),
 )
 async def lifecycle_job(
     request: Request, job: Literal["weekly", "monthly"], body: LifecycleBody | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -140,7 +139,15 @@ class ApiResultDocument(ApiDocument):
     result: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path and what it gives."""
+
+    path: str
+    gives: str
+
+
 class ApiIndexDocument(ApiDocument):
     """What can be asked here."""
 
-    endpoints: Annotated[Mapping[str, str], "path: what it gives", From("result")]
+    endpoints: Annotated[tuple[Endpoint, ...], From("result")]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.lifecycle.performance import IndexImpact, TableReads, TemplateChange
-from indexpilot_cli.log.explains import ExplainCoverage
+from indexpilot_cli.log.explains import FAILED, PLANNED, ExplainCoverage
 from indexpilot_cli.render.document import Amount, Count, MutationNumber
 from indexpilot_cli.render.views.api.frame import ApiDocument
 from indexpilot_cli.workload.query_stats import QueryStatBucket
@@ -103,6 +103,19 @@ class IndexImpactDocument(DocumentShape):
     measured: tuple[TemplateChangeDocument, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ExplainOrigin:
+    """How much of what one asked for could be planned."""
+
+    origin: str
+    planned: Count
+    failed: Count
+
+
+def _origins(found: ExplainCoverage) -> tuple[ExplainOrigin, ...]:
+    return tuple(ExplainOrigin(name, n[PLANNED], n[FAILED]) for name, n in found.origins.items())
+
+
 class ExplainStatsDocument(DocumentShape):
     """How much of what advice was to rest on the planner could see."""
 
@@ -113,7 +126,7 @@ class ExplainStatsDocument(DocumentShape):
     coverage: Annotated[Amount | None, "per cent; null: nothing was asked", From("coverage_pct")]
     target: Annotated[Amount, "per cent", From("target_pct")]
     meetsTarget: Annotated[bool | None, From("meets_target")]
-    origins: Annotated[Mapping[str, Any], "the same by who asked"]
+    origins: Annotated[tuple[ExplainOrigin, ...], "the same by who asked", From(_origins)]
 
 
 class TableReadsDocument(DocumentShape):

@@ -57,7 +57,7 @@ class WorkReport:
 
 
 class WorkDocument(DocumentShape):
-    """A piece of work that writes."""
+    """A piece of work that writes; ``result`` is what the command prints as JSON, null while it runs."""
 
     id: str
     kind: Annotated[str, "the command"]
@@ -66,7 +66,7 @@ class WorkDocument(DocumentShape):
     ended_at: Annotated[datetime | None, "null: it runs"]
     stage: Annotated[str | None, "what is done just now"]
     exit_code: Annotated[int | None, "of the command; null: it runs"]
-    result: Annotated[Mapping[str, Any] | None, "what the command prints as JSON; null: it runs", From("document")]
+    result: Annotated[Mapping[str, Any] | None, From("document")]
 
 
 class ApiWorkDocument(ApiDocument):
