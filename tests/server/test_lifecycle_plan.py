@@ -251,7 +251,6 @@ def test_what_was_dropped_and_brought_back_can_be_dropped_again(shop):
 
 
 @pytest.mark.slow
-@pytest.mark.rows(60_000)
 def test_killed_at_twenty_random_moments_of_rebuildings_and_drops(shop):
     sql(shop, MORE)
     names = ("orders_note", "orders_lower")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.server.changing_online import COLUMNS, Load, Order, differences, fill, run_process, type_of
 
-ROWS = 40_000
+ROWS = 20_000
 EARLY = (
     ("reading", 0.0),
     ("adding", 0.0),
