@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from indexpilot_cli.evolve.review.values import StatementReport
     from indexpilot_cli.lifecycle.values import IndexGrowth, LifecycleFinding
     from indexpilot_cli.simulate.proof import DemoLatency
+    from indexpilot_cli.simulate.values import LatencyEffect
 
 MOST = 12  # bars of a chart
 _COURSES = 5  # indexes whose growth is drawn
@@ -128,3 +129,10 @@ def step_charts(steps: Sequence[StepReport]) -> Iterator[Chart]:
     """How long the steps of a change took."""
     rows = [(f"{s.title} ({s.lock})", s.milliseconds) for s in steps if s.milliseconds is not None]
     yield from _beside_text(_chart("How long the steps took", ChartUnit.MILLISECONDS, "step", ("time",), rows))
+
+
+def effect_charts(parts: Sequence[tuple[str, LatencyEffect]]) -> Iterator[Chart]:
+    """The slow end of a simulation's answers without and with the advice, by parts of its arrivals."""
+    rows = [(name, effect.before.p95_ms, effect.after.p95_ms) for name, effect in parts[:MOST]]
+    title, names = "95 of 100 answers come within this time", ("before", "after")
+    yield from _beside_text(_chart(title, ChartUnit.MILLISECONDS, "part", names, rows))

@@ -9,6 +9,7 @@ from indexpilot_cli.core import units
 from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, notes, percent, plural, stamp
+from indexpilot_cli.render.views.pictures import effect_charts
 from indexpilot_cli.simulate.kept import KeptSimulation, SimulationHistory
 from indexpilot_cli.simulate.values import (
     LatencyEffect,
@@ -66,7 +67,8 @@ def view(result: SimulationResult, *, verbose: bool = False) -> Document:
     """The workload, latencies of each phase side by side, the indexes, and the checks."""
     blocks: list[Block] = [_workload(result)]
     if result.phases:
-        blocks += [_latencies(result), _phases(result)]
+        charts = effect_charts([(_name(effect.before), effect) for effect in result.effects])
+        blocks += [_latencies(result), *charts, _phases(result)]
     if result.plan is not None and result.plan.indexes:
         blocks.append(_indexes(result.plan.indexes, verbose=verbose))
     head = columns("check", "state|state", "what|text")
