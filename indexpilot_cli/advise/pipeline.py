@@ -112,6 +112,7 @@ def advise_on(
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
+    estimator.assume(())  # the same planner may have made another plan, with an algorithm that assumes statistics
     request, uncounted = for_tenants(source, request)
     catalog = _open_to_advice(source.catalog, request.filter)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))

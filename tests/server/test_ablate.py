@@ -9,7 +9,9 @@ from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.algorithms.base import Algorithm, Found
-from indexpilot_cli.core.command import Silent, WorkloadRequest
+from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.command import PlannerRequest, Silent, WorkloadRequest
+from indexpilot_cli.core.estimator import AssumedStatistics
 from indexpilot_cli.core.index import Proposal, Reason, Rejection
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from tests.server.requesting import QUIET, filled
@@ -38,6 +40,25 @@ class Refuses(Algorithm):
         )
         kept = tuple(c for c in proposal.candidates if c not in gone)
         return Found(Proposal(kept, (*proposal.rejections, *out)), tuple(findings))
+
+
+class Assumes(Algorithm):
+    """Knows better: nearly all rows are of the one customer."""
+
+    name = "cert"
+    title = "assumes"
+
+    def learn(self, study):
+        common = ColumnStatistics(0.0, 4, 2.0, ("4711", "1"), (0.99, 0.01), (), 0.0)
+        study.estimator.assume((AssumedStatistics(study.templates[0].relations[0], (("customer_id", common),)),))
+        return Found(study.catalog)
+
+
+class Idles(Algorithm):
+    """Changes nothing."""
+
+    name = "pgm_index"
+    title = "idles"
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +99,14 @@ def test_an_algorithm_that_is_off_is_tried(request_):
     off = replace(request_, features=registry.without(request_.features, ["constraint_optimizer"]))
     (entry,) = ablate.run(off, Silent()).result.algorithms
     assert (entry.enabled, entry.difference.removed) == (False, ("orders (customer_id)",))
+
+
+def test_what_one_algorithm_assumes_is_not_told_of_the_next(request_, monkeypatch):
+    monkeypatch.setattr(registry, "ALGORITHMS", (Assumes(), Idles()))
+    twin = replace(request_, planner=PlannerRequest("twin"))
+    assumes, idles = ablate.run(twin, Silent()).result.algorithms
+    assert assumes.difference.removed == ("orders (customer_id)",)
+    assert idles.difference.is_empty and idles.difference.cost_delta == 0
 
 
 def test_explain_says_what_would_become_of_an_advice(request_):
