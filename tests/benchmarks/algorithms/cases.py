@@ -19,11 +19,12 @@ from types import MappingProxyType
 
 import psycopg
 
-from indexpilot_cli.advise.pipeline import make_plan
+from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import open_source
 from indexpilot_cli.sql.parser.text import split
@@ -97,17 +98,25 @@ def features(case, *, on):
 
 def planned(dsn, case, *, on):
     """The plan for the case's workload."""
-    connection = Connection(dsn)
-    request = replace(
-        RecommendRequest(connection, planner=PlannerRequest("twin")), features=features(case, on=on), **case.changed
-    )
+    (plan,) = planned_each(dsn, case, [features(case, on=on)])
+    return plan
+
+
+def planned_each(dsn, case, each):
+    """The plans for the case's workload with each of these features, by one twin."""
+    request = replace(RecommendRequest(Connection(dsn), planner=PlannerRequest("twin")), **case.changed)
     times = case.times or [1.0] * len(case.workload)
     observed = tuple(
         ObservedStatement(text, calls, calls * ms) for (text, calls), ms in zip(case.workload, times, strict=True)
     )
-    with open_source(connection, None, Silent()) as source:
+    with (
+        open_source(request.connection, None, Silent()) as source,
+        open_estimator(source, request.planner, Silent()) as estimator,
+    ):
         folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
-        return make_plan(source, folded, request, Silent())
+        folded = prepared(folded, source.catalog, types_from(estimator))
+        for some in each:
+            yield advise_on(source, folded, estimator, replace(request, features=some), Silent())
 
 
 def content(plan):
@@ -154,7 +163,11 @@ def spent(case, found):
 
 def verdict(dsn, case, rounds):
     """Both plans of a case, and which was the better one."""
-    plans = [planned(dsn, case, on=on) for on in (True, False)]
+    return judged(dsn, case, [*planned_each(dsn, case, [features(case, on=on) for on in (True, False)])], rounds)
+
+
+def judged(dsn, case, plans, rounds):
+    """Which of two plans, with the algorithm and without, was the better one."""
     if content(plans[0]) == content(plans[1]):
         same = Measured(case.name, (), (), plan=plans[0])
         return Verdict(case, same, same, "no decision")

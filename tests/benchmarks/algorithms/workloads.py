@@ -53,10 +53,19 @@ def together(data, case, rounds):
 
 
 def one_by_one(data, case, rounds):
-    """Each that is on by default, left out."""
-    for name in defaults():
-        others = tuple(n for n in defaults() if n != name)
-        yield cases.verdict(data.dsn, replace(case, algorithm=name, others=others), rounds)
+    """Each that is on by default, left out; each that is off, added."""
+    names = [a.name for a in registry.ALGORITHMS]
+    each = [with_these(defaults())]
+    each += [with_these(set(defaults()) ^ {name}) for name in names]
+    everything, *others = cases.planned_each(data.dsn, case, each)
+    for name, other in zip(names, others, strict=True):
+        pair = [everything, other] if name in defaults() else [other, everything]
+        yield cases.judged(data.dsn, replace(case, algorithm=name), pair, rounds)
+
+
+def with_these(names):
+    """The features with these algorithms on and no others."""
+    return cases.features(Case("", "", "", (), others=tuple(names)), on=False)
 
 
 def main():
