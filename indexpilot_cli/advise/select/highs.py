@@ -46,11 +46,9 @@ class _Matrix:
     upper: list[float] = field(default_factory=list)
 
     def add(self, entries: Sequence[tuple[int, float]], lower: float, upper: float) -> None:
-        here = len(self.lower)
-        for column, value in entries:
-            self.rows.append(here)
-            self.columns.append(column)
-            self.values.append(float(value))
+        self.rows += [len(self.lower)] * len(entries)
+        self.columns += [column for column, _ in entries]
+        self.values += [value for _, value in entries]
         self.lower.append(lower)
         self.upper.append(upper)
 
