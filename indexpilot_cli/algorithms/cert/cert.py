@@ -12,10 +12,10 @@ with it. An index that pays at one end of the interval and not at the other is h
 It cannot tell of conditions across joins, of what fewer than about ten sampled rows match, of rows that our role may
 not see, and of foreign tables.
 
-Off by default: of sixty planted conditions it leaves 9 decisions wrong in place of 20, and 12 of the 13 that it changes
-are right. But of ten that it changes in designed cases, really built and measured, joins among them, five are better and
-four worse. Where an estimate is only a few times off, an index that it leaves out is often some per cent faster all the
-same: with all in memory a nested loop costs less than the planner believes.
+Off by default: of sixty planted conditions it leaves 9 decisions wrong in place of 20, and 12 of the 13 that it
+changes are right. But of ten that it changes in designed cases, really built and measured, joins among them, five are
+better and four worse. Where an estimate is only a few times off, an index that it leaves out is often some per cent
+faster all the same: with all in memory a nested loop costs less than the planner believes.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ stands beside it and is not of the paper.
 It cannot tell how often parameters take values together: pg_stat_statements keeps none, so the shares of the scenarios
 that it adds are assumptions, from the frequencies of common values where these are known.
 
-Off by default: in fourteen designed cases the choice stayed the same with it. Of sixty templates it finds all twenty that
-depend on their values and 94.9 per cent of the shapes of plans, with at most 22 EXPLAINs each; the choice made with them
-costs 3.1 per cent less on average and the same at worst.
+Off by default: in fourteen designed cases the choice stayed the same with it. Of sixty templates it finds all twenty
+that depend on their values and 94.9 per cent of the shapes of plans, with at most 22 EXPLAINs each; the choice made
+with them costs 3.1 per cent less on average and the same at worst.
 """
 
 from __future__ import annotations
