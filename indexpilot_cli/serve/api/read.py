@@ -237,4 +237,4 @@ async def one_schema(name: Annotated[str, Path(max_length=80)]) -> JSONResponse:
     """What ``indexpilot schema NAME`` prints."""
     if name not in schema.names():
         raise UsageError(f"no schema {name!r}", code="unknown_id", hint="/api/schemas")
-    return JSONResponse(schema.schema(name), media_type="application/schema+json")
+    return JSONResponse(schema.schema(name))

@@ -52,7 +52,7 @@ Text = Annotated[str, Field(max_length=500)]
 class _Body(BaseModel):
     """A body whose keys are all known."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ApplyBody(_Body):
