@@ -90,7 +90,7 @@ def series_document(result: PerformanceResult) -> Document:
 def impact_document(result: PerformanceResult) -> Document:
     """A line for each index that was built, and what its statements cost before and after."""
     if not result.impacts:
-        return Document((Lines(("no index was built by indexpilot yet",)),))
+        return Document((Lines(("no index was built here yet",)),))
     rows = tuple(map(_impact, result.impacts))
     changes: list[tuple[str, ...]] = []
     for impact in result.impacts:
