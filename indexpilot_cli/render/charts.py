@@ -90,11 +90,12 @@ def _settings(width: int, height: int, chart: Chart) -> dict[str, Any]:
     family = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
     sizes = ("label", "major_label", "value", "legend")
     style: dict[str, Any] = {f"{name}_font_size": _FONT for name in sizes}
+    style |= {f"{name}_font_family": family for name in sizes}
     several = len(chart.series) > 1
     return {
         "width": width,
         "height": height + (36 if several else 0),
-        "style": Style(**style, **{f"{name}_font_family": family for name in ("", *sizes) if name}, font_family=family),
+        "style": Style(**style, font_family=family),
         "css": [_CSS],
         "js": [],
         "classes": ["chart" if several else "chart single"],

@@ -114,7 +114,8 @@ def page(title: str, *fragments: Markup, facts: PageFacts) -> str:
     digest = base64.b64encode(hashlib.sha256(css().encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
     template = _own().get_template("report.html")
-    return template.render(title=title, fragments=fragments, facts=facts, policy=policy, css=Markup(css()))
+    text = template.render(title=title, fragments=fragments, facts=facts, policy=policy, css=Markup(css()))
+    return text.encode("utf-8", "replace").decode()  # a file's name may be no text at all
 
 
 def report(outcome: Outcome[Any], document: Document, command_line: str, now: datetime) -> str:

@@ -137,3 +137,8 @@ def test_nothing_to_show_makes_no_empty_blocks():
     assert html.fragment(Document(empty)) == ""
     titled = html.fragment(Document((TableBlock(columns("a"), (), title="Recorded queries"),)))
     assert titled.strip() == '<p class="table-title">Recorded queries</p>'
+
+
+def test_a_file_name_that_is_no_text_can_be_written():
+    text = html.page("w\udcff.sql", html.fragment(Document((Lines(("\udcff",)),))), facts=html.PageFacts(NOW))
+    assert text.encode().count(b"?") >= 2
