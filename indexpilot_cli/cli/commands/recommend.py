@@ -134,8 +134,7 @@ def recommend(
     request = recommend_request(
         session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant, without=without
     )
-    spare_of = SpareRequest.by(session.settings, request, standby or ())
-    outcome = session.call(partial(run, spare_of=spare_of), request)
+    outcome = session.call(partial(run, spare_of=SpareRequest.by(session.settings, request, standby or ())), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
     return finish(session, outcome, document, exit_code=exit_code)

@@ -56,7 +56,7 @@ def test_write_costs_enter_the_objective(seed):
 
 
 @given(st.integers(1000, 1_000_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_bound_never_exceeds_the_optimum_even_without_proof_rounds(seed):
     pool, ways, sizes, calls = random_instance(seed, indexes=7)
     budget = sum(sizes.values()) // 3
@@ -167,7 +167,7 @@ def test_calls_are_limited_and_the_answer_still_stands():
 
 
 @given(st.integers(0, 1_000_000))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_a_looser_limit_of_calls_never_gives_a_worse_answer(seed):
     pool, ways, sizes, calls = random_instance(seed, indexes=9, statements=6)
     budget = sum(sizes.values()) // 2
@@ -183,7 +183,7 @@ def test_a_looser_limit_of_calls_never_gives_a_worse_answer(seed):
 
 
 @given(st.integers(0, 1_000_000))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_a_larger_budget_never_gives_a_worse_answer(seed):
     pool, ways, sizes, calls = random_instance(seed, indexes=8, statements=5)
     budgets = [sum(sizes.values()) * n // 8 for n in range(9)]
