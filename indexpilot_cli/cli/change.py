@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import signal
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,6 @@ from indexpilot_cli.errors import UsageError
 if TYPE_CHECKING:
     from indexpilot_cli.apply.values import ApplyResult
     from indexpilot_cli.cli.session import CommandSession
-    from indexpilot_cli.cli.show import CommandInterrupted
     from indexpilot_cli.core.command import Outcome, Progress
     from indexpilot_cli.guards.context import Verdict
     from indexpilot_cli.render.document import Document
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     Confirm = Callable[[ApplyResult], bool]
     Workflow = Callable[[Any, Progress, Confirm], Outcome[Any]]
     View = Callable[..., Document]
-
-_SHELL = 128  # what a shell adds to a signal's number
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,23 +87,7 @@ def carry_out(
     if outcome.status == "refused" and not session.machine and not _did_something(outcome.result):
         return refuse(session, outcome)
     document = view(outcome.result, verbose=session.verbose)
-    if outcome.exit_code > _SHELL:
-        raise _stopped(session, outcome, document)
-    return finish(session, outcome, document, exit_code=exit_code)
-
-
-def _stopped(session: CommandSession, outcome: Outcome[ApplyResult], document: Document) -> CommandInterrupted:
-    """The end after a signal, with what was done until then printed before."""
-    from indexpilot_cli.cli.show import CommandInterrupted, finish
-
-    bare = outcome if session.machine else dataclasses.replace(outcome, warnings=(), next=())  # the error says it
-    finish(session, bare, document)
-    by_hand = outcome.exit_code == _SHELL + signal.SIGINT
-    stop = CommandInterrupted(
-        "interrupted" if by_hand else "terminated", hint=next(iter(outcome.next), "indexpilot doctor")
-    )
-    stop.code_number, stop.told = outcome.exit_code, True
-    return stop
+    return finish(session, outcome, document, exit_code=exit_code, hint="indexpilot doctor")
 
 
 def _did_something(result: ApplyResult) -> bool:

@@ -1,5 +1,8 @@
 """INT, TERM and HUP: what is under way is taken back, then the process ends with the shell's code for the signal.
 
+Who presses Ctrl-C twice wants the same as who does it once: a further signal within a few seconds would only cut the
+clean-up short and leave a private server or an open row. After that it ends what still hangs.
+
 Process 1 of a container gets no signal that it has no handler for (pid_namespaces(7)), so the handlers stand before
 anything else is read.
 """
@@ -10,10 +13,13 @@ import atexit
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_CLEAN_UP = 5.0  # seconds in which a further signal is not heard
+_heard_at: float | None = None
 
 
 class Terminated(SystemExit):
@@ -25,10 +31,10 @@ class Terminated(SystemExit):
 
 
 def heed() -> None:
-    """From here on TERM and HUP raise Terminated, as INT raises KeyboardInterrupt. What nohup ignores stays ignored."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    """From here on INT raises KeyboardInterrupt, TERM and HUP raise Terminated. What nohup ignores stays ignored."""
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _terminate)
+            signal.signal(number, _interrupt)
 
 
 def hold_off() -> None:
@@ -54,5 +60,9 @@ def leave(exit_code: int) -> None:
     os._exit(exit_code)
 
 
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    raise Terminated(SHELL + number)
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    global _heard_at
+    if _heard_at is not None and time.monotonic() - _heard_at < _CLEAN_UP:
+        return
+    _heard_at = time.monotonic()
+    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(SHELL + number)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli.interrupts import SHELL
 from indexpilot_cli.cli.terminal import Terminal, clear_first_line, page, write_file, write_stdout
 from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.render import envelope, text
@@ -31,11 +34,23 @@ def finish(
     *,
     exit_code: bool = False,
     news: bool = True,
+    hint: str | None = None,
 ) -> int:
-    """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3."""
+    """Print the result and what belongs around it; the exit code. ``exit_code``: findings count as 3.
+
+    Raises CommandInterrupted when a signal ended it, with ``hint`` where the result names no next step.
+    """
     code = 3 if exit_code and outcome.status == "findings" else outcome.exit_code
-    show(session, outcome, document, code, news=news)
-    return code
+    if code <= SHELL:
+        show(session, outcome, document, code, news=news)
+        return code
+    bare = outcome if session.machine else dataclasses.replace(outcome, warnings=(), next=())  # the error says it
+    show(session, bare, document, code, news=news)
+    stop = CommandInterrupted(
+        "interrupted" if code == SHELL + signal.SIGINT else "terminated", hint=next(iter(outcome.next), hint)
+    )
+    stop.code_number, stop.told = code, True
+    raise stop
 
 
 def show(

@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from indexpilot_cli.lifecycle.schedules.watch import WatchRound
 
 
-_INTERRUPTED = 130
-
-
 class JobChoice(StrEnum):
     """What ``run`` can be asked for."""
 
@@ -226,19 +223,14 @@ def watch(
     pause = seconds_of("--interval", interval) or 0.0
     if pause < 1:
         raise UsageError("--interval: at least 1s")
-    from indexpilot_cli.cli.show import CommandInterrupted, finish
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.schedules.watch import WatchRequest
     from indexpilot_cli.lifecycle.schedules.watch import watch as watching
     from indexpilot_cli.render.views.lifecycle_schedules import watch_view
 
     request = WatchRequest(session.connection(), schedule_request(session, (), asked), pause, rounds)
     outcome = session.call(lambda r, progress: watching(r, progress, _teller(session, health_file)), request)
-    code = finish(session, outcome, watch_view(outcome.result))
-    if code == 0:
-        return code
-    stop = CommandInterrupted("interrupted" if code == _INTERRUPTED else "terminated")
-    stop.code_number, stop.told = code, True
-    raise stop
+    return finish(session, outcome, watch_view(outcome.result))
 
 
 def _teller(session: CommandSession, health_file: str | None) -> Callable[[WatchRound], None]:
