@@ -13,14 +13,15 @@ from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.simulate import phase, simulation
-from indexpilot_cli.simulate.arrivals import schedule
+from indexpilot_cli.simulate.arrivals import digest, schedule
 from indexpilot_cli.simulate.scenarios import Pattern, SimulationSizes, Spikes
 from indexpilot_cli.simulate.values import SimulationMode, SimulationRequest
 from tests.server.requesting import TWIN
 from tests.servers import new_database
 
 pytestmark = pytest.mark.server
-SIZES = SimulationSizes(3, 300, 60, Spikes(0.5, 4), rate=200, interactions=20_000)
+SIZES = SimulationSizes(3, 300, 60, Spikes(0.5, 4), rate=500, interactions=40_000)
+TINY = replace(SIZES, tenants=2, contacts=20, queries=10, interactions=100)
 GROUPS = (
     "SELECT tenant_id, table_name, field_name, query_type, count(*) FROM indexpilot.query_stats GROUP BY 1, 2, 3, 4"
 )
@@ -121,7 +122,7 @@ def test_o1_the_same_seed_gives_the_same_workload_and_plan(scratch, compared):
 
 
 def test_o4_rows_come_by_copy(compared):
-    assert compared.result.seeded_rows == SIZES.rows == 3 + 3 * (300 + 30 + 20_000)
+    assert compared.result.seeded_rows == SIZES.rows == 3 + 3 * (300 + 30 + 40_000)
 
 
 def test_o5_a_simulation_without_algorithms_advice_and_statistics_fails(scratch):
@@ -129,9 +130,8 @@ def test_o5_a_simulation_without_algorithms_advice_and_statistics_fails(scratch)
     for one in registry.ALGORITHMS:
         features = registry.switched(features, one.name, on=False)
     advice = RecommendRequest(planner=TWIN, max_indexes=0, features=features)
-    sizes = replace(SIZES, tenants=1, interactions=100, contacts=10, queries=10)
     outcome = simulation.run(
-        request(scratch, SimulationMode.AUTOINDEX, recommend=advice, sizes=sizes, stats=False), Silent()
+        request(scratch, SimulationMode.AUTOINDEX, recommend=advice, sizes=TINY, stats=False), Silent()
     )
     assert (outcome.status, outcome.exit_code) == ("failed", simulation.UNPROVEN)
     failed = {check.name for check in outcome.result.checks if not check.passed}
@@ -162,7 +162,7 @@ class Interrupting(Silent):
 @pytest.mark.parametrize("word", ["seeding", "keys", "running"])
 def test_an_interrupted_simulation_leaves_nothing(scratch, word):
     with pytest.raises(KeyboardInterrupt):
-        simulation.run(request(scratch, SimulationMode.BASELINE), Interrupting(word))
+        simulation.run(request(scratch, SimulationMode.BASELINE, sizes=TINY), Interrupting(word))
     assert databases(scratch) == []
 
 
@@ -204,12 +204,11 @@ def test_o4_and_o3_tenants_of_a_host_are_seeded_and_send(pool):
             host.seed_tenant_data(10, **words)
 
 
-def test_o1_a_host_runs_the_same_simulation_as_the_command(pool, scratch, compared):
-    found = host.run_baseline_simulation(
-        "medium", scratch=True, tenants=3, contacts=300, queries=60, spikes=0.5, rate=200, interactions=20_000
-    )
+def test_o1_a_host_runs_the_simulation_of_the_command(pool):
+    words = {name: getattr(TINY, name) for name in ("tenants", "contacts", "queries", "rate", "interactions")}
+    found = host.run_baseline_simulation("medium", scratch=True, spikes=0.5, spike_factor=4, **words)
     assert found.passed, found.checks
-    assert found.workload == compared.result.workload
+    assert found.workload.digest == digest(schedule(TINY, Pattern.MIXED, 1))
     assert pool.execute("SELECT details_json->>'mode' FROM indexpilot.mutation_log ORDER BY id DESC").fetchone() == (
         "baseline",
     )
