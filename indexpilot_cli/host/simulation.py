@@ -152,28 +152,24 @@ def simulate_tenant_workload(
 
 
 def _run(mode: str, function: str, scenario: str, seed: int, changes: dict[str, Any]) -> SimulationResult:
-    from indexpilot_cli.advise.values import RecommendRequest
-    from indexpilot_cli.apply.values import ApplyRequest
     from indexpilot_cli.simulate.simulation import run
     from indexpilot_cli.simulate.values import SimulationMode, SimulationRequest
 
     settings = place.current_settings()
-    chosen = _chosen(Scenario, "scenario", scenario)
     left = dict(changes)
-    request = SimulationRequest(
-        SimulationMode(mode),
-        chosen,
-        pattern=_chosen(Pattern, "pattern", left.pop("pattern", Pattern.MIXED.value)),
+    pattern = _chosen(Pattern, "pattern", left.pop("pattern", Pattern.MIXED.value))
+    connections, keep, scratch = left.pop("connections", None), left.pop("keep", True), left.pop("scratch", False)
+    chosen = _chosen(Scenario, "scenario", scenario)
+    request = replace(
+        SimulationRequest.by(settings, SimulationMode(mode), chosen, sizes_of(chosen, left)),
+        pattern=pattern,
         seed=seed,
-        connection=place.connection() if left.pop("scratch", False) else None,
-        connections=left.pop("connections", None),
-        recommend=RecommendRequest.by(settings),
-        apply=ApplyRequest.by(settings),
-        stats=settings.bypass.features.stats_collection.enabled,
-        keep=left.pop("keep", True),
+        connections=connections,
+        keep=keep,
         record=place.record_of(function, settings),
-        sizes=sizes_of(chosen, left),  # of what is left by now
     )
+    if scratch:
+        request = replace(request, connection=place.connection(), scratch=True)
     return run(request, Silent()).result
 
 

@@ -19,6 +19,7 @@ from indexpilot_cli.simulate import server
 APPLICATION = "indexpilot-simulation"
 _BYTES_PER_ROW = 900  # of three copies with their indexes, measured
 _LEAST_BYTES = 300_000_000
+_LEAST_MAJOR = 13  # the first whose DROP DATABASE ends the sessions that are left
 _MARKS = re.compile("scratch|simulat", re.IGNORECASE)
 _ABOUT = """
 SELECT current_database() AS name,
@@ -52,7 +53,7 @@ class SimulationServer:
             yield own
         finally:
             with Replay(self.conninfo, APPLICATION) as admin:
-                # FORCE (13+) ends what an interrupted run left connected; without it the drop fails (55006).
+                # FORCE ends what an interrupted run left connected; without it the drop fails (55006).
                 admin.run(f"DROP DATABASE IF EXISTS {quote_identifier(own)} WITH (FORCE)")
 
     def _copy_of(self, template: str | None) -> str:
@@ -98,6 +99,8 @@ def _marked(connection: Connection) -> SimulationServer:
     with Replay(conninfo, APPLICATION) as looking:
         about = looking.rows(_ABOUT)[0]
     _require_mark(about)
+    if about["major"] < _LEAST_MAJOR:
+        raise PrerequisiteError(f"simulations need PostgreSQL {_LEAST_MAJOR} or newer", detail=about["version"])
     if not about["creates"]:
         raise PrerequisiteError(
             "the simulation makes databases of its own, which this role may not", hint="ALTER ROLE ... CREATEDB"

@@ -39,10 +39,10 @@ def run(request: SimulationRequest, progress: Progress) -> Outcome[SimulationRes
     started = datetime.now(UTC)
     arrivals = schedule(request.sizes, request.pattern, request.seed)
     workload = _workload(request, arrivals)
-    told = request.connection or Connection()
+    scratch = request.connection if request.scratch else None
     with (
-        bookkeeping(told, MutationType.ANALYZE_WORKLOAD, request.record, offline=request.connection is None) as note,
-        simulation_server(request.connection, request.sizes.rows, progress) as server,
+        bookkeeping(request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=scratch is None) as note,
+        simulation_server(scratch, request.sizes.rows, progress) as server,
     ):
         work = _Work(request, server, arrivals, progress)
         phases, plan = work.run(tenants_of(request.sizes))

@@ -9,6 +9,7 @@ from enum import StrEnum
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core.command import Connection, Record
+from indexpilot_cli.settings.sections import Settings
 from indexpilot_cli.simulate.scenarios import SCENARIOS, Pattern, Scenario, SimulationSizes
 
 
@@ -22,7 +23,7 @@ class SimulationMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SimulationRequest:
-    """``connection`` None: on a private server; else on that server, whose database must say that it is for scratch.
+    """``scratch``: on the server of ``connection``, whose database must say so; else on a private one.
 
     ``recommend`` and ``apply`` bring limits, safeguards and switches of the settings; where they work is set here.
     ``stats``: rows of query_stats are written. ``state_directory`` is where results are kept (None: the user's own).
@@ -33,7 +34,8 @@ class SimulationRequest:
     sizes: SimulationSizes = SCENARIOS[Scenario.MEDIUM]
     pattern: Pattern = Pattern.MIXED
     seed: int = 1
-    connection: Connection | None = None
+    connection: Connection = field(default_factory=Connection)
+    scratch: bool = False
     connections: int | None = None
     recommend: RecommendRequest = field(default_factory=RecommendRequest)
     apply: ApplyRequest = field(default_factory=ApplyRequest)
@@ -41,6 +43,20 @@ class SimulationRequest:
     keep: bool = True
     record: Record = field(default_factory=Record)
     state_directory: str | None = None
+
+    @classmethod
+    def by(
+        cls, settings: Settings, mode: SimulationMode, scenario: Scenario, sizes: SimulationSizes
+    ) -> SimulationRequest:
+        """A request by the settings: how indexes are chosen and built, and what is switched off."""
+        return cls(
+            mode,
+            scenario,
+            sizes,
+            recommend=RecommendRequest.by(settings),
+            apply=ApplyRequest.by(settings),
+            stats=settings.bypass.features.stats_collection.enabled,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from dataclasses import dataclass, replace
+from typing import Annotated
 
-from indexpilot_cli.cli.command import LOCAL, SERVER, command, recommend_request, workload
+from indexpilot_cli.cli.command import LOCAL, SERVER, command
 from indexpilot_cli.cli.options import RUN, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.simulate.scenarios import Pattern, Scenario, sizes_of
-
-if TYPE_CHECKING:
-    from indexpilot_cli.core.command import Connection
 
 EXAMPLES = """Examples:
 
@@ -91,44 +88,37 @@ def history(
 
 def _simulate(session: CommandSession, asked: SimulationOptions, mode: str) -> int:
     session.load()
-    from indexpilot_cli.apply.values import ApplyRequest
+    _require_scratch(session, asked)
     from indexpilot_cli.cli.show import finish
-    from indexpilot_cli.core.command import TableFilter
     from indexpilot_cli.render.views.simulate import view
     from indexpilot_cli.simulate.simulation import run
     from indexpilot_cli.simulate.values import SimulationMode, SimulationRequest
 
-    request = SimulationRequest(
-        SimulationMode(mode),
-        asked.scenario,
-        sizes_of(asked.scenario, {name: getattr(asked, name) for name in _SIZES}),
-        asked.pattern,
-        asked.seed,
-        _connection(session, asked),
-        asked.connections,
-        recommend_request(session, None, workload(session, None, None), TableFilter(), cross_check=False),
-        ApplyRequest.by(session.settings),
-        stats=session.settings.bypass.features.stats_collection.enabled,
+    sizes = sizes_of(asked.scenario, {name: getattr(asked, name) for name in _SIZES})
+    request = replace(
+        SimulationRequest.by(session.settings, SimulationMode(mode), asked.scenario, sizes),
+        pattern=asked.pattern,
+        seed=asked.seed,
+        connections=asked.connections,
         keep=not asked.no_keep,
         record=session.record(),
     )
-    with session.progress() as progress:
-        outcome = run(request, progress)
+    if asked.scratch:
+        request = replace(request, connection=session.connection(), scratch=True)
+    outcome = session.call(run, request)
     return finish(session, outcome, view(outcome.result, verbose=session.verbose))
 
 
-def _connection(session: CommandSession, asked: SimulationOptions) -> Connection | None:
-    """The scratch server; None for a private one. The settings' connection is for work, not for this."""
-    named = any(
-        session.settings.origin(f"connection.{name}").kind == "flag" for name in ("host", "port", "user", "dbname")
-    )
+def _require_scratch(session: CommandSession, asked: SimulationOptions) -> None:
+    """A database and ``--scratch`` come together. That of the settings is for work, not for this."""
+    places = ("host", "port", "user", "dbname")
+    named = any(session.settings.origin(f"connection.{name}").kind == "flag" for name in places)
     if asked.scratch and not named:
         raise UsageError("--scratch needs a database", hint="-d DBNAME, which must say that it is for scratch")
     if named and not asked.scratch:
         raise RefusedError(
             "simulations fill databases and load servers", hint="add --scratch, or leave -d out for a private server"
         )
-    return session.connection() if named else None
 
 
 COMMANDS = {"baseline": baseline, "autoindex": autoindex, "compare": compare, "history": history}

@@ -39,6 +39,7 @@ def request(dsn, mode, **changes):
     values = {
         "sizes": SIZES,
         "connection": Connection(dsn),
+        "scratch": True,
         "recommend": RecommendRequest(planner=TWIN),
         "record": Record("tester", "1", "simulate"),
         "keep": False,
