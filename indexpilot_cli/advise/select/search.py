@@ -38,6 +38,7 @@ GUESSES = 8
 FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
 DEPTH = 10  # steps down the trees between two bounds
+OPEN = 20  # part of the gap, shared out among the cases, below which a case is not asked about where others are
 SETTLING_ROUNDS = 6
 SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
@@ -160,10 +161,10 @@ class Search:
             raise OutOfAllowance
         return seconds
 
-    def quick(self, options: Sequence[Sequence[Option]]) -> Solution | None:
-        """A good answer of the program with little work; None when no time is left."""
+    def quick(self, options: Sequence[Sequence[Option]], most: int = BRANCHED) -> Solution | None:
+        """A good answer of the program with little work, with more than ``most`` options; None when no time is left."""
         try:
-            if self.solver == "HiGHS" and sum(map(len, options)) > BRANCHED:
+            if self.solver == "HiGHS" and sum(map(len, options)) > most:
                 return nearly_solved(self.program, options, replace(QUICK, seconds=self._has_time()))
             return self.solved(options, QUICK)
         except OutOfAllowance:
@@ -289,13 +290,16 @@ class Search:
         return found.selections()
 
     def _follow(self, mask: Mask) -> None:
-        """Some steps down every tree towards the selection."""
+        """Some steps down the trees towards the selection: those in which much of the gap may lie, first."""
+        least = (self.value - (self.lower or 0.0)) / (OPEN * len(self.cases))
         for _ in range(DEPTH):
             asked = [(case, self.trees[case].question(mask)) for case in self.cases]
             open_ = [(case, question) for case, question in asked if question is not None]
             if not open_:
                 break
-            self.ask(sorted(open_, key=lambda q: -self._weight(q[0])))
+            unsure = {c: self.program.charges[c].weight * self.trees[c].unsure(mask) for c, _ in open_}
+            wide = [pair for pair in open_ if unsure[pair[0]] > least] or open_
+            self.ask(sorted(wide, key=lambda pair: -unsure[pair[0]]))
 
     def settle(self) -> None:
         """Re-plan the best selection itself until the program predicts what the planner says."""
@@ -393,7 +397,3 @@ class Search:
         """Forget the best selection, which turned out not to be allowed, for the best allowed one of the plans."""
         self.best, self.value = self.now, self.true(self.now) or 0.0
         self.confirm(EXACT)
-
-    def _weight(self, case: int) -> float:
-        answer = self.pricer.known(case, self.now)
-        return self.program.charges[case].weight * (answer.cost if answer else 0.0)
