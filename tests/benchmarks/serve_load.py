@@ -2,8 +2,10 @@
 
     python -m tests.benchmarks.serve_load "host=/tmp/pg dbname=scratch" [SECONDS]
 
-The database is a scratch one: a table is made in it and dropped. On two cores shared with seven other programs, in 60 s: 8,605 answers and
-no error while 38 indexes were built, p50 271 ms, at most 4 sessions, 116 MB in the first third and 122 MB in the last.
+The database is a scratch one: a table is made in it and dropped.
+
+On two cores shared with seven other programs, in 60 s: 8,605 answers and no error while 38 indexes were built, p50
+271 ms, at most 4 sessions, 116 MB in the first third and 122 MB in the last.
 """
 
 import os
