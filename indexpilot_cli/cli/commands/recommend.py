@@ -129,11 +129,9 @@ def recommend(
     from indexpilot_cli.lifecycle.spare import SpareRequest
     from indexpilot_cli.render.views.recommend import view
 
-    statements = workload(session, source, files, query, since, log_database)
-    tables = table_filter(session, schema, table, exclude_table)
-    request = recommend_request(
-        session, snapshot, statements, tables, cross_check=cross_check, tenants=tenant, without=without
-    )
+    work = workload(session, source, files, query, since, log_database)
+    only = table_filter(session, schema, table, exclude_table)
+    request = recommend_request(session, snapshot, work, only, cross_check=cross_check, tenants=tenant, without=without)
     outcome = session.call(partial(run, spare_of=SpareRequest.by(session.settings, request, standby or ())), request)
     sources = (*(files or ()), *([snapshot] if snapshot else []))
     document = view(outcome.result, show_rejected=show_rejected, verbose=session.verbose, sources=sources)
