@@ -68,6 +68,7 @@ def assemble(source: Source, estimator: CostEstimator, advice: Advice) -> Plan:
         warnings=(*fault_warnings(skipped), *plan_warnings(source, estimator, advice.folded, recommendations)),
         notes=(*(source.siblings.notes if source.siblings is not None else ()), *_notes(advice)),
         budget_curve=selection.budget_curve,
+        budget_sets=selection.budget_sets,
         rewrites=advice.rewrites,
         database=database_identity(source.session) if source.session is not None else "",
     )

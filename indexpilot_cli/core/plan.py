@@ -285,7 +285,8 @@ class Plan:
     versions. ``redundant`` are existing indexes that another existing one makes needless; ``statistics`` are to be
     made, ``vacuum`` tables to vacuum and ``analyze`` tables to analyze, first where indexes were chosen by what the
     planner expects then, else when everything else is done. ``findings`` are what the published algorithms saw and
-    changed.
+    changed. ``budget_curve`` is what the workload costs relative to now within other budgets, ``budget_sets`` the ids
+    of the new indexes at each of its points.
     """
 
     id: str
@@ -313,6 +314,7 @@ class Plan:
     warnings: tuple[Warn, ...] = field(default=())
     notes: tuple[str, ...] = ()
     budget_curve: tuple[tuple[int, float], ...] = ()
+    budget_sets: tuple[tuple[str, ...], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     database: str = ""
     redundant: tuple[RedundantIndex, ...] = ()

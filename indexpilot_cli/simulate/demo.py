@@ -58,6 +58,13 @@ def stop(request: DemoRequest, progress: Progress) -> Outcome[DemoResult]:
         return Outcome("demo", DemoResult("stopped", tuple(log.steps)))
 
 
+def kept_server(request: DemoRequest) -> LocalServer | None:
+    """The server that an earlier run kept; None: there is none, or it is dead."""
+    state = DemoSlot(demo_place(request)).read()
+    running = server.of(state) if state is not None and state.kept else None
+    return running if running is not None and server.answers(running) else None
+
+
 def _settle(slot: DemoSlot, request: DemoRequest, progress: Progress) -> DemoState | None:
     """The kept server if it can be used again, after deleting what a dead or killed one left."""
     state = slot.read()

@@ -116,6 +116,7 @@ def _selection(
     chosen = [ledger.choice(n, selection, benefits[n], users[n]) for n in members(new)]
     rejections = (*why.rejections(), *problem.refused)
     plans = _trees(problem, selection, estimator)
+    curve, sets = _curve(problem, search, ledger, selection)
     return Selection(
         chosen=tuple(sorted(chosen, key=lambda c: -c.benefit)),
         rejections=rejections,
@@ -129,7 +130,8 @@ def _selection(
         effects=ledger.effects(selection),
         plans=plans,
         budget_bytes=problem.limits.budget_bytes,
-        budget_curve=_curve(problem, search, ledger, selection),
+        budget_curve=curve,
+        budget_sets=sets,
         unplanned=problem.unplanned,
         conflicts=_conflicts(search),
         calls=problem.pricer.calls,
@@ -173,8 +175,12 @@ def _best(problem: SelectionProblem, group: int) -> float:
     return sum(case.share / total * charge.best for case, charge in cases if case.template == group)
 
 
-def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection: Mask) -> tuple[tuple[int, float], ...]:
-    """Workload cost relative to now for other storage budgets, from the plans known by now."""
+def _curve(
+    problem: SelectionProblem, search: Search, ledger: Ledger, selection: Mask
+) -> tuple[tuple[tuple[int, float], ...], tuple[tuple[str, ...], ...]]:
+    """Workload cost relative to now for other storage budgets, from the plans known by now; and the new indexes of each
+    by their ids.
+    """
     bound = next((row for row in search.program.rows if row.family == "budget"), None)
     budget = bound.limit if bound is not None else None
     counted = (
@@ -185,17 +191,20 @@ def _curve(problem: SelectionProblem, search: Search, ledger: Ledger, selection:
     size = sum(problem.sizes[n] for n in members(selection & problem.pool.new))
     base = budget if budget is not None else float(size)
     if base <= 0 or search.solver != "HiGHS":
-        return ()
+        return (), ()
     others = tuple(row for row in search.program.rows if row.family != "budget")
-    program, plans, points = search.program, search.plans(), {}
+    program, plans = search.program, search.plans()
+    points: dict[int, tuple[float, tuple[str, ...]]] = {}
     for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
         row = Row("budget", counted, base * factor)
         search.program = replace(program, rows=(*others, row))
         solution = search.quick(plans, LITTLE)  # for each budget anew: TPC-DS took three times the search's own time
         if solution is not None:
-            points[int(base * factor)] = ledger.cost(solution.mask) / (ledger.before or 1.0)
+            ids = tuple(problem.pool.definition(n).id for n in members(solution.mask & problem.pool.new))
+            points[int(base * factor)] = (ledger.cost(solution.mask) / (ledger.before or 1.0), ids)
     search.program = program
-    return tuple(sorted(points.items()))
+    ordered = sorted(points.items())
+    return tuple((space, cost) for space, (cost, _) in ordered), tuple(ids for _, (_, ids) in ordered)
 
 
 _KEEPS = "keeps the workload from getting cheaper"

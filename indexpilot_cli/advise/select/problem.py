@@ -279,7 +279,7 @@ class Selection:
     ``effects`` are all templates, ``plans`` the final plans with trees of those that use a chosen index, by
     template and scenario label. ``predicted`` is the cost the last program predicted, ``cost_after`` what the
     planner said. ``unplanned`` are (template, message). ``budget_curve`` are (bytes, workload cost relative to
-    now); ``conflicts`` says in sentences which limits bind.
+    now), ``budget_sets`` the ids of the new indexes at each; ``conflicts`` says in sentences which limits bind.
     """
 
     chosen: tuple[Choice, ...]
@@ -295,6 +295,7 @@ class Selection:
     plans: Mapping[tuple[str, str], PlannedStatement]
     budget_bytes: int | None = None
     budget_curve: tuple[tuple[int, float], ...] = ()
+    budget_sets: tuple[tuple[str, ...], ...] = ()
     unplanned: tuple[tuple[str, str], ...] = ()
     conflicts: tuple[str, ...] = ()
     calls: int = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +46,7 @@ def serve(
     """Serve the dashboard and its JSON until it is stopped. Nothing is changed unless --allow-apply is given."""
     session.load(planner_flags(what_if, workers))
     require_extra()
-    from indexpilot_cli.cli.show import diagnostic, finish
+    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.serve import serve_view
     from indexpilot_cli.serve.server import run
     from indexpilot_cli.serve.values import ServeRequest
@@ -62,12 +63,16 @@ def serve(
         session.record(),
     )
 
-    def told(url: str) -> None:
-        if not session.output.quiet:
-            diagnostic(session, "status", f"serving {url}")
-
-    outcome = run(request, told)
+    outcome = run(request, partial(serving, session))
     return finish(session, outcome, serve_view(outcome.result))
+
+
+def serving(session: CommandSession, url: str) -> None:
+    """Say where the pages are."""
+    from indexpilot_cli.cli.show import diagnostic
+
+    if not session.output.quiet:
+        diagnostic(session, "status", f"serving {url}")
 
 
 def token(file: str | None) -> str | None:

@@ -188,6 +188,9 @@ class PlanDocument(DocumentShape):
     database: str
     bound: BoundDocument
     budget_curve: tuple[BudgetDocument, ...]
+    budget_sets: Annotated[
+        tuple[tuple[str, ...], ...], "ids of the new indexes at each point of budget_curve; those may be rejected here"
+    ]
     recommendations: tuple[RecommendationDocument, ...]
     rejected: Annotated[tuple[RejectionDocument, ...], From("rejections")]
     skipped: tuple[SkippedDocument, ...]

@@ -17,13 +17,14 @@ from indexpilot_cli.render.views.recommend import REASONS
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, Part, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, Part, linked, part, piece, show
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
 
 router = APIRouter(include_in_schema=False)
 _REJECTED = columns("id|short", "rejected", "reason|short", "why|text", "of workload|number")
 _PROPOSED = columns("id|short", "proposed", "because|text", "confidence|text")
+_BOUGHT = columns("id|short", "index", "size|number", "here|short")
 _COMPARED = 3  # statements whose plans are shown beside each other
 
 
@@ -107,8 +108,26 @@ def _budget(found: Kept[Plan], asked: int, named: str) -> Part:
         )
     chosen = asked if 0 <= asked < len(points) else _own_point(plan)
     words = [f"{size(space)}: workload cost {saving(1 - cost)}" for space, cost in points]
-    body = piece("budget.html", "slider", words, chosen, named, "/decisions")
+    body = piece("budget.html", "slider", words, chosen, named, linked(_bought(plan, chosen)))
     return Part("budget", "What a budget buys", found, body)
+
+
+def _bought(plan: Plan, point: int) -> Document:
+    """The new indexes at a point of the curve."""
+    if point >= len(plan.budget_sets):
+        return Document((Lines(("which indexes these are was not kept with this plan",)),))
+    if not plan.budget_sets[point]:
+        return Document((Lines(("no new index",)),))
+    proposed = {one.id: one for one in plan.recommendations}
+    rejected = {one.id: one for one in plan.rejections if one.id is not None}
+    rows = []
+    for id_ in plan.budget_sets[point]:
+        if id_ in proposed:
+            rows.append((id_, proposed[id_].summary, size(proposed[id_].size_bytes), "proposed"))
+        else:
+            known = rejected.get(id_)
+            rows.append((id_, known.subject if known is not None else DASH, DASH, "not in this plan"))
+    return Document((TableBlock(_BOUGHT, tuple(rows)),))
 
 
 def _own_point(plan: Plan) -> int:

@@ -157,6 +157,7 @@ PLAN = Plan(
     schema_digest="9f31",
     notes=("costs are planner costs, not times",),
     budget_curve=((0, 1.0), (5 << 30, 0.538)),
+    budget_sets=((), (FIRST.id, SECOND.id, THIRD.id)),
 )
 _OLD = IndexDefinition(ORDERS, (IndexKey("customer_id"),))
 REPLACING = replace(

@@ -148,7 +148,10 @@ def test_the_bound_of_a_robust_choice_is_comparable_with_costs():
 
 def test_budget_curve_falls():
     ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(900), way(20, B)]}
-    curve = advice(ways, [A, B], Limits(budget_bytes=100), sizes={A: 100, B: 100}).budget_curve
+    found = advice(ways, [A, B], Limits(budget_bytes=100), sizes={A: 100, B: 100})
+    curve = found.budget_curve
+    sets = {space: bought for (space, _), bought in zip(curve, found.budget_sets, strict=True)}
+    assert (sets[50], sets[100], set(sets[200])) == ((), (A.id,), {A.id, B.id})
     assert dict(curve)[100] == pytest.approx(910 / 1900)
     assert dict(curve)[200] == pytest.approx(30 / 1900)
     assert dict(curve)[50] == pytest.approx(1.0)
