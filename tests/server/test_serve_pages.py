@@ -26,9 +26,11 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
 )
 from indexpilot_cli.log import plans
+from indexpilot_cli.settings.sections import Settings
 from tests.browsing import FOREIGN, Watched, chromium
 from tests.payloads import PAYLOADS
-from tests.server.applying import fill
+from tests.server.applying import CALM, definition, fill, keep_plan
+from tests.server.applying import sql as sql_rows
 from tests.servers import new_database
 from tests.serving import NOWHERE, TOKEN, serving
 from tests.unit.render.samples import PLAN
@@ -431,6 +433,37 @@ def test_a_form_counts_with_the_key_of_its_page_alone(logged_in):
 
 def test_the_cookie_is_no_token_for_programs_that_write(logged_in):
     assert logged_in.post("/api/lifecycle/weekly").status_code == 401
+
+
+def test_a_plan_is_approved_built_watched_and_taken_back(pg, shops, look):
+    settings = Settings(production_safeguards=CALM)
+    with new_database(pg, shops(2000)) as dsn:
+        plan = keep_plan(dsn, definition("customer_id"))
+        writer = psycopg.connect(dsn, application_name="long report")
+        writer.execute("UPDATE orders SET note = 'x' WHERE id = 1")
+        with serving(connection=Connection(dsn), token=TOKEN, allow_apply=True, settings=settings) as url:
+            watched = look(url)
+            page = watched.page
+            watched.go(f"/plans/{plan.id}")
+            page.fill("#token", TOKEN)
+            page.click("main button")
+            page.fill("#reason", "seen by two")
+            page.click("text=Approve")
+            page.click("text=Apply now")
+            page.wait_for_selector("#builds >> text=long report")
+            assert "waiting for" in page.inner_text("#builds")
+            assert page.locator("text=Apply now").count() == 0
+            writer.rollback()
+            page.wait_for_selector("#apply >> text=built")
+            watched.go("/performance")
+            assert "orders_customer_id" in page.inner_text("#impact")
+            watched.go(f"/plans/{plan.id}")
+            page.click("text=Take back")
+            page.wait_for_selector("#rollback >> text=dropped")
+            watched.go("/plans")
+            assert "by " in page.inner_text("#plans")
+        writer.close()
+        assert sql_rows(dsn, "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'") == [(1,)]
 
 
 def test_wrong_tokens_are_not_to_be_guessed(closed_site):
