@@ -24,6 +24,7 @@ from indexpilot_cli.serve import probes
 from indexpilot_cli.serve.api import docs, read, write
 from indexpilot_cli.serve.pages import routes
 from indexpilot_cli.serve.pages.migrations import Reviews
+from indexpilot_cli.serve.pages.plans import Changes
 from indexpilot_cli.serve.security import Gatekeeper, problem
 from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.site import Site
@@ -47,6 +48,7 @@ def create_app(request: ServeRequest) -> FastAPI:
     app.state.site = Site.of(request)
     app.state.sessions = sessions = Sessions(request.token)
     app.state.reviews = Reviews()
+    app.state.changes = Changes()
     for router in _ROUTERS:
         app.include_router(router)
     docs.add_docs(app)

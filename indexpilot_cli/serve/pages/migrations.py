@@ -47,7 +47,7 @@ class Reviews:
 @router.get("/migrations")
 def ask(request: Request) -> Response:
     """The form."""
-    return show(request, _page(""))
+    return show(request, _page(request, ""))
 
 
 @router.post("/migrations")
@@ -63,7 +63,9 @@ def review(
     if not text.strip():
         raise UsageError("there is no SQL to review", hint="paste it or choose a file", code="no_migration")
     reviews: Reviews = request.app.state.reviews
-    return RedirectResponse(f"/migrations/{reviews.add(site.review(text, offline=False), text)}", 303)
+    # On a clone runs what is sent: that is for who has the token.
+    question = site.review(text, offline=site.request.token is None)
+    return RedirectResponse(f"/migrations/{reviews.add(question, text)}", 303)
 
 
 @router.get("/migrations/{name}")
@@ -72,7 +74,7 @@ async def found(request: Request, name: str) -> Response:
     site: Site = request.app.state.site
     reviews: Reviews = request.app.state.reviews
     question, text = reviews.of(name)
-    return show(request, _page(text, part("review", "Review", await site.results.ask(question), _document)))
+    return show(request, _page(request, text, part("review", "Review", await site.results.ask(question), _document)))
 
 
 def _document(result: CheckResult) -> Document:
@@ -86,6 +88,12 @@ def _text(upload: UploadFile) -> str:
         raise UsageError(f"{upload.filename}: is not UTF-8 text") from None
 
 
-def _page(text: str, *parts: Part) -> Page:
-    lead = "What a migration would block, for how long, what it breaks, and whether it fails; nothing of it runs here."
+def _page(request: Request, text: str, *parts: Part) -> Page:
+    site: Site = request.app.state.site
+    lead = "What a migration would block, for how long, what it breaks, and whether it fails. Nothing is changed: "
+    lead += (
+        "it is judged by rules, and run on an empty copy only where the server asks for a token."
+        if site.request.token is None
+        else "it runs on an empty copy of the schema."
+    )
     return Page("Migrations", lead, parts, template="migrations.html", more={"text": text})

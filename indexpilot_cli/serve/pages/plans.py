@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from dataclasses import replace
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from starlette.responses import RedirectResponse, Response
 
+from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.kept_plan import approve_plan
-from indexpilot_cli.apply.values import ApplyResult, ApproveRequest, PlanListResult
-from indexpilot_cli.core.command import Silent
+from indexpilot_cli.apply.outcome import settled
+from indexpilot_cli.apply.values import ApplyResult, ApproveRequest, PlanListResult, RollbackRequest
+from indexpilot_cli.core.command import Outcome, Silent
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.render import text
 from indexpilot_cli.render.document import Code, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import saving, stamp
-from indexpilot_cli.render.views import apply as changes
+from indexpilot_cli.render.views import apply as views
+from indexpilot_cli.render.views.api.work import WorkReport
 from indexpilot_cli.render.views.builds import builds_view
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Writing
-from indexpilot_cli.serve.pages.frame import Page, Part, part, show
-from indexpilot_cli.serve.results import Kept, Question
+from indexpilot_cli.serve.pages.frame import Page, Part, linked, part, show
+from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.works import RUNNING, Job
 
 router = APIRouter(include_in_schema=False)
 _PLANS = columns(
     "plan|short", "made|short", "changes|number", "of workload|number", "size|number", "planner|short", "approved|text"
 )
 _BUILDING = 3.0  # seconds between two looks at a build
-_CHANGED = ("plans", "history", "builds")
+_MOST = 100
+_REASON = 500  # letters
+PlanId = Annotated[str, Path(pattern="^P-[0-9a-fA-F]{1,64}$")]
+
+
+class Changes:
+    """What pages have begun: of each plan the latest work, with the document of what came of it."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, tuple[WorkReport, list[Document]]] = {}
+
+    def begin(self, site: Site, plan: str, job: Job) -> None:
+        """Begin it. Raises RefusedError while other work runs."""
+        shown: list[Document] = []
+
+        def view(result: Any) -> Document:
+            shown.append(job.view(result))
+            return shown[-1]
+
+        self._latest[plan] = (site.works.begin(replace(job, view=view)), shown)
+        for old in tuple(self._latest)[:-_MOST]:
+            del self._latest[old]
+
+    def part(self, site: Site, plan: str) -> Part | None:
+        """The section of the latest work on the plan, None where nothing was done with it from here."""
+        if plan not in self._latest:
+            return None
+        report, shown = self._latest[plan]
+        now = site.works.get(report.id)
+        title = {"apply": "Applying", "rollback": "Taking back"}.get(now.kind, now.kind)
+        if now.state == RUNNING:
+            return Part("work", title, Kept(stage=now.stage or "beginning"))
+        if shown:
+            return Part("work", title, Kept(Outcome("page", None), now.ended_at), linked(shown[0]))
+        told = (now.document or {}).get("error") or {}
+        words = {key: told.get(key) for key in ("detail", "hint", "code")}
+        error = RefusedError(str(told.get("message") or "this is a fault of IndexPilot"), **words)
+        return Part("work", title, Kept(error=error, tried_at=now.ended_at))
 
 
 @router.get("/plans")
@@ -39,7 +80,7 @@ async def kept(request: Request) -> Response:
     """The plans, and what is being built."""
     site: Site = request.app.state.site
     parts = (
-        part("plans", "Kept plans", await site.results.ask(site.plans), _list),
+        part("plans", "Kept plans", await site.results.ask(site.plans), _list, url=request.url),
         await _builds(site),
     )
     return show(request, Page("Plans", "What recommend and lifecycle proposed, to be applied when it suits.", parts))
@@ -49,20 +90,21 @@ async def kept(request: Request) -> Response:
 async def one(request: Request, plan: str) -> Response:
     """A plan, its statements, what apply would do, and what is under way."""
     site: Site = request.app.state.site
+    changes: Changes = request.app.state.changes
     found = await site.results.ask(site.plan(plan))
-    parts = [part("plan", "What it proposes", found, plan_view)]
+    proposal = part("plan", "What it proposes", found, plan_view, url=request.url)
     if found.outcome is None:
-        return show(request, Page(f"Plan {plan}", parts=tuple(parts)))
+        return show(request, Page(f"Plan {plan[:60]}", parts=(proposal,)))
     whole = found.outcome.result.id
-    runs = tuple(_runs(site, whole))
-    parts += [part(id_, title, known, view) for id_, title, known, view in runs]
-    running = any(known.stage is not None for _, _, known, _ in runs)
-    if not running:
-        parts.append(
-            part("permit", "What apply would do now", await site.results.ask(questions.permitted(site, whole)), _permit)
-        )
-    parts.append(await _builds(site))
-    parts.append(part("statements", "Statements", found, _statements))
+    work = changes.part(site, whole)
+    running = any(report.state == RUNNING for report in site.works.all())
+    parts = [] if work is None else [work]
+    if running:
+        parts.append(await _builds(site))
+    else:
+        permit = await site.results.ask(questions.permitted(site, whole))
+        parts.append(part("permit", "What apply would do now", permit, _permit, url=request.url))
+    parts += [proposal, part("statements", "Statements", found, _statements)]
     page = Page(
         f"Plan {whole}",
         parts=tuple(parts),
@@ -74,42 +116,48 @@ async def one(request: Request, plan: str) -> Response:
 
 
 @router.post("/plans/{plan}/approve")
-def approve(request: Request, plan: str, _session: Writing, reason: Annotated[str, Form()] = "") -> Response:
+def approve(request: Request, plan: PlanId, _session: Writing, reason: Annotated[str, Form()] = "") -> Response:
     """The plan is approved as it is now."""
     site: Site = request.app.state.site
-    approve_plan(ApproveRequest(plan, site.connection, reason, site.request.record), Silent())
-    site.results.forget(*_CHANGED, f"permit {plan}")
+    record = site.request.record_of("plan approve")
+    approve_plan(ApproveRequest(plan, site.request.connection, reason[:_REASON], record), Silent())
+    site.results.forget()
     return RedirectResponse(f"/plans/{plan}", 303)
 
 
 @router.post("/plans/{plan}/apply")
-def build(request: Request, plan: str, _session: Writing) -> Response:
+def build(request: Request, plan: PlanId, _session: Writing) -> Response:
     """The plan is being applied."""
     site: Site = request.app.state.site
-    return _begun(site, plan, questions.applied(site, plan))
+    asked = questions.apply_request(site, plan)
+    job = Job("apply", lambda progress, stop: settled(apply.run(asked, progress, lambda _: False, stop)), views.view)
+    return _begun(request, plan, job)
 
 
 @router.post("/plans/{plan}/rollback")
-def undo(request: Request, plan: str, _session: Writing) -> Response:
+def undo(request: Request, plan: PlanId, _session: Writing) -> Response:
     """What was built by the plan is being taken back."""
     site: Site = request.app.state.site
-    return _begun(site, plan, questions.taken_back(site, plan))
-
-
-def _begun(site: Site, plan: str, question: Question[ApplyResult]) -> Response:
-    if not site.results.begin(question):
-        raise RefusedError("this is under way already, or too much else is", code="busy")
-    site.results.forget(*_CHANGED, f"permit {plan}")
-    return RedirectResponse(f"/plans/{plan}", 303)
-
-
-def _runs(site: Site, plan: str) -> list[tuple[str, str, Kept[ApplyResult], Callable[[ApplyResult], Document]]]:
-    asked = (
-        ("apply", "Applying", questions.applied(site, plan), changes.view),
-        ("rollback", "Taking back", questions.taken_back(site, plan), changes.rollback_view),
+    asked = RollbackRequest(
+        site.request.connection,
+        (plan,),
+        confirmed=True,
+        lock_timeout=site.settings.production_safeguards.lock_manager.lock_timeout_seconds,
+        bypass=site.settings.bypass,
+        record=site.request.record_of("rollback"),
     )
-    known = ((id_, title, site.results.known(question), view) for id_, title, question, view in asked)
-    return [one for one in known if one[2] != Kept()]
+    job = Job(
+        "rollback",
+        lambda progress, stop: settled(rollback.run(asked, progress, lambda _: False, stop)),
+        views.rollback_view,
+    )
+    return _begun(request, plan, job)
+
+
+def _begun(request: Request, plan: str, job: Job) -> Response:
+    changes: Changes = request.app.state.changes
+    changes.begin(request.app.state.site, plan, job)
+    return RedirectResponse(f"/plans/{plan}", 303)
 
 
 async def _builds(site: Site) -> Part:
@@ -118,8 +166,8 @@ async def _builds(site: Site) -> Part:
 
 def _permit(result: ApplyResult) -> Document:
     """The guards and what each step would be; their statements stand in a section of their own."""
-    told = (block for block in changes.view(result).blocks if not isinstance(block, Code))
-    return Document((changes.guards_table(result.verdicts), *told))
+    told = (block for block in views.view(result).blocks if not isinstance(block, Code))
+    return Document((views.guards_table(result.verdicts), *told))
 
 
 def _statements(plan: Plan) -> Document:
