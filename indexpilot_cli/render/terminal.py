@@ -139,6 +139,8 @@ STATES = {
     "warning": "yellow",
     "unknown": "yellow",
     "error": "bold red",
+    "critical": "bold red",
+    "invalid": "bold red",
     "will do": "cyan",
     "done": "green",
     "built": "green",

@@ -17,7 +17,7 @@ from indexpilot_cli.render.views.recommend import REASONS
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, piece, show
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
 
@@ -63,8 +63,8 @@ def work_out(request: Request, _session: Checked) -> Response:
 
 async def _newest(site: Site, plan: str) -> Kept[Plan]:
     if plan:
-        return await site.results.ask(site.plan(plan))
-    await site.results.ask(site.plan())
+        return await look(site, site.plan(plan))
+    await look(site, site.plan())
     return site.newest_plan()
 
 
@@ -140,11 +140,11 @@ def _own_point(plan: Plan) -> int:
 async def one(request: Request, subject: str) -> Response:
     """One id: why, why not, with its evidence; of an index also the plans of its statements without and with it."""
     site: Site = request.app.state.site
-    found = await site.results.ask(site.explain(subject))
+    found = await look(site, site.explain(subject))
     parts = [part("why", "Why", found, lambda result: explain_view(result, verbose=True))]
     advice = found.outcome.result.recommendation if found.outcome is not None else None
     if advice is not None and advice.action.builds:
-        workload = await site.results.ask(site.workload)
+        workload = await look(site, site.workload)
         known = {t.id: t for t in workload.outcome.result.templates} if workload.outcome is not None else {}
         parts += [_compared(site, advice, known[id_]) for id_ in _statements(advice) if id_ in known]
     title = found.outcome.result.title if found.outcome is not None else ""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,7 +22,7 @@ from indexpilot_cli.core.units import seconds
 from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.html import environment, fragment
 from indexpilot_cli.serve.pages.paging import Pager, paged
-from indexpilot_cli.serve.results import Kept, KeptStatus
+from indexpilot_cli.serve.results import Kept, KeptStatus, Question
 from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.site import Site
 
@@ -38,6 +40,10 @@ NAVIGATION = (
     ("/history", "History"),
 )
 _SOON = 2  # seconds until a page whose numbers are on their way looks again
+_MOMENT, _PATIENCE = 0.2, 5.0  # seconds to wait for numbers in place of older ones, and for the first
+_OLD = timedelta(seconds=15)
+_MOST_SHOWN = 128
+_shown: OrderedDict[tuple[str, int, str], tuple[object, Markup, Pager | None]] = OrderedDict()
 T = TypeVar("T")
 
 
@@ -73,11 +79,22 @@ class Part:
         return () if self.kept.outcome is None else tuple(warning.line for warning in self.kept.outcome.warnings)
 
 
-def is_working(kept: Kept[Any]) -> bool:
-    """Whether there is something to wait for: the first answer, or work in the background that has begun.
-
-    What is read in a moment is read anew whenever somebody looks, which is nothing to wait for.
+async def look(site: Site, question: Question[T]) -> Kept[T]:
+    """What is known. For the first answer, and for one after a change, a page waits a while; numbers that are only old
+    are shown at once, and the page looks again.
     """
+    known = site.results.known(question)
+    seen = known.outcome is not None and known.tried_at is not None
+    return await site.results.ask(question, _MOMENT if seen else _PATIENCE)
+
+
+def is_working(kept: Kept[Any]) -> bool:
+    """Whether there is something to wait for: the first answer, work in the background, numbers in place of old ones.
+
+    What was read a moment ago is read anew whenever somebody looks, which is nothing to wait for.
+    """
+    if kept.stage == "waiting" and kept.age is not None:
+        return kept.age > _OLD
     return kept.status is KeptStatus.LOADING or kept.stage not in (None, "waiting")
 
 
@@ -93,10 +110,17 @@ def part(
     """The section of a kept result; with ``url`` long tables come by pages, the one that the address names."""
     if kept.outcome is None:
         return Part(id_, title, kept)
-    document, pager = view(kept.outcome.result), None
-    if url is not None:
-        document, pager = paged(document, url, id_, title)
-    return Part(id_, title, kept, linked(document), before, pager=pager)
+    key = (id_, id(kept.outcome), str(url or ""))
+    made = _shown.get(key)
+    if made is None:  # pictures take most of the time of a page, and an outcome does not change
+        document, pager = view(kept.outcome.result), None
+        if url is not None:
+            document, pager = paged(document, url, id_, title)
+        # With the outcome, so that its identity is nobody else's meanwhile.
+        made = _shown[key] = (kept.outcome, linked(document), pager)
+        while len(_shown) > _MOST_SHOWN:
+            _shown.popitem(last=False)
+    return Part(id_, title, kept, made[1], before, pager=made[2])
 
 
 _ID = re.compile(r">((?:[PRFq]-[0-9a-f]{4,64}|M-[0-9]{1,18}))(?=<)")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from asyncio import gather
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
@@ -13,14 +15,16 @@ from starlette.responses import Response
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
+from indexpilot_cli.lifecycle.alerts import AlertRule, alerts, rules_of
 from indexpilot_cli.lifecycle.indexes import IndexesResult
 from indexpilot_cli.lifecycle.metric_families import MeasuredIndex
+from indexpilot_cli.lifecycle.metrics import MetricsResult
 from indexpilot_cli.lifecycle.values import LifecycleResult, LifecycleState
 from indexpilot_cli.render.document import Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import ago, percent, plural, stamp
 from indexpilot_cli.render.views.lifecycle import lifecycle_view
 from indexpilot_cli.render.views.lifecycle_schedules import status_view
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, piece, show
 from indexpilot_cli.serve.pages.paging import on_page, pager_of
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
@@ -43,6 +47,7 @@ _ORDERS: dict[str, Callable[[MeasuredIndex], tuple[object, ...]]] = {
     "scans, most first": lambda i: (-i.scans,),
     "table": lambda i: (i.schema, i.table, i.index),
 }
+_ALERTS = columns("level|state", "alert|label", "why|text")
 _UNREAD = "never read"
 _INVALID = "invalid"
 _STATES = ("", _UNREAD, _INVALID, "with a finding", *(state.value for state in LifecycleState if state != "invalid"))
@@ -81,8 +86,9 @@ async def health(request: Request, search: str = "", state: str = "", order: str
     """Indexes, findings and jobs."""
     site: Site = request.app.state.site
     choice = IndexChoice(search, state if state in _STATES else "", order if order in _ORDERS else "size")
-    indexes = await site.results.ask(site.indexes)
-    findings = await site.results.ask(site.lifecycle)
+    indexes, findings, jobs, metrics = await gather(
+        look(site, site.indexes), look(site, site.lifecycle), look(site, site.schedules), look(site, site.metrics)
+    )
     filters = piece(
         "filters.html",
         "indexes",
@@ -92,12 +98,20 @@ async def health(request: Request, search: str = "", state: str = "", order: str
         choice.order,
         [(one, one) for one in _ORDERS],
     )
+    rules = rules_of(site.settings.operational.health_checks)
     parts = (
+        part("alerts", "Alerts", metrics, partial(_alerts, rules)),
         _indexes(request.url, indexes, findings, choice, filters),
         part("findings", "Findings", findings, lifecycle_view, url=request.url),
-        part("jobs", "Lifecycle jobs", await site.results.ask(site.schedules), status_view),
+        part("jobs", "Lifecycle jobs", jobs, status_view),
     )
     return show(request, Page("Health", "What the indexes take, whether they are used, and what is the matter.", parts))
+
+
+def _alerts(rules: Sequence[AlertRule], result: MetricsResult) -> Document:
+    found = alerts(result.families, rules)
+    rows = tuple((one.level.value, one.rule.name.replace("_", " "), str(one).split(": ", 2)[2]) for one in found)
+    return Document((TableBlock(_ALERTS, rows) if rows else Lines(("nothing is beyond its threshold",)),))
 
 
 def _indexes(

@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.values import CheckResult
 from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.views.review.view import view
 from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, Part, part, show
+from indexpilot_cli.serve.pages.frame import Page, Part, look, part, show
 from indexpilot_cli.serve.results import Question
 from indexpilot_cli.serve.site import Site
 
@@ -74,7 +74,7 @@ async def found(request: Request, name: str) -> Response:
     site: Site = request.app.state.site
     reviews: Reviews = request.app.state.reviews
     question, text = reviews.of(name)
-    return show(request, _page(request, text, part("review", "Review", await site.results.ask(question), _document)))
+    return show(request, _page(request, text, part("review", "Review", await look(site, question), _document)))
 
 
 def _document(result: CheckResult) -> Document:

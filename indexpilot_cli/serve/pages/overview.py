@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusResult
 from indexpilot_cli.lifecycle.values import LifecycleResult, LifecycleSeverity
 from indexpilot_cli.render.units import milliseconds, plural, saving
 from indexpilot_cli.render.views.doctor import doctor_view
-from indexpilot_cli.serve.pages.frame import Page, is_working, part, show
+from indexpilot_cli.serve.pages.frame import Page, is_working, look, part, show
 from indexpilot_cli.serve.results import Kept, KeptStatus
 from indexpilot_cli.serve.site import Site
 
@@ -48,16 +49,21 @@ class Tile:
 async def overview(request: Request) -> Response:
     """The state in short."""
     site: Site = request.app.state.site
-    ask = site.results.ask
-    doctor = await ask(site.doctor)
-    await ask(site.plan())
+    doctor, _, lifecycle, indexes, workload = await gather(
+        look(site, site.doctor),
+        look(site, site.plan()),
+        look(site, site.lifecycle),
+        look(site, site.indexes),
+        look(site, site.workload),
+    )
+    jobs, builds = await gather(look(site, site.schedules), look(site, site.builds))
     tiles = (
         _tile("Decisions", "/decisions", site.newest_plan(), _plan),
-        _tile("Findings", "/health#findings", await ask(site.lifecycle), _findings),
-        _tile("Indexes", "/health", await ask(site.indexes), _indexes),
-        _tile("Workload", "/performance", await ask(site.workload), _workload),
-        _tile("Lifecycle jobs", "/health#jobs", await ask(site.schedules), _jobs),
-        _tile("Being built", "/plans#builds", await ask(site.builds), _builds),
+        _tile("Findings", "/health#findings", lifecycle, _findings),
+        _tile("Indexes", "/health", indexes, _indexes),
+        _tile("Workload", "/performance", workload, _workload),
+        _tile("Lifecycle jobs", "/health#jobs", jobs, _jobs),
+        _tile("Being built", "/plans#builds", builds, _builds),
     )
     page = Page(
         "Overview",

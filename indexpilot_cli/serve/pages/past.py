@@ -8,7 +8,7 @@ from starlette.responses import Response
 from indexpilot_cli.admin.history import HistoryRequest
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.render.views.history import history_view
-from indexpilot_cli.serve.pages.frame import Page, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, look, part, piece, show
 from indexpilot_cli.serve.site import Site
 
 _LIMITS = (50, 200, 1000)
@@ -21,7 +21,7 @@ async def history(request: Request, kind: str = "", table: str = "", limit: int 
     site: Site = request.app.state.site
     shown = limit if limit in _LIMITS else _LIMITS[0]
     asked = HistoryRequest(types=(kind,) if kind else (), table=table.strip() or None, limit=shown)
-    found = await site.results.ask(site.history(asked))
+    found = await look(site, site.history(asked))
     filters = piece(
         "filters.html",
         "history",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import gather
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
@@ -24,7 +25,7 @@ from indexpilot_cli.render.document import (
 )
 from indexpilot_cli.render.units import cost, milliseconds, notes, percent, plural, saving, stamp
 from indexpilot_cli.render.views.discover import analyze_view
-from indexpilot_cli.serve.pages.frame import Page, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, look, part, piece, show
 from indexpilot_cli.serve.site import Site
 
 router = APIRouter(include_in_schema=False)
@@ -48,11 +49,11 @@ async def performance(request: Request, span: str = "day") -> Response:
     """The figures of the last hour, day, week or month."""
     site: Site = request.app.state.site
     chosen = span if span in SPANS else "day"
-    found = await site.results.ask(site.performance(*SPANS[chosen]))
+    found, workload = await gather(look(site, site.performance(*SPANS[chosen])), look(site, site.workload))
     filters = piece("filters.html", "spans", [(one, f"last {one}") for one in SPANS], chosen)
     parts = (
         part("series", "Workload over time", found, series_document, before=filters),
-        part("templates", "Statements", await site.results.ask(site.workload), analyze_view, url=request.url),
+        part("templates", "Statements", workload, analyze_view, url=request.url),
         part("impact", "What each index changed", found, impact_document, url=request.url),
         part("explain", "EXPLAIN statistics", found, explain_document),
     )

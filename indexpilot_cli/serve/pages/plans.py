@@ -25,7 +25,7 @@ from indexpilot_cli.render.views.builds import builds_view
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Writing
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, part, show
+from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, show
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
 from indexpilot_cli.serve.works import RUNNING, Job
@@ -80,7 +80,7 @@ async def kept(request: Request) -> Response:
     """The plans, and what is being built."""
     site: Site = request.app.state.site
     parts = (
-        part("plans", "Kept plans", await site.results.ask(site.plans), _list, url=request.url),
+        part("plans", "Kept plans", await look(site, site.plans), _list, url=request.url),
         await _builds(site),
     )
     return show(request, Page("Plans", "What recommend and lifecycle proposed, to be applied when it suits.", parts))
@@ -91,7 +91,7 @@ async def one(request: Request, plan: str) -> Response:
     """A plan, its statements, what apply would do, and what is under way."""
     site: Site = request.app.state.site
     changes: Changes = request.app.state.changes
-    found = await site.results.ask(site.plan(plan))
+    found = await look(site, site.plan(plan))
     proposal = part("plan", "What it proposes", found, plan_view, url=request.url)
     if found.outcome is None:
         return show(request, Page(f"Plan {plan[:60]}", parts=(proposal,)))
@@ -102,7 +102,7 @@ async def one(request: Request, plan: str) -> Response:
     if running:
         parts.append(await _builds(site))
     else:
-        permit = await site.results.ask(questions.permitted(site, whole))
+        permit = await look(site, questions.permitted(site, whole))
         parts.append(part("permit", "What apply would do now", permit, _permit, url=request.url))
     parts += [proposal, part("statements", "Statements", found, _statements)]
     page = Page(
@@ -161,7 +161,7 @@ def _begun(request: Request, plan: str, job: Job) -> Response:
 
 
 async def _builds(site: Site) -> Part:
-    return part("builds", "Indexes being built", await site.results.ask(site.builds), builds_view)
+    return part("builds", "Indexes being built", await look(site, site.builds), builds_view)
 
 
 def _permit(result: ApplyResult) -> Document:
