@@ -104,8 +104,8 @@ def measure(browser, state, url, bare, pictures):
     plain = Watched(browser, bare)
     for path in PATHS:
         watched.go(path)
-        watched.settle(300_000)
         size = watched.transferred
+        watched.settle(300_000)
         times, others = [], []
         for _ in range(LOADS):
             times.append(paints(watched, url + path))
