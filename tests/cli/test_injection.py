@@ -18,7 +18,7 @@ from indexpilot_cli.render.units import visible
 from indexpilot_cli.settings.keys import keys
 from tests import hostile
 from tests.cli.changes import CALM
-from tests.cli.walking import LOCAL, World, leaves
+from tests.cli.walking import LASTING, LOCAL, World, leaves
 
 # What a command needs beside the attacked place, by the name of the argument or option.
 BENIGN = {
@@ -90,7 +90,7 @@ def places():
     """Every place of every command that reaches a database."""
     found, count = [], {}
     for name, command in leaves(typer.main.get_command(build(whole=True))):
-        if name in LOCAL:
+        if name in LOCAL | LASTING:
             continue
         for parameter in command.params:
             if getattr(parameter, "is_flag", False) or parameter.name == "help":

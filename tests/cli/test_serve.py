@@ -5,9 +5,11 @@ import signal
 import subprocess
 import urllib.request
 
+import psycopg
 import pytest
 
 from tests.cli.process import PROGRAM, environment
+from tests.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,20 @@ def test_it_serves_without_a_database_and_ends_on_a_signal(home, number):
     assert one.returncode == 128 + number
     assert f'"stopped_by": "{signal.Signals(number).name}"' in out
     assert "Traceback" not in err
+
+
+def test_e5_who_served_a_database_stands_in_its_log(world):
+    line = [*PROGRAM, "serve", "-d", world.dsn, "--port", "0", "--quiet"]
+    with subprocess.Popen(line, env=environment(world.home), cwd=world.home) as one:
+        eventually(lambda: events(world.dsn) == ["started"])
+        one.send_signal(signal.SIGTERM)
+    assert events(world.dsn) == ["started", "stopped"]
+
+
+def events(dsn):
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(
+            "SELECT details_json ->> 'event' FROM indexpilot.mutation_log"
+            " WHERE details_json ->> 'command' = 'serve' ORDER BY id"
+        )
+        return [row[0] for row in rows]

@@ -29,6 +29,8 @@ LOCAL = {"config show", "config check", "schema", "completion", "demo", "lifecyc
     f"simulate {word}" for word in ("baseline", "autoindex", "compare", "history")
 }
 
+LASTING = {"serve"}  # runs until it is stopped: test_serve.py
+
 
 def leaves(command, path=()):
     """All commands that do something by themselves, each with its name."""
