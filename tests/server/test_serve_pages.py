@@ -347,9 +347,9 @@ def test_s4_what_is_typed_is_shown_as_it_is(site, look):
         "/explain/",
         "/x/",
     ):
-        for text in (PAYLOADS[0], PAYLOADS[7], PAYLOADS[44]):
-            watched.page.goto(site + path + httpx.QueryParams({"x": text})["x"].replace("#", "%23").replace("/", "%2f"))
-            assert harmless(watched.page), path
+        text = PAYLOADS[7] + PAYLOADS[0] + PAYLOADS[44]
+        watched.page.goto(site + path + text.replace("/", "%2f"))
+        assert harmless(watched.page), path
     watched.faults = [fault for fault in watched.faults if "status of 4" not in fault]
 
 
