@@ -272,6 +272,45 @@ def test_lifecycle_is_run_as_by_the_command(writer, shop):
     assert missing["state"] == "failed" and missing["result"]["schema"] == "indexpilot.error/1"
 
 
+def test_s2_decisions_are_those_of_the_plan_that_is_kept(writer, shop):
+    writer.post("/api/recommend")
+    plan = settled(writer, "/api/recommend", "api_plan")["result"]["plan"]
+    found = look(writer, "/api/decisions", "api_decisions")
+    yes, no, cost, size = shop.sql(
+        f"""SELECT jsonb_array_length(plan_json->'recommendations'), jsonb_array_length(plan_json->'rejections'),
+                   (plan_json->>'cost_after')::float8, (plan_json->>'size_bytes')::int8
+            FROM indexpilot.plans WHERE id = '{plan}'"""
+    )[0]
+    told = tuple(found["summary"][name] for name in ("recommended", "rejected", "costAfter", "sizeBytes"))
+    assert told == (yes, no, cost, size)
+    rows = shop.sql(
+        f"""SELECT one->>'id', one->>'ddl', (one->>'size_bytes')::int8, (one->>'benefit')::float8
+            FROM indexpilot.plans, jsonb_array_elements(plan_json->'recommendations') one WHERE id = '{plan}'"""
+    )
+    told = [
+        (d["id"], d["ddl"], d["sizeBytes"], d["benefit"]) for d in found["decisions"] if d["decision"] != "rejected"
+    ]
+    assert told == rows and len(found["decisions"]) == yes + no > 0
+
+
+def test_s2_what_the_planner_could_see_is_what_was_counted(reader, shop):
+    told = look(reader, "/api/explain-stats", "api_explain_stats")["explainStats"]
+    planned, failed = shop.sql(
+        """SELECT coalesce(sum(statements) FILTER (WHERE outcome = 'planned'), 0)::int8,
+                  coalesce(sum(statements) FILTER (WHERE outcome = 'failed'), 0)::int8
+           FROM indexpilot.explain_statistics WHERE day > current_date - 30"""
+    )[0]
+    assert (told["planned"], told["failed"], told["total"]) == (planned, failed, planned + failed)
+    assert told["coverage"] == (100 * planned / (planned + failed) if planned + failed else None)
+
+
+def test_s2_jobs_of_lifecycle_are_those_that_ran(writer, shop):
+    worked(writer, "/api/lifecycle/monthly", {})
+    jobs = look(writer, "/api/lifecycle/status", "api_lifecycle_status")["result"]["jobs"]
+    rows = shop.sql("SELECT job, max(id) FROM indexpilot.lifecycle_runs GROUP BY job ORDER BY job")
+    assert sorted((job["job"], job["last"]["id"]) for job in jobs if job["last"]) == rows
+
+
 def test_before_init_what_needs_no_table_of_ours_is_told(bare):
     with client(connection=Connection(bare.dsn), settings=SETTINGS) as site:
         found = look(site, "/api/performance", "api_performance")

@@ -109,14 +109,14 @@ class DecisionSummaryDocument(DocumentShape):
 
 
 class ApiDecisionsDocument(ApiDocument):
-    """Every yes and no of the newest plan with its reason. Null: there is no plan yet."""
+    """Every yes and no of the newest plan with its reason."""
 
-    decisions: Annotated[tuple[DecisionDocument, ...] | None, From(_decisions)]
-    summary: Annotated[DecisionSummaryDocument | None, From("result")]
+    decisions: Annotated[tuple[DecisionDocument, ...], From(_decisions)]
+    summary: Annotated[DecisionSummaryDocument | None, "null: there is no plan, or none is known", From("result")]
 
 
-def _decisions(answer: ApiAnswer) -> tuple[Decision, ...] | None:
-    return None if answer.result is None else tuple(_of_plan(answer.result))
+def _decisions(answer: ApiAnswer) -> tuple[Decision, ...]:
+    return () if answer.result is None else tuple(_of_plan(answer.result))
 
 
 def _of_plan(plan: Plan) -> Iterator[Decision]:
