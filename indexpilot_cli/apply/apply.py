@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
 from indexpilot_cli.apply.existing import drop_planned, rebuild
 from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
-from indexpilot_cli.apply.plan import Todo, plan_work
+from indexpilot_cli.apply.plan import NO_PLAN, Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.upkeep import analyze, carried_out
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
@@ -22,7 +22,7 @@ from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan, Warn
-from indexpilot_cli.errors import OutcomeUnknownError, RefusedError
+from indexpilot_cli.errors import OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import STANDING, is_usable
 from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_run
@@ -71,7 +71,13 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     with open_source(request.connection, None, ctx.progress) as source:
         assert source.session is not None
         metadata.require(source.session, request.connection.metadata_schema)
-        todo = plan_work(source, source.session, request)
+        try:
+            todo = plan_work(source, source.session, request)
+        except UsageError as error:
+            if not (request.cron and error.code == NO_PLAN):
+                raise
+            # A timer that is set up before the first recommendation would send a mail each night.
+            return skipped_outcome(ApplyResult(None, (), (), skipped=NO_PLAN, reconciled=reconciled), source.server)
         verdicts = _verdicts(source, source.session, todo, request, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = refused(verdicts, force=request.force)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
-from indexpilot_cli.apply.plan import SETTLED
+from indexpilot_cli.apply.plan import NO_PLAN, SETTLED
 from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core import telemetry
 from indexpilot_cli.core.catalog import Server
@@ -27,7 +27,7 @@ _NO = {
     "approval": MutationType.AUTHORIZATION_DENIED,
 }
 _WINDOW = "window"
-_NOTHING = (None, "already_done", *SETTLED, "nothing_to_undo")
+_NOTHING = (None, "already_done", NO_PLAN, *SETTLED, "nothing_to_undo")
 _IDLE = frozenset({"planned", "already_done"})
 _FAILURES = frozenset({"failed", "leftover", "conflict"})
 

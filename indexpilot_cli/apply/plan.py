@@ -35,6 +35,7 @@ DID_NOT_PAY = "did_not_pay"
 TABLE_GONE = "table_missing"  # of one schema of many: what was planned for it is not wanted any more
 SETTLED = frozenset({DID_NOT_PAY, TABLE_GONE})
 _LOOK_BACK = 20  # plans: those of a template may be among them
+NO_PLAN = "no_plan"
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +287,7 @@ def kept_plan(session: Session, typed: str, schema: str) -> Plan:
 def _latest(session: Session, schema: str) -> Chosen:
     plan = latest_plan(session, schema)
     if plan is None:
-        raise UsageError("there is no plan yet", hint="indexpilot recommend", code="no_plan")
+        raise UsageError("there is no plan yet", hint="indexpilot recommend", code=NO_PLAN)
     return Chosen(plan, plan.recommendations)
 
 

@@ -28,6 +28,7 @@ OPEN = ("/healthz", "/readyz")  # probes carry no token and tell nothing but yes
 LOGIN = ("/login", "/logout")
 STATIC = "/static/"
 MOST_BYTES = 2_000_000  # of a request's body: a migration to review is the longest thing anybody sends
+_MOST_DROPPED = 20_000_000  # of a longer one, read and dropped: who is hung up on while sending sees no answer
 BODY_SECONDS = 20.0
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
@@ -136,21 +137,21 @@ async def _read(headers: Headers, receive: Receive) -> bytes | JSONResponse:
     """The whole body, or why it is not taken."""
     too_long = problem(413, "too_long", f"a request has at most {MOST_BYTES:,} bytes", headers={"Connection": "close"})
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MOST_BYTES:
+    if not length.isdecimal() or int(length) > _MOST_DROPPED:
         return too_long
-    parts = bytearray()
+    parts, seen, more = bytearray(), 0, True
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            more = True
-            while more:
+            while more and seen <= _MOST_DROPPED:
                 message = await receive()
-                parts += message.get("body", b"")
                 more = message.get("more_body", False)
-                if len(parts) > MOST_BYTES:
-                    return too_long
+                piece = message.get("body", b"")
+                seen += len(piece)
+                if seen <= MOST_BYTES:
+                    parts += piece
     except TimeoutError:
         return problem(408, "too_slow", "the request did not come", headers={"Connection": "close"})
-    return bytes(parts)
+    return bytes(parts) if seen <= MOST_BYTES else too_long
 
 
 def _once(body: bytes, receive: Receive) -> Receive:

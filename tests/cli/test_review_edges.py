@@ -143,7 +143,7 @@ def test_a_whole_history_knows_its_own_tables(inside):
 
 def test_forms_are_offered_where_they_are_made(cli):
     offered = cli("schema-evolve", "check", "--help").out
-    assert "markdown, sarif or" in " ".join(offered.replace("│", "").split())
+    assert "html, sarif or github" in " ".join(offered.replace("│", "").split())
     assert "sql" not in offered.partition("--format")[2].partition("--json")[0]
     assert "sql" in cli("recommend", "--help").out.partition("--format")[2].partition("--json")[0]
     assert "sarif" not in cli("discover", "--help").out.partition("--format")[2].partition("--json")[0]

@@ -78,6 +78,8 @@ def test_unknown_ids_and_no_plan_at_all(shop, monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     with pytest.raises(UsageError, match="no plan"):
         run_apply(shop)
+    idle = run_apply(shop, cron=True)
+    assert (idle.status, idle.exit_code, idle.result.skipped) == ("skipped", 0, "no_plan")
     keep_plan(shop, definition("note"))
     for target in ("P-ffffff", "R-ffffffff", "nowhere/plan.json"):
         with pytest.raises(UsageError):

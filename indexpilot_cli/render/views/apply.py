@@ -46,6 +46,7 @@ _SKIPPED = {
     "already_done": "all of it was there already",
     "did_not_pay": "what is not there already did not pay here before",
     "declined": "the answer was no",
+    "no_plan": "there is no plan yet (indexpilot recommend)",
     "nothing_to_undo": "there is nothing to undo",
     "window": "outside the window",
 }

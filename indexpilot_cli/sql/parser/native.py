@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ MAX_NODES = 200_000  # of one parse tree
 MAX_DEPTH = 1_000  # nested nodes: the deparser recurses on the C stack and would crash at several thousand
 _JSON_DEPTH = 900
 _MAX_CHAIN = 20_000  # tokens, two for each level at least
+SURROGATE = re.compile("[\ud800-\udfff]")  # alone: what Python makes of bytes that are no UTF-8
 _LONG = _MAX_CHAIN  # characters: shorter texts hold fewer tokens
 
 
@@ -49,8 +51,10 @@ allow_depth()
 
 def tree(text: str) -> Message | Unparsed:
     """The whole parse tree (a ``ParseResult``) of a text, or why there is none."""
-    if len(text) > MAX_BYTES or len(text.encode()) > MAX_BYTES:
+    if len(text) > MAX_BYTES or len(text.encode(errors="replace")) > MAX_BYTES:
         return Unparsed(f"statement text over {MAX_BYTES} bytes", "too_long")
+    if (surrogate := SURROGATE.search(text)) is not None:
+        return _no_text(surrogate)
     if "\0" in text:
         return Unparsed("NUL character in the text", position=text.index("\0") + 1)
     if len(text) > _LONG and _longest_chain(text) > _MAX_CHAIN:
@@ -61,6 +65,10 @@ def tree(text: str) -> Message | Unparsed:
         return _located(text, error)
     except DecodeError:
         return _from_json(text)
+
+
+def _no_text(surrogate: re.Match[str]) -> Unparsed:
+    return Unparsed("half a character in the text", position=surrogate.start() + 1)
 
 
 def _longest_chain(text: str) -> int:
@@ -110,6 +118,8 @@ def characters(text: str, offset: int) -> int:
 
 def tokens(text: str) -> tuple[tuple[str, int, int], ...] | Unparsed:
     """(name, first byte, byte behind) of each token; names are the grammar's, such as ``ASCII_59`` for ``;``."""
+    if (surrogate := SURROGATE.search(text)) is not None:
+        return _no_text(surrogate)
     try:
         found = postgast.scan(text).tokens
     except postgast.PgQueryError as error:
@@ -125,6 +135,8 @@ def _token_name(number: int) -> str:
 
 def fingerprint(text: str) -> str | Unparsed:
     """Hex digits that are equal for statements that differ only in constants and IN-list lengths."""
+    if (surrogate := SURROGATE.search(text)) is not None:
+        return _no_text(surrogate)
     try:
         return str(postgast.fingerprint(text).hex)
     except postgast.PgQueryError as error:

@@ -68,6 +68,7 @@ def _several(text: str, offset: int) -> Unparsed:
 
 def split(text: str) -> tuple[Piece, ...]:
     """The statements of a script. One that the scanner cannot read ends with the next semicolon at a line's end."""
+    text = native.SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
     data = text.encode()
     plain = text.isascii()
     result, position, offset = [], 0, 0
@@ -196,6 +197,8 @@ def embedded_sql(text: str) -> tuple[Embedded, ...] | Unparsed:
     """
     if len(text) > MAX_BYTES:
         return Unparsed(f"statement text over {MAX_BYTES} bytes", "too_long")
+    if native.SURROGATE.search(text):
+        return Unparsed("half a character in the text")
     result = lib.pg_query_parse_plpgsql(text.encode())
     try:
         check_error(result)

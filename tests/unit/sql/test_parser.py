@@ -172,3 +172,10 @@ def test_unqualified():
 def test_no_expression(text):
     with pytest.raises(ValueError, match=r".+"):
         sqlast.parse_expression(text)
+
+
+@pytest.mark.parametrize("text", ["\udcff", "SELECT '\ud800'", "SELECT 1; SELECT \udfff; SELECT 2"])
+def test_half_a_character_is_no_text_and_takes_no_other_statement_along(text):
+    assert isinstance(sqlast.parse(text), sqlast.Unparsed)
+    assert isinstance(native.fingerprint(text), sqlast.Unparsed)
+    assert len(sqlast.split(text)) == text.count(";") + 1
