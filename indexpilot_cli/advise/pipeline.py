@@ -144,8 +144,7 @@ def advise_on(
     folded, kept, selection = priced.without_lost(folded), priced.without_lost(kept), priced.result
     selection = drops.checked(selection, folded, kept, estimator, 1 + request.max_slower)
     checked = _cross_checked(source, kept, selection, estimator, request, progress)
-    seconds = time.monotonic() - begun
-    advice = Advice(folded, kept, priceable, model, selection, seconds, checked, rewrites=algorithms.rewrites)
+    advice = Advice(folded, kept, priceable, model, selection, time.monotonic() - begun, checked, algorithms.rewrites)
     progress.stage("explaining")
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
