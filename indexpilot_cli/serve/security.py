@@ -74,7 +74,9 @@ class Gatekeeper:
         if answer is None:
             body = await _read(headers, receive)
             if isinstance(body, bytes):
-                await self._app(scope, _once(body, receive), guarded)
+                # What GET would say of itself; the server of HTTP leaves the body out.
+                asked = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+                await self._app(asked, _once(body, receive), guarded)
                 return
             answer = body
         await answer(scope, receive, guarded)

@@ -127,6 +127,11 @@ def test_errors_are_json(open_site):
         assert set(answer.json()["error"]) == {"code", "message", "detail", "hint"}
 
 
+def test_head_is_get_without_a_body(open_site):
+    answer = raw(open_site, "HEAD /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200") and answer.endswith(b"\r\n\r\n")
+
+
 def test_bodies_have_an_end(open_site):
     assert open_site.post("/healthz", content=b"x" * 2_000_001).status_code == 413
     told = "POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n"
