@@ -155,24 +155,29 @@ class OutputOptions:
     no_pager: Annotated[bool, option("--no-pager", "Never page long output.", panel=OUTPUT)] = False
 
 
+Username = Annotated[str | None, option("-U --username ROLE", "Role.", panel=CONNECTION)]
+Dbname = Annotated[
+    str | None,
+    option("-d --dbname DBNAME", "Database name, URI or conninfo string.", panel=CONNECTION, autocompletion=services),
+]
+NoPassword = Annotated[bool, option("-w --no-password", "Never ask for a password.", panel=CONNECTION)]
+AskPassword = Annotated[bool, option("-W --password", "Ask for a password first.", panel=CONNECTION)]
+ConnectTimeout = Annotated[
+    int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
+]
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
     """The same options as psql. What is not given is left to libpq (PGHOST, PGSERVICE, ~/.pgpass, …)."""
 
     host: Annotated[str | None, option("-h --host HOST", "Host or socket directory.", panel=CONNECTION)] = None
     port: Annotated[int | None, option("-p --port PORT", "Port.", panel=CONNECTION)] = None
-    username: Annotated[str | None, option("-U --username ROLE", "Role.", panel=CONNECTION)] = None
-    dbname: Annotated[
-        str | None,
-        option(
-            "-d --dbname DBNAME", "Database name, URI or conninfo string.", panel=CONNECTION, autocompletion=services
-        ),
-    ] = None
-    no_password: Annotated[bool, option("-w --no-password", "Never ask for a password.", panel=CONNECTION)] = False
-    password: Annotated[bool, option("-W --password", "Ask for a password first.", panel=CONNECTION)] = False
-    connect_timeout: Annotated[
-        int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
-    ] = None
+    username: Username = None
+    dbname: Dbname = None
+    no_password: NoPassword = False
+    password: AskPassword = False
+    connect_timeout: ConnectTimeout = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,18 +187,11 @@ class DatabaseOptions:
     The server's host and port stand in ``--dbname`` or PGHOST and PGPORT.
     """
 
-    username: Annotated[str | None, option("-U --username ROLE", "Role.", panel=CONNECTION)] = None
-    dbname: Annotated[
-        str | None,
-        option(
-            "-d --dbname DBNAME", "Database name, URI or conninfo string.", panel=CONNECTION, autocompletion=services
-        ),
-    ] = None
-    no_password: Annotated[bool, option("-w --no-password", "Never ask for a password.", panel=CONNECTION)] = False
-    password: Annotated[bool, option("-W --password", "Ask for a password first.", panel=CONNECTION)] = False
-    connect_timeout: Annotated[
-        int | None, option("--connect-timeout SECONDS", "Longest wait for the server.", panel=CONNECTION)
-    ] = None
+    username: Username = None
+    dbname: Dbname = None
+    no_password: NoPassword = False
+    password: AskPassword = False
+    connect_timeout: ConnectTimeout = None
     host: ClassVar[None] = None
     port: ClassVar[None] = None
 
