@@ -9,18 +9,17 @@ foreign page can set.
 from __future__ import annotations
 
 import asyncio
-import hmac
 import ipaddress
 import math
 from collections.abc import Iterable, Mapping
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
-from indexpilot_cli.serve.sessions import Sessions
+from indexpilot_cli.serve.sessions import Sessions, is_our_origin
 from indexpilot_cli.serve.values import ServeRequest
 
 LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -52,7 +51,6 @@ class Gatekeeper:
     def __init__(self, app: ASGIApp, request: ServeRequest, sessions: Sessions) -> None:
         self._app = app
         self._sessions = sessions
-        self._token = request.token
         self._names = frozenset(known_names(request))
         self._origins = frozenset(request.origins)
         self._asked = TokenBuckets(request.settings.operational.serve.requests_per_minute)
@@ -89,10 +87,9 @@ class Gatekeeper:
         wait = self._asked.take(caller)
         if wait:
             return _too_often(wait)
-        origin = headers.get("origin")
-        if origin is not None and origin not in self._origins and urlsplit(origin.lower()).netloc != host:
+        if headers.get("origin") not in self._origins and not is_our_origin(headers):
             return problem(403, "foreign_origin", "pages of other places may not ask")
-        if self._token is None or scope["path"] in OPEN or _is_preflight(scope, headers):
+        if not self._sessions.needed or scope["path"] in OPEN or _is_preflight(scope, headers):
             return None
         return None if self._is_at_pages(scope) else self._unknown(scope, headers, caller)
 
@@ -105,8 +102,7 @@ class Gatekeeper:
     def _unknown(self, scope: Scope, headers: Headers, caller: str) -> Response | None:
         """What who does not have the token is told."""
         kind, _, given = headers.get("authorization", "").partition(" ")
-        expected = (self._token or "").encode()
-        if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), expected):
+        if kind.lower() == "bearer" and self._sessions.is_token(given.strip()):
             return None
         wait = self._sessions.wrong(caller) if given else 0.0
         if wait:

@@ -39,7 +39,7 @@ class Sessions:
 
     def is_token(self, given: str) -> bool:
         """Whether it is the token, told in a time that says nothing about it."""
-        return self._token is not None and hmac.compare_digest(given.encode(), self._token.encode())
+        return self._token is not None and _same(given, self._token)
 
     def wrong(self, caller: str) -> float:
         """A wrong token came from there; the seconds to wait when that was too often."""
@@ -77,7 +77,7 @@ class Sessions:
         session = self.of(scope)
         if session is None or not is_our_page(Headers(scope=scope)):
             return False
-        return hmac.compare_digest(given.encode(), self.form_key(session, scope["path"]).encode())
+        return _same(given, self.form_key(session, scope["path"]))
 
 
 def cookie_name(scope: Scope) -> str:
@@ -86,9 +86,16 @@ def cookie_name(scope: Scope) -> str:
     return f"indexpilot-{server[1]}" if server else "indexpilot"
 
 
+def is_our_origin(headers: Headers) -> bool:
+    """Whether a browser that tells an origin tells the place that it asks."""
+    origin = headers.get("origin")
+    return origin is None or urlsplit(origin.lower()).netloc == headers.get("host", "").lower()
+
+
 def is_our_page(headers: Headers) -> bool:
     """Whether the browser says that it is nobody but the person, or a page of just this origin."""
-    origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != headers.get("host"):
-        return False
-    return headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    return is_our_origin(headers) and headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+
+
+def _same(given: str, secret: str) -> bool:
+    return hmac.compare_digest(given.encode(errors="replace"), secret.encode())
