@@ -23,7 +23,6 @@ from indexpilot_cli.errors import (
 from indexpilot_cli.serve import probes
 from indexpilot_cli.serve.api import docs, read, write
 from indexpilot_cli.serve.pages import routes
-from indexpilot_cli.serve.pages.migrations import Reviews
 from indexpilot_cli.serve.pages.plans import Changes
 from indexpilot_cli.serve.security import Gatekeeper, problem
 from indexpilot_cli.serve.sessions import Sessions
@@ -47,7 +46,6 @@ def create_app(request: ServeRequest) -> FastAPI:
     app = FastAPI(title="IndexPilot", version=__version__, docs_url=None, redoc_url=None)
     app.state.site = Site.of(request)
     app.state.sessions = sessions = Sessions(request.token)
-    app.state.reviews = Reviews()
     app.state.changes = Changes()
     for router in _ROUTERS:
         app.include_router(router)

@@ -18,7 +18,6 @@ from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.render.views.api.frame import AnswerStatus
 
 T = TypeVar("T")
-KeptStatus = AnswerStatus  # of what is kept, for pages; of an answer, for programs
 PATIENCE = 10.0  # seconds that somebody who looks waits for a first answer, before told that it is being made
 _MOST_KEPT = 256  # answers to questions with a parameter: the oldest are forgotten
 _MOST_ASKING = 32  # threads

@@ -23,6 +23,7 @@ from indexpilot_cli.apply.values import PlanListRequest, PlanListResult, PlanReq
 from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, TableFilter
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.conninfo import with_application
+from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review import check
 from indexpilot_cli.evolve.review.registry import explain_hazard, is_hazard
@@ -50,6 +51,15 @@ _MOST_REVIEWS = 50
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A migration that was sent to be reviewed."""
+
+    digest: str
+    text: str
+    question: Question[CheckResult]
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """One served database."""
 
@@ -57,7 +67,7 @@ class Site:
     results: Results
     works: Works
     samples: ReadSamples = field(default_factory=ReadSamples)
-    reviews: dict[str, Question[CheckResult]] = field(default_factory=dict)
+    reviews: dict[str, Review] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: ServeRequest) -> Site:
@@ -221,8 +231,8 @@ class Site:
             found = partial(explain.run, asked.by(self.settings))
         return Question(f"explain {subject[:40]}", found, 60.0, 1 + self._workers)
 
-    def review(self, sql: str, *, offline: bool, server_version: int | None = None) -> Question[CheckResult]:
-        """What a migration would do. Raises RefusedError where reviews are switched off."""
+    def review(self, sql: str, *, offline: bool, server_version: int | None = None) -> Review:
+        """What a migration would do; the latest are kept. Raises RefusedError where reviews are switched off."""
         request = replace(
             CheckRequest.by(self.settings),
             connection=self.connection,
@@ -237,10 +247,17 @@ class Site:
         digest = hashlib.sha256(f"{offline} {server_version} {sql}".encode(errors="replace")).hexdigest()[:16]
         asked = Question(f"review {digest}", partial(_reviewed, request), 3600.0, 1, long=not offline)
         self.reviews.pop(digest, None)
-        self.reviews[digest] = asked
+        self.reviews[digest] = made = Review(digest, sql, asked)
         for old in tuple(self.reviews)[:-_MOST_REVIEWS]:
             self.reviews.pop(old, None)
-        return asked
+        return made
+
+    def kept_review(self, digest: str) -> Review:
+        """A review that was asked for. Raises UsageError: nobody did, or too many others were asked since."""
+        found = self.reviews.get(digest)
+        if found is None:
+            raise UsageError(f"no review {digest[:40]!r} is kept", hint="send the SQL again", code="unknown_id")
+        return found
 
     def lifecycle_request(self, record: Record) -> LifecycleRequest:
         """The request of ``lifecycle`` by the settings."""

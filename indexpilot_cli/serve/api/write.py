@@ -21,7 +21,6 @@ from indexpilot_cli.apply.values import ApplyRequest, ApproveRequest, RollbackRe
 from indexpilot_cli.core.command import Outcome, Progress, Silent
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve.review.registry import HAZARDS
-from indexpilot_cli.evolve.review.values import CheckResult
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.lifecycle.schedules import run as schedules
 from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
@@ -38,7 +37,7 @@ from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.render.views.review.view import view as review_view
 from indexpilot_cli.serve.api.answers import answer, documented, framed, site_of, source
 from indexpilot_cli.serve.results import Question
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import Review, Site
 from indexpilot_cli.serve.works import Job
 
 router = APIRouter(prefix="/api", tags=["do"])
@@ -126,18 +125,15 @@ async def review(request: Request, body: ReviewBody) -> Response:
 async def reviewed(request: Request, digest: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
     """How far it is (``stage``), and what it found."""
     site = site_of(request)
-    asked = site.reviews.get(digest)
-    if asked is None:
-        raise UsageError(f"no review {digest}", code="unknown_id", hint="POST /api/review")
-    return await _review(site, asked)
+    return await _review(site, site.kept_review(digest))
 
 
-async def _review(site: Site, asked: Question[CheckResult]) -> Response:
-    kept = await site.results.ask(asked)
+async def _review(site: Site, asked: Review) -> Response:
+    kept = await site.results.ask(asked.question)
     if isinstance(kept.error, UsageError):
         raise kept.error.with_traceback(None)
     told = await framed("api_review", kept, lambda found: review_view(found, hazards=HAZARDS, fix=True))
-    told.headers["Location"] = f"/api/review/{asked.name.removeprefix('review ')}"
+    told.headers["Location"] = f"/api/review/{asked.digest}"
     told.status_code = ACCEPTED if kept.result is None and kept.stage is not None else 200
     return told
 

@@ -21,8 +21,9 @@ from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.html import environment, fragment
+from indexpilot_cli.render.views.api.frame import AnswerStatus
 from indexpilot_cli.serve.pages.paging import Pager, paged
-from indexpilot_cli.serve.results import Kept, KeptStatus, Question
+from indexpilot_cli.serve.results import Kept, Question
 from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.site import Site
 
@@ -95,7 +96,7 @@ def is_working(kept: Kept[Any]) -> bool:
     """
     if kept.stage == "waiting" and kept.age is not None:
         return kept.age > _OLD
-    return kept.status is KeptStatus.LOADING or kept.stage not in (None, "waiting")
+    return kept.status is AnswerStatus.LOADING or kept.stage not in (None, "waiting")
 
 
 def part(

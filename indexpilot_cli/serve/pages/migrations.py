@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import Annotated
 
 from fastapi import APIRouter, File, Form, Request, UploadFile
@@ -15,33 +14,9 @@ from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.views.review.view import view
 from indexpilot_cli.serve.pages.forms import Checked
 from indexpilot_cli.serve.pages.frame import Page, Part, look, part, show
-from indexpilot_cli.serve.results import Question
 from indexpilot_cli.serve.site import Site
 
-_KEPT = 20
 router = APIRouter(include_in_schema=False)
-
-
-class Reviews:
-    """The texts of the last reviews that were asked for, by the name under which each is shown."""
-
-    def __init__(self) -> None:
-        self._asked: OrderedDict[str, tuple[Question[CheckResult], str]] = OrderedDict()
-
-    def add(self, question: Question[CheckResult], text: str) -> str:
-        """The name of the review of this text."""
-        name = question.name.removeprefix("review ")
-        self._asked[name] = (question, text)
-        while len(self._asked) > _KEPT:
-            self._asked.popitem(last=False)
-        return name
-
-    def of(self, name: str) -> tuple[Question[CheckResult], str]:
-        """The question and the text. Raises UsageError: too many others were asked since, or nobody asked."""
-        found = self._asked.get(name)
-        if found is None:
-            raise UsageError("this review is not kept any more", hint="paste the SQL again", code="unknown_id")
-        return found
 
 
 @router.get("/migrations")
@@ -62,19 +37,18 @@ def review(
     text = _text(file) if file is not None and file.filename else sql.replace("\r\n", "\n")
     if not text.strip():
         raise UsageError("there is no SQL to review", hint="paste it or choose a file", code="no_migration")
-    reviews: Reviews = request.app.state.reviews
     # On a clone runs what is sent: that is for who has the token.
-    question = site.review(text, offline=site.request.token is None)
-    return RedirectResponse(f"/migrations/{reviews.add(question, text)}", 303)
+    asked = site.review(text, offline=site.request.token is None)
+    return RedirectResponse(f"/migrations/{asked.digest}", 303)
 
 
 @router.get("/migrations/{name}")
-async def found(request: Request, name: str) -> Response:
+async def reviewed(request: Request, name: str) -> Response:
     """The review, or how far it is."""
     site: Site = request.app.state.site
-    reviews: Reviews = request.app.state.reviews
-    question, text = reviews.of(name)
-    return show(request, _page(request, text, part("review", "Review", await look(site, question), _document)))
+    asked = site.kept_review(name)
+    found = await look(site, asked.question)
+    return show(request, _page(request, asked.text, part("review", "Review", found, _document)))
 
 
 def _document(result: CheckResult) -> Document:

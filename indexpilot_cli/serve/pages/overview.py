@@ -19,18 +19,19 @@ from indexpilot_cli.lifecycle.indexes import IndexesResult
 from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusResult
 from indexpilot_cli.lifecycle.values import LifecycleResult, LifecycleSeverity
 from indexpilot_cli.render.units import milliseconds, plural, saving
+from indexpilot_cli.render.views.api.frame import AnswerStatus
 from indexpilot_cli.render.views.doctor import doctor_view
 from indexpilot_cli.serve.pages.frame import Page, is_working, look, part, show
-from indexpilot_cli.serve.results import Kept, KeptStatus
+from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
 
 router = APIRouter(include_in_schema=False)
 T = TypeVar("T")
 _WORDS = {
-    KeptStatus.LOADING: "being worked out",
-    KeptStatus.DATABASE_AWAY: "the database does not answer",
-    KeptStatus.NOT_INITIALISED: "nothing is recorded yet (indexpilot init)",
-    KeptStatus.EMPTY: "nothing yet",
+    AnswerStatus.LOADING: "being worked out",
+    AnswerStatus.DATABASE_AWAY: "the database does not answer",
+    AnswerStatus.NOT_INITIALISED: "nothing is recorded yet (indexpilot init)",
+    AnswerStatus.EMPTY: "nothing yet",
 }
 
 
@@ -80,7 +81,7 @@ def _tile(title: str, address: str, kept: Kept[T], told: Callable[[T], tuple[str
         why = _WORDS.get(kept.status) or (kept.error.message if kept.error is not None else kept.status.value)
         working = is_working(kept)
         stage = f": {kept.stage}" if kept.stage and working else ""
-        tone = "bad" if kept.status is KeptStatus.DATABASE_AWAY else ""
+        tone = "bad" if kept.status is AnswerStatus.DATABASE_AWAY else ""
         return Tile(title, address, why + stage, tone, working)
     text, tone = told(kept.outcome.result)
     old = "" if kept.error is None else " (older: the latest try failed)"
