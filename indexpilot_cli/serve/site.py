@@ -19,7 +19,7 @@ from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.advise.values import ExplainRequest, ExplainResult, RecommendRequest
 from indexpilot_cli.apply import kept_plan
-from indexpilot_cli.apply.values import PlanListRequest, PlanListResult, PlanRequest
+from indexpilot_cli.apply.values import ApplyRequest, PlanListRequest, PlanListResult, PlanRequest, RollbackRequest
 from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, TableFilter
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.db.conninfo import with_application
@@ -279,6 +279,31 @@ class Site:
             filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
             planner=self.planner,
             record=record,
+        )
+
+    def apply_request(self, targets: tuple[str, ...], *, dry_run: bool = False) -> ApplyRequest:
+        """The request of ``apply`` by the settings, of who has said yes already; a dry run is that of one who looks."""
+        return replace(
+            ApplyRequest.by(self.settings),
+            connection=self.connection if dry_run else self.request.connection,
+            targets=targets,
+            dry_run=dry_run,
+            confirmed=True,
+            workload=self.request.workload,
+            planner=self.planner,
+            record=self.reader if dry_run else self.request.record_of("apply"),
+        )
+
+    def rollback_request(self, targets: tuple[str, ...], *, dry_run: bool = False) -> RollbackRequest:
+        """The request of ``rollback``, likewise."""
+        return RollbackRequest(
+            self.connection if dry_run else self.request.connection,
+            targets,
+            dry_run=dry_run,
+            confirmed=True,
+            lock_timeout=self.settings.production_safeguards.lock_manager.lock_timeout_seconds,
+            bypass=self.settings.bypass,
+            record=self.reader if dry_run else self.request.record_of("rollback"),
         )
 
     @property

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from indexpilot_cli.apply.outcome import settled
 from indexpilot_cli.core.command import Outcome, Progress, Silent
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UsageError
 from indexpilot_cli.execute.signals import Stop, StopRequested
@@ -31,6 +32,14 @@ class Job:
     kind: str
     run: Callable[[Progress, Stop], Outcome[Any]]
     view: Callable[[Any], Document]
+
+
+Change = Callable[..., Outcome[Any]]
+
+
+def change(kind: str, workflow: Change, asked: Any, view: Callable[[Any], Document]) -> Job:
+    """The job of ``apply`` or ``rollback`` for a request that is confirmed."""
+    return Job(kind, lambda progress, stop: settled(workflow(asked, progress, lambda _: True, stop)), view)
 
 
 @dataclass(slots=True)

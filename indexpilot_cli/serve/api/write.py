@@ -16,8 +16,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from indexpilot_cli.apply import apply, kept_plan, rollback
-from indexpilot_cli.apply.outcome import settled
-from indexpilot_cli.apply.values import ApplyRequest, ApproveRequest, RollbackRequest
+from indexpilot_cli.apply.values import ApproveRequest
 from indexpilot_cli.core.command import Outcome, Progress, Silent
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve.review.registry import HAZARDS
@@ -38,7 +37,7 @@ from indexpilot_cli.render.views.review.view import view as review_view
 from indexpilot_cli.serve.api.answers import answer, documented, framed, site_of, source
 from indexpilot_cli.serve.results import Question
 from indexpilot_cli.serve.site import Review, Site
-from indexpilot_cli.serve.works import Job
+from indexpilot_cli.serve.works import Change, Job, change
 
 router = APIRouter(prefix="/api", tags=["do"])
 ACCEPTED = 202
@@ -175,16 +174,9 @@ async def build(request: Request, body: ApplyBody) -> Response:
         raise UsageError("give either a plan or ids of what it advises", code="no_plan")
     if not body.dry_run:
         allowed(site)
-    record = site.reader if body.dry_run else site.request.record_of("apply")
+    targets = (body.plan,) if body.plan is not None else tuple(body.ids)
     asked = replace(
-        ApplyRequest.by(site.settings),
-        connection=site.connection if body.dry_run else site.request.connection,
-        targets=(body.plan,) if body.plan is not None else tuple(body.ids),
-        confirmed=True,
-        workload=site.request.workload,
-        planner=site.planner,
-        record=record,
-        **body.model_dump(exclude={"plan", "ids"}),
+        site.apply_request(targets, dry_run=body.dry_run), **body.model_dump(exclude={"plan", "ids", "dry_run"})
     )
     return await _changed(site, "apply", apply.run, asked, apply_view)
 
@@ -199,33 +191,22 @@ async def take_back(request: Request, body: RollbackBody) -> Response:
         raise UsageError("to_version goes with one id", code="no_target")
     if not body.dry_run:
         allowed(site)
-    asked = RollbackRequest(
-        site.connection if body.dry_run else site.request.connection,
-        tuple(body.ids),
-        body.last,
-        dry_run=body.dry_run,
-        confirmed=True,
+    asked = replace(
+        site.rollback_request(tuple(body.ids), dry_run=body.dry_run),
+        last=body.last,
         force=body.force,
-        lock_timeout=site.settings.production_safeguards.lock_manager.lock_timeout_seconds,
-        bypass=site.settings.bypass,
-        record=site.reader if body.dry_run else site.request.record_of("rollback"),
         to_version=body.to_version,
     )
     return await _changed(site, "rollback", rollback.run, asked, rollback_view)
 
 
-Change = Callable[..., Outcome[Any]]
-
-
 async def _changed(site: Site, kind: str, workflow: Change, asked: Any, view: Callable[[Any], Document]) -> Response:
     """Begun as work; what only looks is looked at now, with a session of the log's beside two that look."""
 
-    def carried_out(progress: Progress, stop: Stop) -> Outcome[Any]:
-        return settled(workflow(asked, progress, lambda _: True, stop))
-
+    job = change(kind, workflow, asked, view)
     if not asked.dry_run:
-        return await _begun(site, Job(kind, carried_out, view))
-    question = Question(f"{kind} {asked!r}", lambda _: carried_out(Silent(), Stop()), 0.0, 3)
+        return await _begun(site, job)
+    question = Question(f"{kind} {asked!r}", lambda _: job.run(Silent(), Stop()), 0.0, 3)
     kept = await site.results.ask(question)
     if kept.error is not None:
         raise kept.error.with_traceback(None)

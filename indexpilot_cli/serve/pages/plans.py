@@ -10,8 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.kept_plan import approve_plan
-from indexpilot_cli.apply.outcome import settled
-from indexpilot_cli.apply.values import ApplyResult, ApproveRequest, PlanListResult, RollbackRequest
+from indexpilot_cli.apply.values import ApplyResult, ApproveRequest, PlanListResult
 from indexpilot_cli.core.command import Outcome, Silent
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.units import DASH, size
@@ -28,7 +27,7 @@ from indexpilot_cli.serve.pages.forms import Writing
 from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, show
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
-from indexpilot_cli.serve.works import RUNNING, Job
+from indexpilot_cli.serve.works import RUNNING, Job, change
 
 router = APIRouter(include_in_schema=False)
 _PLANS = columns(
@@ -129,28 +128,14 @@ def approve(request: Request, plan: PlanId, _session: Writing, reason: Annotated
 def build(request: Request, plan: PlanId, _session: Writing) -> Response:
     """The plan is being applied."""
     site: Site = request.app.state.site
-    asked = questions.apply_request(site, plan)
-    job = Job("apply", lambda progress, stop: settled(apply.run(asked, progress, lambda _: False, stop)), views.view)
-    return _begun(request, plan, job)
+    return _begun(request, plan, change("apply", apply.run, site.apply_request((plan,)), views.view))
 
 
 @router.post("/plans/{plan}/rollback")
 def undo(request: Request, plan: PlanId, _session: Writing) -> Response:
     """What was built by the plan is being taken back."""
     site: Site = request.app.state.site
-    asked = RollbackRequest(
-        site.request.connection,
-        (plan,),
-        confirmed=True,
-        lock_timeout=site.settings.production_safeguards.lock_manager.lock_timeout_seconds,
-        bypass=site.settings.bypass,
-        record=site.request.record_of("rollback"),
-    )
-    job = Job(
-        "rollback",
-        lambda progress, stop: settled(rollback.run(asked, progress, lambda _: False, stop)),
-        views.rollback_view,
-    )
+    job = change("rollback", rollback.run, site.rollback_request((plan,)), views.rollback_view)
     return _begun(request, plan, job)
 
 

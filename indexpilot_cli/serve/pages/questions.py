@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from indexpilot_cli.advise.explain import explain
 from indexpilot_cli.advise.values import ExplainRequest, ExplainResult
 from indexpilot_cli.apply import apply
-from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
+from indexpilot_cli.apply.values import ApplyResult
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.serve.results import Question
 from indexpilot_cli.serve.site import Site
@@ -22,22 +21,9 @@ def compared(site: Site, query: str, index: str) -> Question[ExplainResult]:
     return Question(f"compare {index} {query}", partial(explain.run, asked), 3600.0, long=True)
 
 
-def apply_request(site: Site, plan: str) -> ApplyRequest:
-    """The request to apply a plan as the settings say, of who has said yes by a form."""
-    return replace(
-        ApplyRequest.by(site.settings),
-        connection=site.request.connection,
-        targets=(plan,),
-        confirmed=True,
-        workload=site.request.workload,
-        planner=site.planner,
-        record=site.request.record_of("apply"),
-    )
-
-
 def permitted(site: Site, plan: str) -> Question[ApplyResult]:
     """What ``apply`` would do with the plan now, and what the guards say."""
-    asked = replace(apply_request(site, plan), dry_run=True, connection=site.connection, record=site.reader)
+    asked = site.apply_request((plan,), dry_run=True)
 
     def ask(progress: Progress) -> Outcome[ApplyResult]:
         return apply.run(asked, progress, lambda _: False)
