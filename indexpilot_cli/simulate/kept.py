@@ -58,7 +58,7 @@ def keep(result: SimulationResult, directory: str | None = None) -> tuple[Warn, 
     """Keep the result; where it cannot be kept, that is a warning and the result stands."""
     try:
         place = _place(directory)
-        name = f"{result.started_at:%Y%m%dT%H%M%S}-{result.id}.json"
+        name = f"{result.started_at:%Y%m%dT%H%M%S.%f}-{result.id}.json"
         files.write(place / name, json.dumps(to_json(result), indent=1) + "\n")
         for old in sorted(place.glob("*.json"))[:-_MOST]:
             old.unlink(missing_ok=True)

@@ -39,6 +39,12 @@ def test_results_come_back_as_they_were_and_are_compared(tmp_path):
     assert len(shown(tmp_path, limit=1).result.simulations) == 1
 
 
+def test_runs_within_one_second_stand_in_their_order(tmp_path):
+    for number, name in enumerate(("S-c", "S-a", "S-b")):
+        kept.keep(later(COMPARED, number / 60_000, id=name), str(tmp_path))
+    assert [one.result.id for one in shown(tmp_path).result.simulations] == ["S-b", "S-a", "S-c"]
+
+
 def test_nothing_kept_is_told(tmp_path):
     outcome = shown(tmp_path / "new")
     assert (outcome.status, outcome.result.simulations) == ("skipped", ())
