@@ -30,7 +30,7 @@ from indexpilot_cli.evolve.review.migration import (
 )
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.recorded_writes import broken_writes
-from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.run import MigrationRehearsal, RehearsalOptions, by_rules, rehearse
 from indexpilot_cli.evolve.review.timeouts import late_answers
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
@@ -77,7 +77,7 @@ def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[Chec
         return _reviewed(files, catalog, request, DataEvidence(), seen), None
     with open_source(request.connection, request.snapshot, progress) as source:
         seen = _rehearsed(source, migrations, request, progress)
-        evidence = ask_database(source, migrations, seen.observations, request, progress)
+        evidence = ask_database(source, migrations, seen.observations, request.probe_seconds, progress)
         seen = _with_writes(seen, source, migrations, evidence)
         return _reviewed(files, source.catalog, request, evidence, seen), source.server
 
@@ -106,8 +106,9 @@ def _rehearsed(
     if request.offline:
         return by_rules(migrations, source.catalog, "judged by rules (--offline)")
     folded = _recorded_queries(source, request.workload, progress)
+    options = RehearsalOptions(request.run_seconds, request.long_rows, request.server_version, request.fix)
     try:
-        return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, request, progress)
+        return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, options, progress)
     except PrerequisiteError as error:
         # Whoever names a version wants that one and no guess.
         if request.server_version is not None or error.code != "no_binaries":

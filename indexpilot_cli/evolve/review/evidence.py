@@ -22,7 +22,6 @@ from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
@@ -63,17 +62,19 @@ def ask_database(
     source: Source,
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
-    request: CheckRequest,
+    probe_seconds: float,
     progress: Progress,
 ) -> DataEvidence:
-    """Everything read-only and bounded; from a snapshot only what its statistics tell."""
+    """Everything read-only and bounded, all probes together by ``probe_seconds``; from a snapshot only what its
+    statistics tell.
+    """
     if source.session is None:
         answers = from_statistics(form_probes(migrations, observed, source.catalog))
         return DataEvidence(_by_position(answers, migrations))
     facts = read_facts(source.session)
     asked = form_probes(migrations, observed, source.catalog, facts)
     progress.stage("asking the data", len(asked))
-    answers = run_probes(source.session, asked, budget_seconds=request.probe_seconds)
+    answers = run_probes(source.session, asked, budget_seconds=probe_seconds)
     try:
         rates, queues = calibrate(source.session), _queues_by_table(source.session, observed)
     except UnreachableError:
