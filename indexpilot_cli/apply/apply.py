@@ -72,7 +72,14 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
         assert source.session is not None
         metadata.require(source.session, request.connection.metadata_schema)
         try:
-            todo = plan_work(source, source.session, request)
+            todo = plan_work(
+                source,
+                source.session,
+                request.targets,
+                adopt=request.adopt,
+                again=request.force,
+                most=request.max_builds,
+            )
         except UsageError as error:
             if not (request.cron and error.code == NO_PLAN):
                 raise
@@ -102,7 +109,7 @@ def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport,
     if refused(guards.ask(ctx.look, asked, "bypass")):
         return ()
     with listening(ctx.stop):
-        looked = look_again(ctx, request) if request.verify == STATISTICS else ()
+        looked = look_again(ctx, auto_revert=request.auto_revert) if request.verify == STATISTICS else ()
         return (*reconcile(ctx), *looked)
 
 
@@ -189,7 +196,7 @@ def build_all(run: ApplyRun) -> tuple[MutationReport, ...]:
         run.reports.append(carried_out(run.ctx, step, run.todo.plan_id))
         if run.request.stop_on_error and run.reports[-1].outcome not in _WELL:
             return tuple(run.reports)
-    with open_verifier(run.ctx, run.request) as verifier:
+    with open_verifier(run.ctx, run.request.verification()) as verifier:
         for number, (plan, task) in enumerate(run.todo.tasks):
             stopped = _ended(run, task)
             if stopped is not None:

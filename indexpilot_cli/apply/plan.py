@@ -14,7 +14,6 @@ from indexpilot_cli.advise.planfile import read_plan
 from indexpilot_cli.apply.steps import Task, task_of
 from indexpilot_cli.apply.upkeep import UpkeepStep, upkeep_of
 from indexpilot_cli.apply.upkeep import planned as to_be_done
-from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import IndexDefinition, Rejection
@@ -95,16 +94,19 @@ def _planned(task: Task) -> Iterator[MutationReport]:
         yield report(operation, "planned", size_bytes=operation.size_bytes or None)
 
 
-def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
-    """The work, at most ``max_builds`` of it. Raises UsageError for targets, RefusedError for tables that are gone.
+def plan_work(
+    source: Source, session: Session, targets: Sequence[str], *, adopt: bool, again: bool, most: int | None
+) -> Todo:
+    """The work, ``most`` indexes of it. Raises UsageError for targets, RefusedError for tables that are gone.
 
-    What verification took back here before is not built again, unless it is named by its id or forced.
+    What verification took back here before is not built again, unless it is named by its id or ``again`` asks for it.
+    ``adopt`` takes plans of another database.
     """
-    chosen = choose(session, request.targets, request.connection.metadata_schema, adopt=request.adopt)
+    chosen = choose(session, targets, source.connection.metadata_schema, adopt=adopt)
     chosen, outdated = _as_planned(chosen, source.catalog)
     wanted = chain.from_iterable(c.recommendations for c in chosen)
     prints = fingerprints(session, source.catalog, {r.definition.table for r in wanted})
-    known = {} if request.force else reasons_against(source)
+    known = {} if again else reasons_against(source)
     tasks: list[tuple[Plan, Task]] = []
     done = outdated
     for choice in chosen:
@@ -120,9 +122,8 @@ def plan_work(source: Source, session: Session, request: ApplyRequest) -> Todo:
                 tasks.append((choice.plan, replace(task, there=there)))
             else:
                 done.append(report(task.head, "already_done", index=there))
-    limit = request.max_builds if request.max_builds is not None else len(tasks)
     upkeep = chain.from_iterable(upkeep_of(c.plan) for c in chosen if not c.named)
-    return Todo(tuple(tasks[:limit]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(upkeep)))
+    return Todo(tuple(tasks[:most]), tuple(done), tuple(c.plan for c in chosen), tuple(dict.fromkeys(upkeep)))
 
 
 def _as_planned(chosen: Sequence[Chosen], catalog: Catalog) -> tuple[tuple[Chosen, ...], list[MutationReport]]:

@@ -16,6 +16,21 @@ from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, 
 
 
 @dataclass(frozen=True, slots=True)
+class VerificationRequest:
+    """How to find out whether an index paid: ``method`` is None, planner, statistics or replay.
+
+    ``workload`` are the statements to judge by, ``replay_conninfo`` a standby or clone to run them on, None the
+    primary. ``auto_revert`` takes an index back when the verdict says so.
+    """
+
+    method: str | None = None
+    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
+    planner: PlannerRequest = field(default_factory=PlannerRequest)
+    replay_conninfo: str | None = None
+    auto_revert: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ApplyRequest:
     """Which plan, file or ids to build (none: the latest plan), and how careful to be.
 
@@ -66,6 +81,10 @@ class ApplyRequest:
             bypass=settings.bypass,
             origins=settings.places,
         )
+
+    def verification(self) -> VerificationRequest:
+        """What is asked of the time after the build."""
+        return VerificationRequest(self.verify, self.workload, self.planner, self.replay_conninfo, self.auto_revert)
 
     def permit(self, *operations: Operation, spent_bytes: int = 0, own_pids: Iterable[int] = ()) -> PermitRequest:
         """What the guards are asked about those operations; without any, about the request itself."""

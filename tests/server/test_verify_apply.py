@@ -222,11 +222,11 @@ def test_statistics_are_watched_and_settled_later(shop):
     assert done.result.mutations[0].verification == "not_enough_evidence"
     with open_context(wanted.connection, wanted.record, Silent(), Stop()) as ctx:
         statistics(shop, 20)
-        assert look_again(ctx, wanted) == ()
+        assert look_again(ctx, auto_revert=True) == ()
         statistics(shop, 120)
-        settled = look_again(ctx, wanted)
+        settled = look_again(ctx, auto_revert=True)
         assert [m.verification for m in settled] == ["verified"]
-        assert look_again(ctx, wanted) == ()
+        assert look_again(ctx, auto_revert=True) == ()
     assert look(shop).states()[-1] == "VERIFIED"
 
 
@@ -292,10 +292,10 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
     assert "72 hours are over" in observed(shop)
     wanted = replace(request(shop, plan.id), auto_revert=True)
     with open_context(wanted.connection, wanted.record, Silent(), Stop()) as ctx:
-        (told,) = look_again(ctx, wanted)
+        (told,) = look_again(ctx, auto_revert=True)
         assert told.verification == "not_enough_evidence"
         assert "indexpilot rollback" in told.verification_text
-        assert look_again(ctx, wanted) == ()
+        assert look_again(ctx, auto_revert=True) == ()
     assert list(look(shop).indexes) == [plan.recommendations[0].name]
 
 

@@ -154,7 +154,7 @@ def _check_droppable(catalog: Catalog, table: Table, a: Indexes, b: Indexes) -> 
 
 def _predicted(work: ExperimentWork, source: Source, a: Indexes, b: Indexes) -> str:
     try:
-        return predict(source, work.apply, a, b, work.progress).text
+        return predict(source, work.apply.verification(), a, b, work.progress).text
     except IndexPilotError as error:
         return f"not predicted: {error.message}"
 

@@ -10,7 +10,7 @@ from indexpilot_cli.advise.explain.query import read_create_index
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.plan import existing
 from indexpilot_cli.apply.undo_steps import ADVICE_ID
-from indexpilot_cli.apply.values import ApplyRequest
+from indexpilot_cli.apply.values import VerificationRequest
 from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of
 from indexpilot_cli.apply.verify.verdict import Verification
 from indexpilot_cli.apply.verify.verify import Indexed, compared
@@ -86,11 +86,11 @@ def in_place(catalog: Catalog, to: Indexes, away: Indexes) -> bool:
     return len(there(catalog, to)) == len(to) and not there(catalog, missing_from(away, to))
 
 
-def predict(source: Source, request: ApplyRequest, a: Indexes, b: Indexes, progress: Progress) -> Verification:
+def predict(source: Source, asked: VerificationRequest, a: Indexes, b: Indexes, progress: Progress) -> Verification:
     """What the planner says of the table's recorded reads with b against a. Raises PrerequisiteError without either."""
-    folded = templates_of(source, request)
+    folded = templates_of(source, asked.workload)
     table = check_variants(a, b)
-    with open_estimator(source, request.planner, progress) as estimator:
+    with open_estimator(source, asked.planner, progress) as estimator:
         ready = prepared(folded, source.catalog, types_from(estimator))
         affected = reads_on(ready.templates, family(source.catalog, table))
         progress.stage(f"planning {len(affected)} templates with both variants")

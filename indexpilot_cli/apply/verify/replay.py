@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.trial import (
     Timing,
     TrialStatement,
@@ -24,12 +23,12 @@ from indexpilot_cli.apply.verify.trial import (
 )
 from indexpilot_cli.apply.verify.verdict import IndexVerdict, Verification, numbers
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.mutation import Operation
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.db.plans import explain_text
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.execute.context import RunContext
 
 MOST = 120  # statements of one index; lighter templates beyond are not run
 CONTROLS = 3  # statements with unchanged plans that are run again to see how the machine changed
@@ -44,12 +43,11 @@ class ReplayTrial:
     before the first build and after each one.
     """
 
-    request: ApplyRequest
-    progress: Progress
+    ctx: RunContext
     session: Session
     catalog: Catalog
     templates: tuple[QueryTemplate, ...]
-    stopped: Callable[[], bool] = lambda: False
+    replay_conninfo: str | None = None
     now: dict[str, Timing] = field(default_factory=dict)
     plans: dict[str, str | None] = field(default_factory=dict)
     states: list[dict[str, Timing]] = field(default_factory=list)
@@ -98,7 +96,7 @@ class ReplayTrial:
         """What is to be said now that all are built: the guilty of statements that became slower over all builds
         together; else, of the indexes that alone were of no use, whether any plan uses them now.
         """
-        if not self.built or self.stopped():
+        if not self.built or self.ctx.stop.requested:
             return ()
         return self._guilty() or tuple((o, self._used(o)) for o in self.built if o.name in self.idle)
 
@@ -111,14 +109,14 @@ class ReplayTrial:
         return runnable(reads)[:MOST]
 
     def _measure(self, statements: Sequence[TrialStatement], title: str) -> None:
-        limit = float(self.request.connection.statement_timeout_ms)
-        self.progress.stage(title, len(statements) * 4)
+        limit = float(self.ctx.connection.statement_timeout_ms)
+        self.ctx.progress.stage(title, len(statements) * 4)
         end = time.monotonic() + PASS_SECONDS
 
         def enough() -> bool:
-            return self.stopped() or time.monotonic() > end
+            return self.ctx.stop.requested or time.monotonic() > end
 
-        for found in measure(self.session, statements, self.progress, limit_ms=limit, stopped=enough):
+        for found in measure(self.session, statements, self.ctx.progress, limit_ms=limit, stopped=enough):
             self.now[found.statement] = found
 
     def _again(self, statements: Sequence[TrialStatement]) -> None:
@@ -206,7 +204,7 @@ class ReplayTrial:
 
     def _arrive(self, operation: Operation) -> str | None:
         """Wait until the index is where the trial runs; why it never was, else None."""
-        if self.request.replay_conninfo is None:
+        if self.replay_conninfo is None:
             return None
         end = time.monotonic() + STANDBY_SECONDS
         names = {"schema": operation.table.schema, "name": operation.name}
@@ -222,7 +220,7 @@ class ReplayTrial:
     def _build_on_clone(self, operation: Operation) -> str | None:
         try:
             with open_session(
-                self.request.replay_conninfo or "", read_only=False, statement_timeout_ms=0, lock_timeout_ms=2000
+                self.replay_conninfo or "", read_only=False, statement_timeout_ms=0, lock_timeout_ms=2000
             ) as session:
                 session.execute(operation.sql)
         except IndexPilotError as error:
@@ -232,25 +230,21 @@ class ReplayTrial:
 
 @contextmanager
 def open_trial(
-    request: ApplyRequest,
-    progress: Progress,
-    catalog: Catalog,
-    templates: Iterable[QueryTemplate],
-    stopped: Callable[[], bool],
+    ctx: RunContext, catalog: Catalog, templates: Iterable[QueryTemplate], replay_conninfo: str | None
 ) -> Iterator[ReplayTrial]:
     """A trial with its read-only session on the server, or where ``replay_conninfo`` says."""
-    elsewhere = request.replay_conninfo
+    connection = ctx.connection
     with open_session(
-        elsewhere or request.connection.conninfo,
-        password=None if elsewhere else request.connection.password,
+        replay_conninfo or connection.conninfo,
+        password=None if replay_conninfo else connection.password,
         # A SELECT may call a function that writes: the server refuses that here (25006).
         read_only=True,
-        statement_timeout_ms=request.connection.statement_timeout_ms,
+        statement_timeout_ms=connection.statement_timeout_ms,
         lock_timeout_ms=2000,
         application_name="indexpilot/trial",
-        connect_timeout=request.connection.connect_timeout,
+        connect_timeout=connection.connect_timeout,
     ) as session:
-        yield ReplayTrial(request, progress, session, catalog, tuple(templates), stopped)
+        yield ReplayTrial(ctx, session, catalog, tuple(templates), replay_conninfo)
 
 
 def _skeleton(node: Mapping[str, Any]) -> list[object]:

@@ -10,7 +10,6 @@ from statistics import median
 from typing import Any
 
 from indexpilot_cli.advise.pipeline import prepared
-from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
     IndexVerdict,
@@ -21,7 +20,7 @@ from indexpilot_cli.apply.verify.verdict import (
     worst_first,
 )
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.command import Progress, Silent, TableFilter
+from indexpilot_cli.core.command import Progress, Silent, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, QueryTemplate
 from indexpilot_cli.db.errors import sqlstate
@@ -285,13 +284,13 @@ def _processor_ms(session: Session) -> float | None:
     return 1000 * sum(times) if times else None
 
 
-def templates_of(source: Source, request: ApplyRequest) -> FoldedWorkload:
-    """The templates of the request's workload, without parameter classes.
+def templates_of(source: Source, workload: WorkloadRequest) -> FoldedWorkload:
+    """The templates of the workload, without parameter classes.
 
     Raises UsageError for a file that cannot be read, PrerequisiteError where the server has no statements to tell.
     """
     try:
-        return fold_workload(source, request.workload, TableFilter(), Silent())
+        return fold_workload(source, workload, TableFilter(), Silent())
     except PrerequisiteError as error:
         hint = f"{error.hint}, or give the statements with --workload FILE" if error.hint else None
         raise PrerequisiteError(error.message, detail=error.detail, hint=hint, code=error.code) from error

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise.pipeline import prepared, types_from
 from indexpilot_cli.apply.undo import take_back
-from indexpilot_cli.apply.values import ApplyRequest
+from indexpilot_cli.apply.values import VerificationRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import ReplayTrial, open_trial
 from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of, with_classes
@@ -33,7 +33,7 @@ from indexpilot_cli.apply.verify.verdict import (
     worst_first,
 )
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.command import Progress
+from indexpilot_cli.core.command import PlannerRequest
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, MutationReport, Operation, OperationState
@@ -58,10 +58,10 @@ _GONE = frozenset({"done", "already_done"})
 
 @dataclass(slots=True)
 class Verifier:
-    """The verification of one run. Without ``request.verify`` every step does nothing."""
+    """The verification of one run. Without a method every step does nothing."""
 
     ctx: RunContext
-    request: ApplyRequest
+    asked: VerificationRequest
     catalog: Catalog | None = None
     folded: FoldedWorkload | None = None
     trial: ReplayTrial | None = None
@@ -75,7 +75,7 @@ class Verifier:
         try:
             if self.trial is not None:
                 self.trial.before(operation)
-            if self.request.verify == STATISTICS:
+            if self.asked.method == STATISTICS:
                 self.reading = statistics.reading(self.ctx.look)
         except IndexPilotError as error:
             self.missing = f"not enough evidence yet: {error.detail or error.message}"
@@ -85,7 +85,7 @@ class Verifier:
 
         Only an index that this run built is judged. What cannot be found out is not enough evidence, not an error.
         """
-        if self.request.verify is None or done.outcome != "done":
+        if self.asked.method is None or done.outcome != "done":
             return done
         self.operations[operation.name] = operation
         try:
@@ -116,12 +116,12 @@ class Verifier:
         if self.trial is not None:
             return self.trial.after(operation)
         if self.folded is not None:
-            return check(operation, self.request, self.folded, self.ctx.progress)
+            return check(self.ctx, operation, self.folded, self.asked.planner)
         assert self.catalog is not None and self.reading is not None
         return statistics.begin(self.ctx.look, self.ctx.log, operation, self.reading, self.catalog, self.ctx.schema)
 
     def _settle(self, operation: Operation, found: Verification, done: MutationReport) -> MutationReport:
-        settled = settle(self.ctx, operation, found, done, auto_revert=self.request.auto_revert)
+        settled = settle(self.ctx, operation, found, done, auto_revert=self.asked.auto_revert)
         if settled.outcome == "reverted" and self.trial is not None:
             self.trial.taken_back(operation)
         return settled
@@ -133,27 +133,25 @@ class Verifier:
 
 
 @contextmanager
-def open_verifier(ctx: RunContext, request: ApplyRequest) -> Iterator[Verifier]:
+def open_verifier(ctx: RunContext, asked: VerificationRequest) -> Iterator[Verifier]:
     """The verifier for one run, with its sessions.
 
     Raises PrerequisiteError before anything is built when the evidence asked for cannot be had: no
     pg_stat_statements, an unreachable standby; UsageError when a file of statements cannot be read.
     """
-    if request.verify is None:
-        yield Verifier(ctx, request)
+    if asked.method is None:
+        yield Verifier(ctx, asked)
         return
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(request.connection, None, ctx.progress))
-        verifier = Verifier(ctx, request, source.catalog)
-        if request.verify == STATISTICS:
+        source = stack.enter_context(open_source(ctx.connection, None, ctx.progress))
+        verifier = Verifier(ctx, asked, source.catalog)
+        if asked.method == STATISTICS:
             statistics.reading(ctx.look)
-        elif request.verify == PLANNER:
-            verifier.folded = templates_of(source, request)
+        elif asked.method == PLANNER:
+            verifier.folded = templates_of(source, asked.workload)
         else:
-            templates = with_classes(templates_of(source, request), source)
-            verifier.trial = stack.enter_context(
-                open_trial(request, ctx.progress, source.catalog, templates, lambda: ctx.stop.requested)
-            )
+            templates = with_classes(templates_of(source, asked.workload), source)
+            verifier.trial = stack.enter_context(open_trial(ctx, source.catalog, templates, asked.replay_conninfo))
         yield verifier
 
 
@@ -175,16 +173,14 @@ def settle(
     return _revert(ctx, _with(ctx, event, found), found, done)
 
 
-def look_again(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
+def look_again(ctx: RunContext, *, auto_revert: bool) -> tuple[MutationReport, ...]:
     """Indexes under observation that can be judged now, judged; those that cannot yet are left out.
 
     Raises PrerequisiteError where pg_stat_statements is missing.
     """
-    with open_source(request.connection, None, ctx.progress) as source:
+    with open_source(ctx.connection, None, ctx.progress) as source:
         observed = statistics.look(ctx.look, source.catalog, ctx.schema)
-    return tuple(
-        report for one in observed if (report := _observed(ctx, one, auto_revert=request.auto_revert)) is not None
-    )
+    return tuple(report for one in observed if (report := _observed(ctx, one, auto_revert=auto_revert)) is not None)
 
 
 def _observed(ctx: RunContext, one: statistics.Observed, *, auto_revert: bool) -> MutationReport | None:
@@ -256,21 +252,21 @@ def _newest(ctx: RunContext, operation: Operation) -> Event | None:
 _CHEAPER = 0.999  # costs of one planner do not scatter
 
 
-def check(operation: Operation, request: ApplyRequest, folded: FoldedWorkload, progress: Progress) -> Verification:
+def check(ctx: RunContext, operation: Operation, folded: FoldedWorkload, planner: PlannerRequest) -> Verification:
     """Plan costs of every read of the table in ``folded`` with the built index, at its real size, and without it.
 
     Both sides have the statistics of now, so a difference is the index's. Raises PrerequisiteError without a planner.
     """
     with (
-        open_source(request.connection, None, progress) as source,
-        open_estimator(source, request.planner, progress) as estimator,
+        open_source(ctx.connection, None, ctx.progress) as source,
+        open_estimator(source, planner, ctx.progress) as estimator,
     ):
         ready = prepared(folded, source.catalog, types_from(estimator))
         affected = reads_on(ready.templates, family(source.catalog, operation.table))
         # PostgreSQL has no invisible index: BEGIN, DROP INDEX, EXPLAIN, ROLLBACK would take ACCESS EXCLUSIVE on the
         # table, so it is hidden from the estimator only.
         hidden = frozenset({QualifiedName(operation.table.schema, operation.name)})
-        progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
+        ctx.progress.stage(f"planning {len(affected)} templates with and without {operation.name}")
         return compared(estimator, affected, Indexed(hidden=hidden), Indexed())
 
 

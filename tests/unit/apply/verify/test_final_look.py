@@ -4,11 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from indexpilot_cli.apply.values import ApplyRequest
 from indexpilot_cli.apply.verify.replay import ReplayTrial
 from indexpilot_cli.apply.verify.trial import Timing, TrialRun, TrialStatement
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.command import Silent
+from indexpilot_cli.core.command import Connection, Record, Silent
+from indexpilot_cli.execute.context import RunContext
+from indexpilot_cli.execute.signals import Stop
 
 ASKED = tuple(TrialStatement(name, f"select {name}", 1.0) for name in ("suspect", "c1", "c2", "c3"))
 
@@ -31,7 +32,8 @@ class Given(ReplayTrial):
 
 def final(**took):
     """What is said when the suspect took 10 ms before the build, 15 ms after it, and ``took`` when looked at again."""
-    trial = Given(ApplyRequest(), Silent(), None, Catalog(150000, "shop", ()), ())
+    ctx = RunContext(Connection(), Record(), Silent(), Stop(), log=None, look=None)
+    trial = Given(ctx, None, Catalog(150000, "shop", ()), ())
     trial.took = took
     first = {s.sql: timing(s, 10.0) for s in ASKED}
     trial.now = {**first, ASKED[0].sql: timing(ASKED[0], 15.0)}
