@@ -19,7 +19,7 @@ from indexpilot_cli.advise.rewrites.price import priced_rewrites, rules_left_out
 from indexpilot_cli.advise.select.limits import Limits
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
-from indexpilot_cli.advise.tenants import columns_of, for_tenants, within_tenants
+from indexpilot_cli.advise.tenants import columns_of, for_all_tenants, within_tenants
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.core.catalog import Catalog
@@ -42,7 +42,7 @@ from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import TableWrites, table_writes
 from indexpilot_cli.planner.open import cross_checked, open_estimator
-from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.features import ConstraintOptimizerSettings, FeatureSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import Attempt, together
 from indexpilot_cli.workload.referential import with_referential
@@ -113,7 +113,7 @@ def advise_on(
 
     begun = time.monotonic()
     estimator.assume(())  # the same planner may have made another plan, with an algorithm that assumes statistics
-    request, uncounted = for_tenants(source, request)
+    set_limits, uncounted = for_all_tenants(source, request.features.constraint_optimizer)
     catalog = _open_to_advice(source.catalog, request.filter)
     folded = _without_faulty(Stage.FOREIGN_KEYS, folded, lambda some: with_referential(some, catalog, estimator))
     study = Study(catalog, folded.templates, request.features, NoSamples(), estimator, Sizes(catalog))
@@ -135,7 +135,7 @@ def advise_on(
     estimator, spent = _repriced(algorithms, estimator, priceable)
     priceable = _with_places(priceable, source.siblings, [s for s in spare if catalog.table(s.definition.table)])
     model = _write_model(catalog, written.result, priceable, kept, request.features)
-    limits = within_tenants(limits_of(request).left(spent, estimator.each), priceable, columns)
+    limits = within_tenants(limits_of(request, set_limits).left(spent, estimator.each), priceable, columns)
 
     def chosen(templates: tuple[QueryTemplate, ...]) -> Selection:
         return _select(templates, priceable, model, estimator, request, progress, limits, algorithms.held)
@@ -309,9 +309,8 @@ def _select(
     return without_dangers(priceable.candidates, choose, RiskLevel(request.risk), least.min_improvement_pct, held)
 
 
-def limits_of(request: RecommendRequest) -> Limits:
-    """What the flags ask for; where they are silent, ``features.constraint_optimizer``."""
-    set_limits = request.features.constraint_optimizer
+def limits_of(request: RecommendRequest, set_limits: ConstraintOptimizerSettings) -> Limits:
+    """What the flags ask for; where they are silent, what is set."""
     return Limits(
         budget_bytes=_first(request.budget_bytes, set_limits.max_storage),
         max_indexes=_first(request.max_indexes, set_limits.max_indexes),

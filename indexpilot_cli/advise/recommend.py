@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
-from indexpilot_cli.advise.tenants import (
-    choose_tenants,
-    share_note,
-    split_by_values,
-    tenants_together,
-    with_tenants_values,
-)
+from indexpilot_cli.advise.tenants import of_tenants, share_note
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.index import SpareIndex
@@ -23,9 +17,7 @@ from indexpilot_cli.core.plan import Plan, Warn
 from indexpilot_cli.core.workload import (
     UNPLANNED,
     FoldedWorkload,
-    SourceKind,
     Stage,
-    Workload,
     not_looked_at,
     reasons_of,
 )
@@ -34,7 +26,6 @@ from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
-from indexpilot_cli.workload.recorded import recorded_workload
 from indexpilot_cli.workload.templates import fold_read, read_workload, touching
 
 
@@ -120,27 +111,9 @@ def _folded(source: Source, request: RecommendRequest, progress: Progress) -> tu
         request = replace(request, filter=replace(request.filter, schemas=tenants), tenants=())
         mine = everything
     else:
-        mine, guessed = _of_tenants(source, request, workloads, everything)
+        mine, guessed = of_tenants(source, request.workload, tenants, workloads, everything)
     mine = touching(mine, catalog, request.filter)
     return request, replace(mine, notes=(share_note(tenants, mine, everything, guessed=guessed), *mine.notes))
-
-
-def _of_tenants(
-    source: Source, request: RecommendRequest, workloads: Sequence[Workload], everything: FoldedWorkload
-) -> tuple[FoldedWorkload, bool]:
-    """The tenants' part of the workload, and whether some of it is known by their share of the rows only."""
-    choice = choose_tenants(workloads, everything.templates, source.catalog, request.tenants)
-    recorded = [_recorded_of(w, source, request) for w in workloads]
-    own, unknown = (fold_read(w, source.catalog, request.workload) for w in split_by_values(recorded, choice))
-    guessed = with_tenants_values(unknown, choice)
-    return tenants_together(own, guessed), bool(guessed.templates)
-
-
-def _recorded_of(workload: Workload, source: Source, request: RecommendRequest) -> Workload:
-    if workload.source is not SourceKind.QUERY_STATS:
-        return workload
-    numbers = [int(t) for t in request.tenants if t.lstrip("-").isdecimal()]
-    return recorded_workload(source, since=request.workload.since, tenants=numbers)
 
 
 def _of_single_schemas(spare: SpareIndexes, source: Source) -> SpareIndexes:

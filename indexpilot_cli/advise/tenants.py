@@ -16,8 +16,8 @@ from indexpilot_cli.advise.assemble import Priceable
 from indexpilot_cli.advise.candidates.propose import detect, nearest_scheme
 from indexpilot_cli.advise.candidates.tenants import tenant_columns
 from indexpilot_cli.advise.select.limits import Limits
-from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.command import WorkloadRequest
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.core.plan import Warn
@@ -33,6 +33,7 @@ from indexpilot_cli.core.workload import (
 )
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.genome import table as genome
+from indexpilot_cli.settings.features import ConstraintOptimizerSettings
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.words import constant
 from indexpilot_cli.sql.expressions import CONSTANT
@@ -48,6 +49,8 @@ from indexpilot_cli.sql.parser import (
 )
 from indexpilot_cli.sql.selectivity import row_count, value_share
 from indexpilot_cli.workload.predicates.blocks import relation_uses
+from indexpilot_cli.workload.recorded import recorded_workload
+from indexpilot_cli.workload.templates import fold_read
 
 OTHER_TENANT = "other_tenant"
 _NUMBER = re.compile(r"-?\d+")
@@ -96,6 +99,31 @@ def columns_of(templates: Sequence[QueryTemplate], catalog: Catalog, *, asked: b
     found = detect(templates, catalog)
     columns = tenant_columns(found.columns if found is not None else {}, catalog)
     return columns or (tenant_columns(nearest_scheme(templates, catalog), catalog) if asked else {})
+
+
+def of_tenants(
+    source: Source,
+    asked: WorkloadRequest,
+    tenants: Sequence[str],
+    workloads: Sequence[Workload],
+    everything: FoldedWorkload,
+) -> tuple[FoldedWorkload, bool]:
+    """The tenants' part of the workload, and whether some of it is known by their share of the rows only.
+
+    ``everything`` is the whole of it, folded. Raises UsageError as ``choose_tenants`` does.
+    """
+    choice = choose_tenants(workloads, everything.templates, source.catalog, tenants)
+    recorded = [_recorded_of(w, source, asked, tenants) for w in workloads]
+    own, unknown = (fold_read(w, source.catalog, asked) for w in split_by_values(recorded, choice))
+    guessed = with_tenants_values(unknown, choice)
+    return tenants_together(own, guessed), bool(guessed.templates)
+
+
+def _recorded_of(workload: Workload, source: Source, asked: WorkloadRequest, tenants: Sequence[str]) -> Workload:
+    if workload.source is not SourceKind.QUERY_STATS:
+        return workload
+    numbers = [int(t) for t in tenants if t.lstrip("-").isdecimal()]
+    return recorded_workload(source, since=asked.since, tenants=numbers)
 
 
 def choose_tenants(
@@ -294,19 +322,19 @@ def within_tenants(limits: Limits, priceable: Priceable, columns: Columns) -> Li
     return replace(limits, tenant_sizes=sizes_by_tenant(priceable, columns))
 
 
-def for_tenants(source: Source, request: RecommendRequest) -> tuple[RecommendRequest, tuple[Warn, ...]]:
-    """The request with the storage for each tenant as one for all of them, or a warning that nobody can count them."""
-    set_limits = request.features.constraint_optimizer
-    each = set_limits.max_storage_per_tenant
+def for_all_tenants(
+    source: Source, limits: ConstraintOptimizerSettings
+) -> tuple[ConstraintOptimizerSettings, tuple[Warn, ...]]:
+    """The storage for each tenant as one limit for all of them, or a warning that nobody can count them."""
+    each = limits.max_storage_per_tenant
     if each is None:
-        return request, ()
+        return limits, ()
     tenants = _tenants(source)
     if tenants is None:
         text = "max_storage_per_tenant is not applied: there is no table tenants with rows and no tenant has a profile"
-        return request, (Warn("tenants_unknown", _PER_TENANT, text),)
-    most = min(each * tenants, each * tenants if set_limits.max_storage is None else set_limits.max_storage)
-    features = replace(request.features, constraint_optimizer=replace(set_limits, max_storage=most))
-    return replace(request, features=features), ()
+        return limits, (Warn("tenants_unknown", _PER_TENANT, text),)
+    most = min(each * tenants, each * tenants if limits.max_storage is None else limits.max_storage)
+    return replace(limits, max_storage=most), ()
 
 
 _PER_TENANT = "features.constraint_optimizer.max_storage_per_tenant"

@@ -98,8 +98,8 @@ class Database:
 
         asked = pipeline.limits_of
 
-        def limits_of(request):
-            found = asked(request)
+        def limits_of(*given):
+            found = asked(*given)
             known = {f.name for f in dataclasses.fields(found)}
             return dataclasses.replace(found, **{n: v for n, v in changed.items() if n in known})
 
