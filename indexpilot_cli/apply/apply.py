@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
+from indexpilot_cli.algorithms.xgboost.model import table_facts
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
 from indexpilot_cli.apply.existing import drop_planned, rebuild
 from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipped_outcome, tell
@@ -14,14 +17,13 @@ from indexpilot_cli.apply.plan import NO_PLAN, Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.upkeep import analyze, carried_out
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
-from indexpilot_cli.apply.verify.expected import expected
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import MutationReport, MutationType, Operation, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Plan, Warn
+from indexpilot_cli.core.plan import Plan, Recommendation, Warn
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError, UsageError
 from indexpilot_cli.execute import build, events
 from indexpilot_cli.execute.build import STANDING, is_usable
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 Confirm = Callable[[ApplyResult], bool]
 _WELL = GOOD | {"reverted"}
 _NOT_ANALYZED = "analyze_skipped"
+_MOST = 40  # templates of one index that its row tells of, heaviest first; the row stays small
 _ENDS = frozenset({"locked"})  # refusals that end the run instead of one index
 
 
@@ -285,13 +288,32 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
 
 def _build_task(run: ApplyRun, plan: Plan, task: Task) -> MutationReport:
     context = events.context_of(task.recommendation, plan.statements, plan.cost_before, plan.cost_after)
-    context |= expected(task.recommendation, plan, run.catalog)
+    context |= _expected(task.recommendation, plan, run.catalog)
     if task.drops:
         context["replaces"] = [drop.name for drop in task.drops]
     if run.overruled:
         context["forced"] = list(run.overruled)
     done = build_whole(run.ctx, task, lambda operation: _operation(run, operation, context))
     return _analyzed(run, task, done)
+
+
+def _expected(recommendation: Recommendation, plan: Plan, catalog: Catalog) -> dict[str, Any]:
+    """What was known and expected before it was built, for what learns from the row of its build.
+
+    ``effects``: the planner's costs of each template that it alone serves; ``table_facts`` and ``table_bytes``.
+    """
+    definition = recommendation.definition
+    table = catalog.table(definition.table)
+    served = Counter(e.template for e in chain.from_iterable(r.templates for r in plan.advised))
+    heaviest = sorted(recommendation.templates, key=lambda e: -e.share)[:_MOST]
+    # What several indexes do to a template together says nothing of one of them.
+    alone = [e for e in heaviest if served[e.template] == 1]
+    facts = table_facts(definition, table, catalog.settings)
+    return {
+        "effects": [{"template": e.template, "before": e.before, "after": e.after} for e in alone],
+        "table_facts": {name: round(value, 3) for name, value in facts.items()},
+        "table_bytes": table.size_bytes if table is not None else None,
+    }
 
 
 def _operation(run: ApplyRun, operation: Operation, context: Mapping[str, Any]) -> Built:

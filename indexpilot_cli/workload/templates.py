@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.core.catalog import Catalog
+from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import (
     UNPLANNED,
     FoldedWorkload,
@@ -19,22 +20,44 @@ from indexpilot_cli.core.workload import (
     Workload,
 )
 from indexpilot_cli.snapshot.source import Source, wanted_tables
+from indexpilot_cli.sql.parser import Unparsed, parse, skeleton
 from indexpilot_cli.workload.aside import each
 from indexpilot_cli.workload.collect import collect
 from indexpilot_cli.workload.covered import COVERED
+from indexpilot_cli.workload.reading import tables_named
 
 TypesOf = Callable[[str], Sequence[str] | None]
+_SCHEMA = "public"  # of names without one, where there is no catalog: whatever the search path would find
 
 
 def fold_workload(source: Source, request: WorkloadRequest, wanted: TableFilter, progress: Progress) -> FoldedWorkload:
     """The workload as templates that touch a wanted table, in order of weight. Without any catalog the tables are those
     that the statements name."""
-    from indexpilot_cli.workload.sketch import sketched
-
     workloads = read_workload(source, request, progress)
     progress.stage("folding statements into templates")
     catalog = sketched(workloads) if source.is_offline else source.catalog
     return touching(fold_read(workloads, catalog, request), catalog, wanted)
+
+
+def sketched(workloads: Iterable[Workload]) -> Catalog:
+    """A catalog drawn from statements alone, to tell templates apart: nothing to advise on.
+
+    Every relation that a statement names is a table without columns; those without a schema are in ``public``.
+    """
+    names = dict.fromkeys(_relations(workloads))
+    return Catalog(0, "", tuple(Table(name, "r", ()) for name in names), search_path=(_SCHEMA,))
+
+
+def _relations(workloads: Iterable[Workload]) -> Iterator[QualifiedName]:
+    shapes: set[str] = set()
+    for workload in workloads:
+        for observed in workload.statements:
+            shape = skeleton(observed.text) or observed.text
+            statement = parse(observed.text) if shape not in shapes else None
+            shapes.add(shape)
+            if statement is not None and not isinstance(statement, Unparsed):
+                for node in tables_named(statement.node):
+                    yield QualifiedName(node.text("schemaname") or _SCHEMA, node.text("relname"))
 
 
 def read_workload(source: Source, request: WorkloadRequest, progress: Progress) -> tuple[Workload, ...]:

@@ -8,7 +8,7 @@ from indexpilot_cli.admin.analyze import AnalyzeRequest, run
 from indexpilot_cli.core.command import Connection, Record, Silent, TableFilter, WorkloadRequest
 from indexpilot_cli.errors import UnreachableError, UsageError
 from indexpilot_cli.workload.logs import read_log
-from indexpilot_cli.workload.sketch import sketched
+from indexpilot_cli.workload.templates import sketched
 
 NOWHERE = Connection("host=/nowhere/at/all")
 HEAD = "2026-11-29 01:00:01.000 UTC [100] app@{} "
