@@ -32,7 +32,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.hypopg import open_hypopg
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import scenarios
-from tests.benchmarks.extend import Extend, Query
+from tests.benchmarks.peers import Costs, Query, extend
 from tests.benchmarks.tpch_database import columns_in, database, heap_bytes, settings, statements
 
 SHARES = (0.25, 0.5, 1.0)
@@ -152,15 +152,16 @@ class Bench:
         with self.planner() as estimator:
             before = estimator.calls
             begun = time.perf_counter()
-            found = Extend(queries, estimator, self.sizes, int(share * self.heap)).run()
+            costs = Costs(queries, estimator, self.sizes.__getitem__)
+            chosen = frozenset(extend(costs, int(share * self.heap), width=2))
             seconds = time.perf_counter() - begun
             calls = estimator.calls - before
-        chosen = frozenset(found.indexes)
+            predicted = costs.of(chosen) / costs.of(())
         return Run(
             "Extend",
             share,
             self.replanned(chosen),
-            found.cost / found.initial,
+            predicted,
             calls,
             seconds,
             self.total(chosen),

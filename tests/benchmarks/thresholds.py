@@ -5,8 +5,8 @@
 WORKLOAD is tpch, helpdesk or films, generated and loaded into a local server and removed afterwards. Every statement
 is measured without indexes, then with the set of each way of asking (levels of risk, thresholds off), then without
 once more; the number is the processor time of the server's own process (/proc), the least of the rounds, because
-others on the machine only ever make it more. Statements that write run in a transaction that is rolled back. Ratios
-hold within one run only.
+others on the machine only ever make it more. Statements that write run in a transaction that is rolled back. Those that
+did not end within ``--patience`` seconds without indexes are left out and named. Ratios hold within one run only.
 """
 
 import argparse
@@ -64,8 +64,17 @@ class Measured:
 class Database:
     """A loaded database and its statements."""
 
-    def __init__(self, dsn, calls, rounds):
-        self.dsn, self.calls, self.rounds = dsn, calls, rounds
+    def __init__(self, dsn, calls, rounds, patience=600):
+        self.dsn, self.calls, self.rounds, self.patience = dsn, calls, rounds, patience
+
+    def first(self):
+        """Measured without indexes; statements that did not end are left out from now on."""
+        times = self._times()
+        endless = [c.name for c, ms in zip(self.calls, times, strict=True) if ms == float("inf")]
+        print(f"left out, since they did not end within {self.patience} s: {', '.join(endless) or 'none'}", flush=True)
+        ended = [(c, ms) for c, ms in zip(self.calls, times, strict=True) if ms < float("inf")]
+        self.calls, times = zip(*ended, strict=True)
+        return Measured("without", tuple(self._costs()), times)
 
     def measure(self, title, **more):
         costs = tuple(self._costs())
@@ -81,9 +90,13 @@ class Database:
         """Least milliseconds of processor time per statement, all of them in turns."""
         least = [float("inf")] * len(self.calls)
         with psycopg.connect(self.dsn, prepare_threshold=None) as server:
+            server.execute(f"set statement_timeout = '{self.patience}s'")
+            server.commit()
             spent = Path(f"/proc/{server.info.backend_pid}/schedstat")
             for turn in range(self.rounds + 1):
                 for place, call in enumerate(self.calls):
+                    if turn and least[place] == float("inf"):
+                        continue
                     repeats = 1 if turn == 0 or least[place] > 20 else 4
                     took = _run(server, spent, call.sql, repeats)
                     least[place] = min(least[place], took) if turn else took
@@ -105,10 +118,17 @@ class Database:
 
         begun = time.monotonic()
         with open_source(connection, None, Silent()) as source:
+            self.catalog = source.catalog
             folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
             with mock.patch.object(pipeline, "limits_of", limits_of):
                 plan = pipeline.make_plan(source, folded, request, Silent())
         return plan, time.monotonic() - begun
+
+    def told(self, plan, call):
+        """The kinds of risk that the plan tells of this statement."""
+        folded = fold([Workload(SourceKind.LOG, (ObservedStatement(call.sql),))], self.catalog)
+        ids = {t.id for t in folded.templates}
+        return sorted({k.code for r in plan.recommendations for k in r.risks if k.templates & ids})
 
     def build(self, plan):
         """Build the plan; bytes of the new indexes."""
@@ -132,10 +152,14 @@ class Database:
 
 
 def _run(server, spent, text, repeats):
-    """Milliseconds of the backend's processor time per execution; what it wrote is rolled back."""
+    """Milliseconds of the backend's processor time per execution, infinite where it was cut short; rolled back."""
     before = int(spent.read_text().split()[0])
-    for _ in range(repeats):
-        server.execute(text).rownumber  # noqa: B018 - fetched by then
+    try:
+        for _ in range(repeats):
+            server.execute(text).rownumber  # noqa: B018 - fetched by then
+    except psycopg.errors.QueryCanceled:
+        server.rollback()
+        return float("inf")
     after = int(spent.read_text().split()[0])
     server.rollback()
     return (after - before) / 1e6 / repeats
@@ -149,7 +173,7 @@ def observed(calls, times):
 
 
 @contextlib.contextmanager
-def database(name, scale, rounds):
+def database(name, scale, rounds, patience=600):
     """The loaded database of that workload, on a server of its own."""
     make, calls = WORKLOADS[name]
     settings = {**tpch_database.SETTINGS, "autovacuum": "off"}
@@ -158,16 +182,16 @@ def database(name, scale, rounds):
             admin.execute(f"create database {name}")
             admin.execute(f"alter database {name} set max_parallel_workers_per_gather = 0")
         make(server.dsn(name), scale)
-        yield Database(server.dsn(name), calls(scale), rounds)
+        yield Database(server.dsn(name), calls(scale), rounds, patience)
 
 
-def run(name, scale, share, rounds, risks):
-    with database(name, scale, rounds) as data:
+def run(name, scale, share, risks, *measuring):
+    with database(name, scale, *measuring) as data:
         heap = heap_bytes(data.dsn)
         budget = None if share is None else int(share * heap)
         print(f"{name} at scale {scale:g}: tables {heap / 2**20:.0f} MB, {len(data.calls)} statements,", end=" ")
-        print("no budget" if share is None else f"budget {share:.0%} of the tables")
-        before = data.measure("without")
+        print("no budget" if share is None else f"budget {share:.0%} of the tables", flush=True)
+        before = data.first()
         seen = observed(data.calls, before.times)
         found = [before]
         default = RecommendRequest().risk
@@ -181,7 +205,7 @@ def run(name, scale, share, rounds, risks):
         again = data.measure("without, again")
         before = dataclasses.replace(before, times=tuple(map(min, before.times, again.times)))
         print("\n".join(report(data.calls, before, found[1:], again, heap)))
-        print("\n".join(slower(data.calls, before, found[1:])))
+        print("\n".join(slower(data, before, found[1:])))
 
 
 def weighed(calls, values):
@@ -213,14 +237,15 @@ def report(calls, before, found, again, heap):
     yield f"without indexes at the end against the lesser of beginning and end: {drift:.3f}"
 
 
-def slower(calls, before, found):
-    """The statements that became slower, and whether a risk was told of them."""
+def slower(data, before, found):
+    """The statements that became slower, and what risks were told of them."""
     for each in found:
-        for place, call in enumerate(calls):
+        for place, call in enumerate(data.calls):
             was, now = before.times[place], each.times[place]
             if was > QUICK and now > WORSE * was:
-                cost = each.costs[place] / before.costs[place]
-                yield f"{each.title}: {call.name} {was:.2f} -> {now:.2f} ms ({now / was:.2f}x), cost {cost:.2f}x"
+                cost, told = each.costs[place] / before.costs[place], ", ".join(data.told(each.plan, call))
+                times = f"{was:.2f} -> {now:.2f} ms ({now / was:.2f}x)"
+                yield f"{each.title}: {call.name} {times}, cost {cost:.2f}x, told: {told or 'nothing'}"
 
 
 def main():
@@ -230,8 +255,9 @@ def main():
     parser.add_argument("--share", type=float, help="budget as a share of the tables' bytes; none without")
     parser.add_argument("--rounds", type=int, default=3, help="measured runs of every statement")
     parser.add_argument("--risks", action="store_true", help="measure the other levels of --risk too")
+    parser.add_argument("--patience", type=int, default=600, help="seconds a statement may take")
     options = parser.parse_args()
-    run(options.workload, options.scale, options.share, options.rounds, options.risks)
+    run(options.workload, options.scale, options.share, options.risks, options.rounds, options.patience)
 
 
 if __name__ == "__main__":
