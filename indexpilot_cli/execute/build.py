@@ -154,7 +154,7 @@ def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None
 
 
 def _with_structure(session: Session, found: Sequence[IndexFacts]) -> tuple[IndexFacts, ...]:
-    by_table = read_indexes(session, {f.relid: f.table for f in found})
+    by_table = read_indexes(session, {f.relid: f.table for f in found}) if found else {}
     structures = {index.name: index.definition for index in chain.from_iterable(by_table.values())}
     return tuple(replace(facts, definition=structures.get(facts.name)) for facts in found)
 

@@ -7,8 +7,8 @@ FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f'
   AND p.prorettype NOT IN ('internal'::regtype, 'trigger'::regtype, 'event_trigger'::regtype)
-  AND NOT ('internal'::regtype = ANY (p.proargtypes::oid[]::regtype[]))
-  AND NOT ('cstring'::regtype = ANY (p.proargtypes::oid[]::regtype[]))
+  AND NOT ('internal'::regtype = ANY (p.proargtypes))
+  AND NOT ('cstring'::regtype = ANY (p.proargtypes))
   AND n.nspname <> 'information_schema'
 GROUP BY n.nspname, p.proname
 ORDER BY n.nspname, p.proname

@@ -8,12 +8,18 @@ WITH builds AS MATERIALIZED (
                    AND l.granted) AS locked
     FROM pg_catalog.pg_stat_progress_create_index p
     WHERE p.datname = pg_catalog.current_database()
+), parents AS MATERIALIZED (
+    SELECT h.inhrelid, n.nspname, c.relname
+    FROM pg_catalog.pg_inherits h
+    JOIN pg_catalog.pg_class c ON c.oid = h.inhparent AND c.relkind = 'I'
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 )
+-- What is one value is a question of its own: as joins, all that took the server longer to plan than to run.
 SELECT i.indexrelid::int8 AS oid,
        i.indrelid::int8 AS relation,
        n.nspname::text AS schema,
        c.relname::text AS name,
-       am.amname::text AS method,
+       (SELECT am.amname::text FROM pg_catalog.pg_am am WHERE am.oid = c.relam) AS method,
        i.indnkeyatts AS key_count,
        i.indisunique AS is_unique,
        coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false) AS nulls_not_distinct,
@@ -23,7 +29,9 @@ SELECT i.indexrelid::int8 AS oid,
        i.indisready AND i.indislive AS ready,
        i.indisclustered AS clustered,
        i.indisreplident AS replica_identity,
-       con.contype::text AS "constraint",
+       (SELECT con.contype::text FROM pg_catalog.pg_constraint con
+        WHERE con.conrelid = i.indrelid AND con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x'))
+           AS "constraint",
        pg_catalog.pg_get_expr(i.indpred, i.indrelid) AS predicate,
        c.reloptions::text[] AS options,
        pg_catalog.pg_get_indexdef(i.indexrelid) AS ddl,
@@ -33,12 +41,12 @@ SELECT i.indexrelid::int8 AS oid,
        greatest(c.reltuples, 0)::float8 AS tuples,
        pg_catalog.pg_stat_get_numscans(c.oid) AS scans,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
-       s.spcname::text AS tablespace,
+       (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) AS tablespace,
        (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
-       pn.nspname::text AS parent_schema,
-       pc.relname::text AS parent_name,
+       p.nspname::text AS parent_schema,
+       p.relname::text AS parent_name,
        (SELECT b.pid FROM builds b
         WHERE b.index_relid = c.oid OR NOT i.indisvalid AND i.indrelid = ANY (b.locked) LIMIT 1) AS builder,
        -- IN, not EXISTS: pg_constraint has no index on conindid, and so it is read once for all indexes.
@@ -46,11 +54,6 @@ SELECT i.indexrelid::int8 AS oid,
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_catalog.pg_am am ON am.oid = c.relam
-LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
-LEFT JOIN pg_catalog.pg_inherits inherited ON inherited.inhrelid = c.oid
-LEFT JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
-LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
-LEFT JOIN pg_catalog.pg_constraint con ON con.conindid = i.indexrelid AND con.contype IN ('p', 'u', 'x')
+LEFT JOIN parents p ON p.inhrelid = c.oid
 WHERE i.indrelid = ANY (%(oids)s::oid[])
 ORDER BY n.nspname, c.relname

@@ -1,1 +1,2 @@
-SELECT set_config(s.name, '500ms', false) FROM pg_catalog.pg_settings s WHERE s.name = 'client_connection_check_interval'
+SELECT set_config('client_connection_check_interval', '500ms', false)
+WHERE current_setting('client_connection_check_interval', true) IS NOT NULL

@@ -1,7 +1,8 @@
+-- In steps, and what is one value as a question of its own: so many joins at once take longer to plan than to run.
 SELECT c.oid::int8 AS oid,
        n.nspname::text AS schema,
        c.relname::text AS name,
-       tn.nspname::text AS table_schema,
+       (SELECT tn.nspname::text FROM pg_catalog.pg_namespace tn WHERE tn.oid = t.relnamespace) AS table_schema,
        t.relname::text AS table_name,
        i.indrelid::int8 AS relid,
        pg_catalog.pg_get_indexdef(c.oid) AS ddl,
@@ -9,15 +10,15 @@ SELECT c.oid::int8 AS oid,
        i.indisready AS ready,
        i.indislive AS live,
        c.relkind = 'I' AS partitioned,
-       pn.nspname::text AS parent_schema,
-       pc.relname::text AS parent_name,
+       p.nspname::text AS parent_schema,
+       p.relname::text AS parent_name,
        (SELECT count(*) FROM pg_catalog.pg_inherits h WHERE h.inhparent = c.oid)::int AS children,
        CASE WHEN c.relkind = 'I'
             THEN (SELECT count(*) FROM pg_catalog.pg_inherits h WHERE h.inhparent = t.oid)::int ELSE 0 END AS expected,
        pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
        i.indisreplident AS replica_identity,
        i.indisclustered AS clustered,
-       s.spcname::text AS tablespace,
+       (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) AS tablespace,
        (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
         FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
@@ -37,11 +38,14 @@ FROM pg_catalog.pg_class c
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.pg_index i ON i.indexrelid = c.oid
 JOIN pg_catalog.pg_class t ON t.oid = i.indrelid
-JOIN pg_catalog.pg_namespace tn ON tn.oid = t.relnamespace
-LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace
-LEFT JOIN pg_catalog.pg_inherits inherited ON inherited.inhrelid = c.oid
-LEFT JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
-LEFT JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+LEFT JOIN LATERAL (
+    SELECT pn.nspname, pc.relname
+    FROM pg_catalog.pg_inherits inherited
+    JOIN pg_catalog.pg_class pc ON pc.oid = inherited.inhparent
+    JOIN pg_catalog.pg_namespace pn ON pn.oid = pc.relnamespace
+    WHERE inherited.inhrelid = c.oid
+    OFFSET 0
+) AS p ON true
 WHERE (%(oid)s::oid IS NULL OR c.oid = %(oid)s::oid)
   AND (%(schema)s::text IS NULL OR (n.nspname = %(schema)s AND c.relname = %(name)s))
   AND (%(relid)s::oid IS NULL OR i.indrelid = %(relid)s::oid)

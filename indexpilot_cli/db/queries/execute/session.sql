@@ -1,4 +1,4 @@
-SELECT set_config(s.name, wanted.setting, false)
+SELECT set_config(wanted.name, wanted.setting, false)
 FROM (VALUES ('application_name', %(application_name)s::text),
              ('statement_timeout', '0'),
              ('lock_timeout', '0'),
@@ -7,4 +7,4 @@ FROM (VALUES ('application_name', %(application_name)s::text),
              ('idle_session_timeout', '0'),
              ('default_transaction_read_only', 'off'),
              ('default_transaction_isolation', 'read committed')) AS wanted (name, setting)
-JOIN pg_catalog.pg_settings s ON s.name = wanted.name
+WHERE current_setting(wanted.name, true) IS NOT NULL

@@ -1,17 +1,21 @@
+WITH own_settings AS MATERIALIZED (
+    -- Read once: the view lists all settings each time that it is asked for one.
+    SELECT s.name, s.setting, s.reset_val FROM pg_catalog.pg_settings s
+    WHERE s.name IN ('default_transaction_read_only', 'data_directory')
+)
 SELECT clock_timestamp() AS now,
        current_user::text AS role,
        pg_catalog.current_database()::text AS database,
        pg_catalog.pg_is_in_recovery() AS in_recovery,
-       EXISTS (SELECT FROM pg_catalog.pg_settings
-               WHERE name = 'default_transaction_read_only' AND reset_val = 'on') AS read_only,
+       EXISTS (SELECT FROM own_settings s
+               WHERE s.name = 'default_transaction_read_only' AND s.reset_val = 'on') AS read_only,
        pg_catalog.pg_backend_pid() AS backend_pid,
-       (SELECT a.backend_start FROM pg_catalog.pg_stat_activity a
-        WHERE a.pid = pg_catalog.pg_backend_pid()) AS backend_start,
-       (SELECT count(*) FROM pg_catalog.pg_stat_activity a
+       (SELECT a.backend_start FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) a) AS backend_start,
+       (SELECT count(*) FROM pg_catalog.pg_stat_get_activity(NULL) a
         WHERE a.state = 'active' AND a.wait_event IS NULL AND a.backend_type IN ('client backend', 'parallel worker')
           AND a.pid <> pg_catalog.pg_backend_pid()) AS running,
        current_setting('max_parallel_workers')::int AS parallel_workers,
-       (SELECT s.setting FROM pg_catalog.pg_settings s WHERE s.name = 'data_directory') AS data_directory,
+       (SELECT s.setting FROM own_settings s WHERE s.name = 'data_directory') AS data_directory,
        t.spcname::text AS tablespace,
        nullif(pg_catalog.pg_tablespace_location(t.oid), '') AS tablespace_path,
        t.oid = d.dattablespace OR pg_catalog.has_tablespace_privilege(t.oid, 'CREATE') AS may_use_tablespace,

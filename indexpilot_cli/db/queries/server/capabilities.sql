@@ -1,3 +1,10 @@
+WITH own_settings AS MATERIALIZED (
+    -- Read once: the view lists all settings each time that it is asked for one.
+    -- What is stored, not what this session has set: that is none where the role may, so that we are not recorded.
+    SELECT s.name, s.reset_val FROM pg_catalog.pg_settings s
+    WHERE s.name IN ('default_transaction_read_only', 'pg_stat_statements.max', 'pg_stat_statements.track',
+                     'compute_query_id')
+)
 SELECT current_setting('server_version') AS version_text,
        current_setting('server_version_num')::int AS version,
        pg_catalog.current_database()::text AS database,
@@ -7,12 +14,11 @@ SELECT current_setting('server_version') AS version_text,
        r.rolsuper AS superuser,
        r.rolsuper OR pg_catalog.pg_has_role(current_user, 'pg_read_all_stats', 'USAGE') AS reads_all_stats,
        pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS can_create_schema,
-       EXISTS (SELECT FROM pg_catalog.pg_settings
-               WHERE name = 'default_transaction_read_only' AND reset_val = 'on') AS read_only,
-       EXISTS (SELECT FROM pg_catalog.pg_settings WHERE name = 'pg_stat_statements.max') AS statements_preloaded,
-       -- Not what this session has set: that is none where the role may, so that we are not recorded.
-       (SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name = 'pg_stat_statements.track') AS track,
-       (SELECT s.reset_val FROM pg_catalog.pg_settings s WHERE s.name = 'compute_query_id') AS query_id,
+       EXISTS (SELECT FROM own_settings s
+               WHERE s.name = 'default_transaction_read_only' AND s.reset_val = 'on') AS read_only,
+       EXISTS (SELECT FROM own_settings s WHERE s.name = 'pg_stat_statements.max') AS statements_preloaded,
+       (SELECT s.reset_val FROM own_settings s WHERE s.name = 'pg_stat_statements.track') AS track,
+       (SELECT s.reset_val FROM own_settings s WHERE s.name = 'compute_query_id') AS query_id,
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'pg_stat_statements')
            AS statements_version,
        (SELECT e.extversion FROM pg_catalog.pg_extension e WHERE e.extname = 'hypopg') AS hypopg_version,

@@ -1,4 +1,2 @@
-SELECT pg_catalog.set_config(s.name, 'none', false) AS track
-FROM pg_catalog.pg_settings s
-WHERE s.name = 'pg_stat_statements.track'
-  AND (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.rolname = current_user)
+SELECT pg_catalog.set_config('pg_stat_statements.track', 'none', false) AS track
+WHERE current_setting('pg_stat_statements.track', true) IS NOT NULL AND current_setting('is_superuser')::bool
