@@ -64,7 +64,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
             request.connection, request.snapshot, progress, genome=checks, grouping=_grouping(request)
         ) as source,
     ):
-        require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
+        require_on(request.bypass, "advice", session=source.session, schema=source.connection.metadata_schema)
         request, folded = folded_for(source, request, progress)
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items)

@@ -32,7 +32,7 @@ from indexpilot_cli.execute.events import report
 from indexpilot_cli.execute.reconcile import newest_build, reconcile
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
-from indexpilot_cli.guards.context import Verdict, refused
+from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
 from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable
@@ -71,9 +71,9 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm, stop: Stop 
 
 def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
     reconciled = () if request.dry_run else _reconciled(ctx, request)
-    with open_source(request.connection, None, ctx.progress) as source:
+    with open_source(ctx.connection, None, ctx.progress) as source:
         assert source.session is not None
-        metadata.require(source.session, request.connection.metadata_schema)
+        metadata.require(source.session, ctx.schema)
         try:
             todo = plan_work(
                 source,
@@ -96,7 +96,7 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     if not todo.tasks and not todo.upkeep:
         return skipped_outcome(replace(planned, skipped=todo.idle), source.server)
     if no:
-        return _stopped(ctx, planned, no, request, source)
+        return _stopped(ctx, planned, no, source, cron=request.cron)
     if not request.confirmed and not confirm(planned):
         return refused_outcome(ctx, replace(planned, skipped="declined"), (), source.server)
     return _build(ctx, request, todo, planned, source)
@@ -129,12 +129,12 @@ def _verdicts(
 
 
 def _stopped(
-    ctx: RunContext, planned: ApplyResult, no: tuple[Verdict, ...], request: ApplyRequest, source: Source
+    ctx: RunContext, planned: ApplyResult, no: tuple[Verdict, ...], source: Source, *, cron: bool
 ) -> Outcome[ApplyResult]:
     """A closed window is no failure for cron; every other no is a refusal."""
     window = next((v for v in no if v.guard == "window"), None)
     opening = window.retry_at if window is not None else None
-    if request.cron and window is not None:
+    if cron and window is not None:
         return skipped_outcome(replace(planned, skipped="window", next_opening=opening), source.server)
     return refused_outcome(ctx, replace(planned, next_opening=opening, skipped=no[0].guard), no, source.server)
 
@@ -142,7 +142,8 @@ def _stopped(
 def _build(
     ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
-    bounded = replace(ctx, limits=replace(ctx.limits, end=_window_end(ctx, request)))
+    end = _window_end(ctx, request.permit()) if request.window_hard else None
+    bounded = replace(ctx, limits=replace(ctx.limits, end=end))
     run = ApplyRun(bounded, request, todo, source.catalog, overruled=_overruled(planned.verdicts))
     try:
         # A signal raised again here would end the process before the result is told; the exit code carries it instead.
@@ -161,11 +162,8 @@ def _overruled(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     return tuple(f"{v.guard}: {v.reason}" for v in verdicts if not v.allowed and v.forceable)
 
 
-def _window_end(ctx: RunContext, request: ApplyRequest) -> float | None:
-    """The moment of time.monotonic at which a hard window closes."""
-    if not request.window_hard:
-        return None
-    asked = request.permit()
+def _window_end(ctx: RunContext, asked: PermitRequest) -> float | None:
+    """The moment of time.monotonic at which the window closes; None without a window."""
     window, _ = window_of(asked)
     if window is None:
         return None
