@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import count
 
-from indexpilot_cli.advise.explain.shapes import DEARER, index_reads
+from indexpilot_cli.advise.explain.shapes import DEARER, index_reads, risky_loops
 from indexpilot_cli.advise.select.problem import Choice, Selection
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Rejection
 
 ENOUGH_ROWS = 1000.0
+ENOUGH_COST = 100.0  # about a millisecond: a statement that takes less is not endangered by rows nobody expected
 SLOWER = 1.2  # a statement may take so much of its time without indexes
 _ROUNDS = 4
 
@@ -41,7 +42,10 @@ class Danger:
 
 
 def dangers(selection: Selection) -> Iterator[Danger]:
-    """Statements that would be slower than now if rows read by index took three times the planner's price."""
+    """Statements that would be slower than now if rows read by index took three times the planner's price.
+
+    Few rows are no danger, unless a loop that pays runs only so often by an estimate that may be wrong.
+    """
     effects = {e.template: e for e in selection.effects}
     for (template, _), plan in selection.plans.items():
         effect = effects.get(template)
@@ -49,7 +53,8 @@ def dangers(selection: Selection) -> Iterator[Danger]:
             continue
         reads, after = index_reads(plan.tree), float(plan.tree["Total Cost"])
         factor = (after + (DEARER - 1.0) * min(reads.cost, after)) / effect.before
-        if reads.rows >= ENOUGH_ROWS and factor > SLOWER:
+        loops = effect.before >= ENOUGH_COST and risky_loops(plan.tree, effect.before)
+        if factor > SLOWER and (reads.rows >= ENOUGH_ROWS or loops):
             yield Danger(template, factor, plan.hypothetical, effect.share * (factor - 1.0))
 
 

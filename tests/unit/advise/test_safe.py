@@ -65,8 +65,18 @@ def test_an_index_that_saves_too_little_of_its_statements_is_rejected(percent, k
     assert [r.reason for r in found.rejections] == ["too_little_benefit"] * (2 - kept)
 
 
-def test_few_rows_endanger_nothing():
-    few = {**LOOP, "Plans": [LOOP["Plans"][0], {**LOOP["Plans"][1], "Plan Rows": 5}]}
+@pytest.mark.parametrize(
+    ("probes", "rows", "before", "endangered"),
+    [
+        (5, 5, 16_000.0, False),
+        (80, 5, 16_000.0, True),  # few by the estimate of a join: 109 were expected of films' companies_1, 4,000 came
+        (80, 5, 90.0, False),  # nobody waits for it
+    ],
+)
+def test_few_rows_endanger_only_what_probes_by_a_guess(probes, rows, before, endangered):
+    outer, inner = ({**LOOP["Plans"][0], "Plan Rows": probes}, {**LOOP["Plans"][1], "Plan Rows": rows})
+    few = {**LOOP, "Total Cost": before * 0.475, "Plans": [outer, {**inner, "Total Cost": before * 0.42 / probes}]}
     found = selection((PROBED,), {PROBED: 0.1})
     plans = {key: replace(plan, tree=few) for key, plan in found.plans.items()}
-    assert not list(dangers(replace(found, plans=plans)))
+    effects = (replace(found.effects[0], before=before, after=before * 0.475),)
+    assert bool(list(dangers(replace(found, plans=plans, effects=effects)))) is endangered
