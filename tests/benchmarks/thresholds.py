@@ -174,15 +174,15 @@ def observed(calls, times):
 
 @contextlib.contextmanager
 def database(name, scale, rounds, patience=600):
-    """The loaded database of that workload, on a server of its own."""
-    make, calls = WORKLOADS[name]
+    """The loaded database of that workload, or of the folder at that path, on a server of its own."""
+    make, calls = WORKLOADS.get(name) or (partial(generated.make, name), partial(generated.statements, name))
     settings = {**tpch_database.SETTINGS, "autovacuum": "off"}
     with LocalServer(tpch_database.with_hypopg(), new_home(), settings) as server:
         with psycopg.connect(server.dsn(), autocommit=True) as admin:
-            admin.execute(f"create database {name}")
-            admin.execute(f"alter database {name} set max_parallel_workers_per_gather = 0")
-        make(server.dsn(name), scale)
-        yield Database(server.dsn(name), calls(scale), rounds, patience)
+            admin.execute("create database loaded")
+            admin.execute("alter database loaded set max_parallel_workers_per_gather = 0")
+        make(server.dsn("loaded"), scale)
+        yield Database(server.dsn("loaded"), calls(scale), rounds, patience)
 
 
 def run(name, scale, share, risks, *measuring):

@@ -1,15 +1,18 @@
 """The algorithms on whole workloads: what all of them together change, and what each does where the others are on.
 
-    python -m tests.benchmarks.algorithms.workloads [tpch | helpdesk | films ...] [--scale 0.1] [--rounds 2]
+    python -m tests.benchmarks.algorithms.workloads [tpch | helpdesk | films | FOLDER ...] [--scale 0.1]
 
-For each workload: processor time of ``recommend``, EXPLAINs, and the time of the statements with the chosen set, all
-on and all off; then each algorithm left out in turn, with both sets built and measured where they differ.
+FOLDER holds somebody else's database as ``helpdesk`` holds ours: schema.sql, rows.sql and statements.sql, each
+statement below ``-- CALLS NAME``. For each workload: processor time of ``recommend``, EXPLAINs, and the time of the
+statements with the chosen set, all on and all off; then each algorithm left out in turn, with both sets built and
+measured where they differ.
 """
 
 import argparse
 import os
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
@@ -70,7 +73,7 @@ def with_these(names):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("workloads", nargs="*", choices=[*thresholds.WORKLOADS, []])
+    parser.add_argument("workloads", nargs="*")
     parser.add_argument("--scale", type=float, default=0.1)
     parser.add_argument("--rounds", type=int, default=2)
     chosen = parser.parse_args()
@@ -79,14 +82,14 @@ def main():
         with thresholds.database(name, chosen.scale, chosen.rounds) as data:
             before = data.measure("without")
             workload = tuple((call.sql, call.calls) for call in data.calls)
-            case = Case(name, "", "", workload, times=before.times)
+            case = Case(Path(name).name, "", "", workload, times=before.times)
             rows = [("", "indexes", "MB", "EXPLAINs", "own CPU s", "elapsed s", "workload ms")]
             rows.append(("without", "", "", "", "", "", f"{cases.spent(case, before):.0f}"))
             for run in together(data, case, chosen.rounds):
                 plan = run.plan
                 figures = (f"{run.built / 1e6:.1f}", str(plan.calls), f"{run.cpu:.1f}", f"{run.elapsed:.1f}")
                 rows.append((run.title, str(len(plan.recommendations)), *figures, f"{run.ms:.0f}"))
-            print(f"\n{name} at scale {chosen.scale:g}", *table(rows), sep="\n", flush=True)
+            print(f"\n{case.name} at scale {chosen.scale:g}", *table(rows), sep="\n", flush=True)
             found = [cases.row(v) for v in one_by_one(data, case, chosen.rounds)]
             print(*table([cases.HEADING, *found]), sep="\n", flush=True)
 
