@@ -13,10 +13,11 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
-from indexpilot_cli.log import idle, mutations
+from indexpilot_cli.log import idle, mutations, plans
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.mutations import LogFilter
+from indexpilot_cli.log.plans import AlgorithmDecisions
 from indexpilot_cli.log.versions import IndexVersion, read_versions
 from indexpilot_cli.snapshot.source import open_metadata
 
@@ -101,3 +102,32 @@ def list_versions(request: VersionsRequest, progress: Progress) -> Outcome[Versi
         note.details(versions=len(found))
     result = VersionsResult(found[: request.limit], len(found))
     return Outcome("versions", result, server=server, warnings=note.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRequest:
+    """What algorithms did in the plans that are kept, on all tables or one; ``since`` is UTC."""
+
+    connection: Connection = field(default_factory=Connection)
+    table: str | None = None
+    since: datetime | None = None
+    record: Record = field(default_factory=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageResult:
+    """A line for each algorithm and effect, by name."""
+
+    algorithms: tuple[AlgorithmDecisions, ...]
+
+
+def list_usage(request: UsageRequest, progress: Progress) -> Outcome[UsageResult]:
+    """What each algorithm did, and what became of it. Raises PrerequisiteError before ``init``."""
+    connection = request.connection
+    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage("reading decisions")
+        table = split_table(request.table) if request.table else None
+        with open_metadata(connection) as (session, server):
+            found = plans.decisions(session, table, request.since, schema=connection.metadata_schema)
+        note.details(algorithms=len({d.algorithm for d in found}))
+    return Outcome("algorithm_usage", UsageResult(found), server=server, warnings=note.warnings)

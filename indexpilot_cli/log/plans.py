@@ -58,6 +58,38 @@ def _decided(plan: Plan, found: AlgorithmFinding) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class AlgorithmDecisions:
+    """What an algorithm did in the plans that are kept: how often, in how many of them, to how many indexes.
+
+    Of those indexes ``built`` were built at some time, and ``standing`` are there by the log.
+    """
+
+    algorithm: str
+    effect: Effect
+    decisions: int
+    plans: int
+    indexes: int
+    built: int
+    standing: int
+    last: datetime
+
+
+def decisions(
+    session: Session,
+    table: tuple[str | None, str] | None = None,
+    since: datetime | None = None,
+    *,
+    schema: str = SCHEMA,
+) -> tuple[AlgorithmDecisions, ...]:
+    """What each algorithm did in the plans that are kept, by name; on one table (its schema may be None), since."""
+    of_schema, of_table = table or (None, None)
+    values = {"table_schema": of_schema, "table": of_table, "since": since}
+    rows = session.rows(question(session, "log/usage", schema), values)
+    found = (AlgorithmDecisions(*row) for row in rows)
+    return tuple(replace(d, effect=Effect(d.effect), last=d.last.astimezone(UTC)) for d in found)
+
+
 def load(session: Session, plan_id: str, *, schema: str = SCHEMA) -> Plan:
     """The plan of that id or unambiguous beginning of one; UsageError with the nearest ids when there is none."""
     whole = resolve(plan_id, plan_ids(session, schema=schema), "plan")

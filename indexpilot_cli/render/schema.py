@@ -32,7 +32,13 @@ from indexpilot_cli.render.views.genome import (
     TenantsDocument,
     TypesDocument,
 )
-from indexpilot_cli.render.views.history import ApplyDocument, HistoryDocument, RollbackDocument, VersionsDocument
+from indexpilot_cli.render.views.history import (
+    ApplyDocument,
+    HistoryDocument,
+    RollbackDocument,
+    UsageDocument,
+    VersionsDocument,
+)
 from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleInstallDocument,
@@ -52,6 +58,7 @@ from indexpilot_cli.render.views.simulate import SimulationDocument, SimulationH
 
 _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
+    "algorithm_usage": (UsageDocument, "Result of indexpilot history --algorithms"),
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),

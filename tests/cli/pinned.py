@@ -106,7 +106,7 @@ SCHEMAS = (
         "schema_evolve_rollback",
     ),
     *("snapshot", "genome", "genome_set", "tenants", "tenant", "tenant_change", "schema_sync", "types", "versions"),
-    *("experiment_start", "experiments", "model"),
+    *("experiment_start", "experiments", "model", "algorithm_usage"),
 )
 GOOD = "operational: {schema_evolution: {fail_on: warning, ignore: [T01]}}\nadvisor: {budget: 5GB}\n"
 WRONG = "advisor: {budgett: 5GB}\nfeatures: {cert: {enabled: maybe}}\n"
@@ -231,6 +231,7 @@ bypass disable
 snapshot save s.ipsnap --source sql --file workload.sql --redact
 history --limit 3
 {forms("history --versions --table orders", "table", "json")}
+{forms("history --algorithms", "table", "json")}
 {forms("experiment status", "table", "json")}
 experiment stop nothing --yes
 """

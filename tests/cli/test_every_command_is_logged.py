@@ -29,7 +29,7 @@ GOOD = {
     "snapshot save": (["s.ipsnap", "--source", "sql", "--file", "workload.sql"],),
     "calibrate": (["--yes", "--rows", "1000", "--seconds", "1"], ["--show"], ["--dry-run"], ["--forget"]),
     "doctor": ([], ["--live"], ["--ready"], ["--reconcile"]),
-    "history": ([], ["--versions"]),
+    "history": ([], ["--versions"], ["--algorithms"]),
     "experiment start": (
         ["e", "--a", "CREATE INDEX ON orders (customer_id)", "--dry-run"],
         ["e", "--a", "CREATE INDEX ON orders (customer_id)", "--length", "0s", "--yes"],

@@ -125,8 +125,23 @@ def test_what_each_algorithm_decided_is_kept_as_long_as_its_plan(session):
         ("radix_string_spline", "public", 'Odd "Name"', "a", wanted.id, "added", "P-0001"),
         ("cert", "public", 'Odd "Name"', None, None, "repriced", "P-0001"),
     ]
+    told = plans.decisions(session)
+    assert [(d.algorithm, d.effect, d.decisions, d.plans, d.indexes, d.built) for d in told] == [
+        ("cert", Effect.REPRICED, 1, 1, 0, 0),
+        ("radix_string_spline", Effect.ADDED, 1, 1, 1, 0),
+    ]
+    assert not plans.decisions(session, (None, "other")) and not plans.decisions(
+        session, since=told[0].last + timedelta(hours=1)
+    )
+    built = """WITH version AS (INSERT INTO indexpilot.index_versions
+            (schema_name, table_name, index_name, version, definition_sql, op_id, is_current)
+            VALUES ('public', 'Odd "Name"', 'x', 1, '', gen_random_uuid(), false) RETURNING op_id)
+        INSERT INTO indexpilot.mutation_log (mutation_type, op_id, index_name, details_json)
+            SELECT 'CREATE_INDEX', op_id, 'x', jsonb_build_object('recommendation', %s::text) FROM version"""
+    session.execute(SQL(built), [wanted.id])
+    assert [(d.algorithm, d.built, d.standing) for d in plans.decisions(session)][1] == ("radix_string_spline", 1, 0)
     plans.store(session, plan(2), keep=1)
-    assert not session.rows(SQL(asked))
+    assert not session.rows(SQL(asked)) and not plans.decisions(session)
 
 
 def test_ids_are_found_by_their_beginning(session):

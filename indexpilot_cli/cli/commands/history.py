@@ -16,6 +16,8 @@ EXAMPLES = """Examples:
   indexpilot history -d shop --type CREATE_INDEX --type ROLLBACK_INDEX --json
 
   indexpilot history -d shop --versions --table orders
+
+  indexpilot history -d shop --algorithms --since 30d
 """
 
 
@@ -31,13 +33,20 @@ def history(
     versions: Annotated[
         bool, option("--versions", "Show the definitions that indexes had, for rollback --to-version.")
     ] = False,
+    algorithms: Annotated[
+        bool, option("--algorithms", "Show what each algorithm did in the plans that are kept.")
+    ] = False,
 ) -> int:
     """Show the mutation log, newest first."""
     session.load()
     if versions:
-        if since or type_ or tenant is not None:
+        if since or type_ or tenant is not None or algorithms:
             raise UsageError("--versions goes with --table and --limit", hint="indexpilot history --help")
         return _versions(session, table, limit)
+    if algorithms:
+        if type_ or tenant is not None:
+            raise UsageError("--algorithms goes with --table and --since", hint="indexpilot history --help")
+        return _algorithms(session, table, since)
     from indexpilot_cli.admin.history import HistoryRequest, run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import history_view
@@ -56,6 +65,16 @@ def _versions(session: CommandSession, table: str | None, limit: int) -> int:
 
     outcome = session.call(list_versions, VersionsRequest(session.connection(), table, limit, session.record()))
     return finish(session, outcome, versions_view(outcome.result))
+
+
+def _algorithms(session: CommandSession, table: str | None, since: str | None) -> int:
+    from indexpilot_cli.admin.history import UsageRequest, list_usage
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.render.views.history import usage_view
+
+    request = UsageRequest(session.connection(), table, session.since(since), session.record())
+    outcome = session.call(list_usage, request)
+    return finish(session, outcome, usage_view(outcome.result))
 
 
 def _known(text: str) -> str:

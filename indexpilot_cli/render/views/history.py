@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from indexpilot_cli.admin.history import HistoryResult, VersionsResult
+from indexpilot_cli.admin.history import HistoryResult, UsageResult, VersionsResult
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.ddl import unnamed
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.versions import IndexVersion
@@ -104,6 +105,43 @@ def versions_view(result: VersionsResult) -> Document:
     text = f"{plural(result.total, 'version')}{more}" if result.total else "no index was built yet"
     lines = Lines((text, *(("indexpilot rollback INDEX --to-version N",) if rows else ())))
     return Document(((TableBlock(_VERSION_COLUMNS, rows), lines) if rows else (lines,)), result, VersionsDocument)
+
+
+class AlgorithmDecisionsDocument(DocumentShape):
+    """What an algorithm did in the plans that are kept."""
+
+    algorithm: str
+    effect: Effect
+    decisions: Count
+    plans: Annotated[Count, "in how many plans"]
+    indexes: Annotated[Count, "to how many indexes"]
+    built: Annotated[Count, "how many of them were built at some time"]
+    standing: Annotated[Count, "how many of them are there, by the log"]
+    last: datetime
+
+
+class UsageDocument(DocumentShape):
+    """What each algorithm did, by name."""
+
+    algorithms: tuple[AlgorithmDecisionsDocument, ...]
+
+
+_USAGE_COLUMNS = columns(
+    *("algorithm", "did|state", "decisions|number", "plans|number"),
+    *("indexes|number", "built|number", "standing|number", "last|short"),
+)
+
+
+def usage_view(result: UsageResult) -> Document:
+    """A line for each algorithm and effect."""
+    rows = []
+    for d in result.algorithms:
+        counts = (d.decisions, d.plans, d.indexes, d.built, d.standing)
+        rows.append((d.algorithm, d.effect.value, *map(str, counts), stamp(d.last)))
+    if not rows:
+        return Document((Lines(("no algorithm changed anything in the plans that are kept",)),), result, UsageDocument)
+    lines = Lines(("indexpilot ablate shows what each changes now",))
+    return Document((TableBlock(_USAGE_COLUMNS, tuple(rows)), lines), result, UsageDocument)
 
 
 _HISTORY_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")

@@ -9,7 +9,7 @@ from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableRepo
 from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.admin.doctor_checks import Check
 from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
-from indexpilot_cli.admin.history import HistoryResult, VersionsResult
+from indexpilot_cli.admin.history import HistoryResult, UsageResult, VersionsResult
 from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.admin.model import ModelCard, ModelResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
@@ -63,6 +63,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
     SlowerTemplate,
 )
+from indexpilot_cli.log.plans import AlgorithmDecisions
 from indexpilot_cli.log.versions import IndexVersion
 from indexpilot_cli.methods.rates import SHIPPED, Calibration
 from indexpilot_cli.render.views.serve import ServeResult, serve_view
@@ -385,6 +386,12 @@ VERSIONS = VersionsResult(
         ),
     ),
     5,
+)
+USAGE = UsageResult(
+    (
+        AlgorithmDecisions("cert", Effect.REPRICED, 12, 3, 0, 0, 0, NOW),
+        AlgorithmDecisions("pgm_index", Effect.ADDED, 4, 4, 1, 1, 1, NOW),
+    )
 )
 HISTORY = HistoryResult(
     (
@@ -833,6 +840,7 @@ def outcomes():
         *(("experiments", r, experiment.status_view(r, verbose=v)) for r in EXPERIMENTS for v in (False, True)),
         *((kind, r, experiment.change_view(r)) for r in EXPERIMENT_CHANGES for kind in EXPERIMENT_KINDS),
         *(("versions", r, history.versions_view(r)) for r in (VERSIONS, VersionsResult((), 0))),
+        *(("algorithm_usage", r, history.usage_view(r)) for r in (USAGE, UsageResult(()))),
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
         *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
         *(("schema_sync", r, genome.schema_sync_view(r)) for r in (SYNCED, SchemaSyncResult((), False, 2, 9))),
