@@ -9,7 +9,8 @@ from itertools import chain
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import NAME_LIMIT
-from indexpilot_cli.core.plan import ExtendedStatistics, Plan, Recommendation
+from indexpilot_cli.core.plan import Plan, Recommendation
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse, parse_expression
 from indexpilot_cli.sql.volatility import calls_nobody

@@ -16,7 +16,6 @@ from indexpilot_cli.core.index import IndexDefinition, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
     Bound,
-    ExtendedStatistics,
     Plan,
     PlanAction,
     PlannedVacuum,
@@ -25,6 +24,7 @@ from indexpilot_cli.core.plan import (
     TemplateEffect,
     WriteEffect,
 )
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans

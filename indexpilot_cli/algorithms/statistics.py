@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.core.names import QualifiedName, statistics_name
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.sql.normal import tells_all
 
 _MEMORY = "statistics"

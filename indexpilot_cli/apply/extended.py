@@ -9,7 +9,7 @@ from typing import Any
 
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.mutation import Event, MutationReport, MutationType, OperationKind, OperationState
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.db.extended import StatisticsFacts, find_extended
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import OutcomeUnknownError, RefusedError

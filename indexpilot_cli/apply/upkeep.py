@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.apply import extended
 from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, Plan
+from indexpilot_cli.core.plan import Plan
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 
 MOST_PAGES = 300  # of one table, unless somebody allows more
 # Of a value as it is stored. Longer ones lie elsewhere, and no B-tree takes them (nbtree.h): its entries are at most a

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.db.session import Row, Session
 
 _KINDS = {"d": StatisticsKind.NDISTINCT, "f": StatisticsKind.DEPENDENCIES, "m": StatisticsKind.MCV}

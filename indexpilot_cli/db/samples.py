@@ -10,7 +10,6 @@ from typing import LiteralString
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics
 from indexpilot_cli.core.samples import (
     MOST_BYTES,
     MOST_PAGES,
@@ -24,6 +23,7 @@ from indexpilot_cli.core.samples import (
     Samples,
     ValueSample,
 )
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.db.extended import find_extended
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed, raw
 from indexpilot_cli.db.session import Row, Session

@@ -21,7 +21,8 @@ from indexpilot_cli.core.mutation import (
     OperationState,
 )
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, Recommendation
+from indexpilot_cli.core.plan import Recommendation
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from indexpilot_cli.core.mutation import Event, OperationKind
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.db.extended import StatisticsFacts, find_extended
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import CatalogVerdict, tag, tagged

@@ -15,7 +15,7 @@ from indexpilot_cli.core.catalog import Catalog, Index
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
 
 # `lifecycle --help` knows the states, and need not wait for the settings.

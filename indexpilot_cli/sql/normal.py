@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import chain
 
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.plan import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.sql.expressions import (
     CALL,
     CAST,

@@ -11,7 +11,7 @@ import pytest
 from indexpilot_cli.apply.extended import create_extended, drop_extended
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import skipped_table
 from indexpilot_cli.execute.context import open_context

@@ -35,7 +35,8 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import AssumedStatistics, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.core.units import count
 from indexpilot_cli.core.workload import Plannable, RelationUse
 

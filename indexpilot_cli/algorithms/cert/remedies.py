@@ -14,8 +14,8 @@ from indexpilot_cli.algorithms.statistics import named
 from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.core.samples import ValueSample
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.sql.normal import columns as used
 
 WIDER_TARGET = 1000  # SET STATISTICS, the last step: ten times what is usual, of at most 10,000

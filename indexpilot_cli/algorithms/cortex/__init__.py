@@ -28,8 +28,9 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import BTREE, Candidate, Proposal, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, Rewrite, StatisticsKind
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect, Rewrite
 from indexpilot_cli.core.samples import PageSample
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.core.units import size
 from indexpilot_cli.core.workload import AtomKind, Plannable, RelationUse, StatementKind
 from indexpilot_cli.sql.selectivity import row_count

@@ -194,7 +194,7 @@ def enhance_composite_detection(table_name: str, fields: Sequence[str]) -> Compo
     """
     from indexpilot_cli.algorithms.statistics import named
     from indexpilot_cli.core.names import quote_identifier
-    from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+    from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
     from indexpilot_cli.sql.selectivity import row_count
 
     with table_study("enhance_composite_detection", table_name, fields) as found:

@@ -18,7 +18,7 @@ from indexpilot_cli.algorithms.cert.resample import decides
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, statistics_name
-from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.core.units import count
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse
 from indexpilot_cli.lifecycle.values import (

@@ -13,7 +13,6 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
     AlgorithmFinding,
     Effect,
-    ExtendedStatistics,
     PlanAction,
     PlannedVacuum,
     Recommendation,
@@ -21,6 +20,7 @@ from indexpilot_cli.core.plan import (
     Risk,
     WriteEffect,
 )
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line

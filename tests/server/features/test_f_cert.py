@@ -8,7 +8,8 @@ from indexpilot_cli import host
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Effect, StatisticsKind
+from indexpilot_cli.core.plan import Effect
+from indexpilot_cli.core.statistics import StatisticsKind
 from indexpilot_cli.settings.algorithms import CertSettings, QpgSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.server.requesting import CALM, TWIN, change, filled, queries

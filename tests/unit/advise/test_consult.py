@@ -11,8 +11,9 @@ from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey, Proposal, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import AlgorithmFinding, Effect, ExtendedStatistics, StatisticsKind, unpriced_plan
+from indexpilot_cli.core.plan import AlgorithmFinding, Effect, unpriced_plan
 from indexpilot_cli.core.samples import NoSamples
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 

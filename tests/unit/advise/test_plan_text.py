@@ -9,7 +9,8 @@ from indexpilot_cli.advise.plan_text import check_text, check_upkeep
 from indexpilot_cli.core.ddl import index_name
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, PlannedVacuum, Recommendation, StatisticsKind, unpriced_plan
+from indexpilot_cli.core.plan import PlannedVacuum, Recommendation, unpriced_plan
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.errors import UsageError
 
 PLAIN = IndexDefinition(QualifiedName("Odd", 'or"ders'), (IndexKey("a"), IndexKey("B c", descending=True)))

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
 from indexpilot_cli.lifecycle.findings.together import ColumnPair, Misjudged, PairEvidence, by_frequency, judged
 
 T = QualifiedName("public", "t")
