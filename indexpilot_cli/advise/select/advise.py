@@ -22,7 +22,7 @@ from indexpilot_cli.core.workload import QueryTemplate
 from indexpilot_cli.methods.writes import WriteModel
 
 NOTICED = 0.01  # of the cost: a limit that costs less is not worth a word
-CURVE = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+CURVE = (4.0, 2.0, 1.5, 1.0, 0.75, 0.5, 0.25)
 
 
 def advise(
@@ -195,13 +195,19 @@ def _curve(
     others = tuple(row for row in search.program.rows if row.family != "budget")
     program, plans = search.program, search.plans()
     points: dict[int, tuple[float, tuple[str, ...]]] = {}
+    point: tuple[float, tuple[str, ...]] = (1.0, ())
+    solution: Solution | None = None
     for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
         row = Row("budget", counted, base * factor)
-        search.program = replace(program, rows=(*others, row))
-        solution = search.quick(plans, LITTLE)  # for each budget anew: TPC-DS took three times the search's own time
-        if solution is not None:
+        # The best within more space is the best within less where it fits there.
+        if solution is None or not row.allows(solution.mask):
+            search.program = replace(program, rows=(*others, row))
+            solution = search.quick(plans, LITTLE)  # anew: TPC-DS took three times the search's own time
+            if solution is None:
+                continue
             ids = tuple(problem.pool.definition(n).id for n in members(solution.mask & problem.pool.new))
-            points[int(base * factor)] = (ledger.cost(solution.mask) / (ledger.before or 1.0), ids)
+            point = ledger.cost(solution.mask) / (ledger.before or 1.0), ids
+        points[int(base * factor)] = point
     search.program = program
     ordered = sorted(points.items())
     return tuple((space, cost) for space, (cost, _) in ordered), tuple(ids for _, (_, ids) in ordered)
