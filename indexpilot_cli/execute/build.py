@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -69,24 +69,24 @@ def tree_bytes(session: Session, oid: int) -> int:
 
 def find_index(session: Session, name: QualifiedName) -> IndexFacts | None:
     """The index of that name, with its structure, or None."""
-    return _first(session, {"schema": name.schema, "name": name.name, "oid": None, "relid": None})
+    return next(iter(_found(session, schema=name.schema, name=name.name)), None)
 
 
 def find_index_by_oid(session: Session, oid: int) -> IndexFacts | None:
     """The index of that oid, or None."""
-    return _first(session, {"schema": None, "name": None, "oid": oid, "relid": None})
+    return next(iter(_found(session, oids=[oid])), None)
 
 
 def indexes_of(session: Session, relid: int) -> tuple[IndexFacts, ...]:
     """All indexes of a table, with their structures."""
-    rows = session.rows("execute/index", {"schema": None, "name": None, "oid": None, "relid": relid})
-    return _with_structure(session, [_facts(row) for row in rows])
+    return _found(session, relid=relid)
 
 
 def parts_of_index(session: Session, oid: int) -> tuple[IndexFacts, ...]:
     """The indexes attached to a partitioned index, directly or below, from the top down."""
-    found = (find_index_by_oid(session, int(row.oid)) for row in session.rows("execute/index_parts", {"oid": oid}))
-    return tuple(facts for facts in found if facts is not None)
+    oids = [int(row.oid) for row in session.rows("execute/index_parts", {"oid": oid})]
+    found = {facts.oid: facts for facts in _found(session, oids=oids)} if oids else {}
+    return tuple(found[part] for part in oids if part in found)
 
 
 def relation_kind(session: Session, name: QualifiedName) -> tuple[int, str] | None:
@@ -148,12 +148,9 @@ def skipped_table(session: Session, *, vacuum: bool = False) -> str | None:
     return next((message for message in found if not vacuum or _SKIPPED.search(message)), None)
 
 
-def _first(session: Session, parameters: dict[str, object]) -> IndexFacts | None:
-    rows = session.rows("execute/index", parameters)
-    return next(iter(_with_structure(session, [_facts(row) for row in rows])), None)
-
-
-def _with_structure(session: Session, found: Sequence[IndexFacts]) -> tuple[IndexFacts, ...]:
+def _found(session: Session, **wanted: object) -> tuple[IndexFacts, ...]:
+    rows = session.rows("execute/index", {"schema": None, "name": None, "oids": None, "relid": None} | wanted)
+    found = [_facts(row) for row in rows]
     by_table = read_indexes(session, {f.relid: f.table for f in found}) if found else {}
     structures = {index.name: index.definition for index in chain.from_iterable(by_table.values())}
     return tuple(replace(facts, definition=structures.get(facts.name)) for facts in found)

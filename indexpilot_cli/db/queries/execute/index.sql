@@ -46,7 +46,7 @@ LEFT JOIN LATERAL (
     WHERE inherited.inhrelid = c.oid
     OFFSET 0
 ) AS p ON true
-WHERE (%(oid)s::oid IS NULL OR c.oid = %(oid)s::oid)
+WHERE (%(oids)s::oid[] IS NULL OR c.oid = ANY (%(oids)s::oid[]))
   AND (%(schema)s::text IS NULL OR (n.nspname = %(schema)s AND c.relname = %(name)s))
   AND (%(relid)s::oid IS NULL OR i.indrelid = %(relid)s::oid)
 ORDER BY c.relname
