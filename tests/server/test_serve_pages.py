@@ -151,28 +151,27 @@ def grave(page):
     return [(v["id"], v["nodes"][0]["html"][:200]) for v in found if v["impact"] in ("serious", "critical")]
 
 
-def in_every_size(watched, tmp_path, name):
-    """The page is shown, small and large, dark and light; pictures of it are kept."""
+def in_every_size(watched, name):
+    """The page is shown, small and large, dark and light; benchmarks/pages.py keeps pictures of it."""
     for width, scheme in SIZES:
         watched.page.emulate_media(color_scheme=scheme)
         watched.page.set_viewport_size({"width": width, "height": 900})
-        watched.page.screenshot(path=tmp_path / f"{name}-{width}-{scheme}.png")
         assert fits(watched.page), f"{name} is wider than {width}"
     assert grave(watched.page) == [], name
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_s4_pages_with_data_fit_and_are_accessible(site, look, tmp_path, path):
+def test_s4_pages_with_data_fit_and_are_accessible(site, look, path):
     watched = look(site)
     assert watched.go(path) == 200
     watched.settle()
     assert watched.transferred <= MOST_BYTES
-    in_every_size(watched, tmp_path, path.strip("/").replace("/", "-") or "overview")
+    in_every_size(watched, path.strip("/").replace("/", "-") or "overview")
     assert watched.page.locator("h1").count() == 1
     assert watched.page.title().endswith("IndexPilot")
 
 
-def test_s4_an_empty_database_is_told_in_words(pg, look, tmp_path):
+def test_s4_an_empty_database_is_told_in_words(pg, look):
     with new_database(pg) as dsn, serving(connection=Connection(dsn)) as url:
         watched = look(url)
         for path in ("/", "/performance", "/health", "/decisions", "/plans", "/history"):
@@ -183,10 +182,10 @@ def test_s4_an_empty_database_is_told_in_words(pg, look, tmp_path):
         assert "indexpilot init" in watched.page.inner_text("main")
         watched.go("/health")
         assert "there is no index in this database" in watched.page.inner_text("#indexes")
-        in_every_size(watched, tmp_path, "empty")
+        in_every_size(watched, "empty")
 
 
-def test_s4_a_database_that_is_away_is_a_state(look, tmp_path):
+def test_s4_a_database_that_is_away_is_a_state(look):
     with serving(connection=NOWHERE) as url:
         watched = look(url)
         for path in ("/", "/performance", "/health", "/decisions", "/plans", "/history", "/migrations"):
@@ -196,7 +195,7 @@ def test_s4_a_database_that_is_away_is_a_state(look, tmp_path):
             assert fits(watched.page)
         watched.go("/health")
         watched.settle()
-        in_every_size(watched, tmp_path, "away")
+        in_every_size(watched, "away")
 
 
 @pytest.fixture
@@ -226,7 +225,7 @@ def ten_thousand(monkeypatch):
     monkeypatch.setattr(lifecycle, "run", lambda *_: Outcome("lifecycle", found))
 
 
-def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look, tmp_path):
+def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look):
     with serving(connection=NOWHERE) as url:
         watched = look(url)
         watched.go("/health")
@@ -245,7 +244,7 @@ def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look, tmp_path
         page.select_option("#order", "table")
         page.click("form[role=search] button")
         assert "2,000 indexes of 10,000" in page.inner_text("#indexes")
-        in_every_size(watched, tmp_path, "ten-thousand")
+        in_every_size(watched, "ten-thousand")
 
 
 def test_the_keyboard_alone_is_enough(site, look):
