@@ -22,6 +22,7 @@ LATE = (
     "psutil",
     "rich.markdown",
     "rich.progress",
+    "rich.traceback",
     "scipy.optimize",
     "scipy.sparse",
     "tabulate",
