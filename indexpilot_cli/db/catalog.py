@@ -228,7 +228,6 @@ def _collation(database: Row) -> str:
 
 def _with_tree_heights(session: Session, catalog: Catalog) -> Catalog:
     """Asked outside the transaction: one index dropped meanwhile would fail it."""
-    # Reading a metapage of an index that was dropped meanwhile fails the transaction it runs in.
     trees = {i.name for i in catalog.indexes() if i.definition.method == BTREE and i.pages}
     heights = read_tree_heights(session, trees)
     if not heights:
@@ -243,19 +242,20 @@ def _with_tree_heights(session: Session, catalog: Catalog) -> Catalog:
 
 def read_indexes(session: Session, tables: Mapping[int, QualifiedName]) -> dict[int, tuple[Index, ...]]:
     """The indexes of the tables (by oid), each list in order of name."""
-    parameters = {"oids": list(tables)}
-    rows = session.rows("catalog/indexes", parameters)
-    keys = {
-        oid: list(group)
-        for oid, group in groupby(session.rows("catalog/index_keys", parameters), key=lambda key: int(key.oid))
-    }
+    rows = session.rows("catalog/indexes", {"oids": list(tables)})
+    keys = read_keys(session, tables)
     # pg_stats shows the statistics of index expressions under the name of the index.
-    with_expressions = {r.oid: r.name for r in rows if any(part.expression for part in keys[r.oid])}
-    statistics = read_statistics(session, with_expressions)
+    statistics = read_statistics(session, {r.oid: r.name for r in rows if any(p.expression for p in keys[r.oid])})
     found: defaultdict[int, list[Index]] = defaultdict(list)
     for row in rows:
         found[row.relation].append(_index(row, keys[row.oid], tables[row.relation], statistics))
     return {oid: tuple(indexes) for oid, indexes in found.items()}
+
+
+def read_keys(session: Session, tables: Iterable[int], indexes: Sequence[int] | None = None) -> dict[int, list[Row]]:
+    """The keys of the tables' indexes, or of these only, by the oid of the index."""
+    rows = session.rows("catalog/index_keys", {"oids": list(tables), "indexes": indexes})
+    return {oid: list(group) for oid, group in groupby(rows, key=lambda key: int(key.oid))}
 
 
 def read_tree_heights(session: Session, names: Iterable[QualifiedName]) -> dict[QualifiedName, int]:
@@ -300,7 +300,7 @@ def options_of(texts: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
 def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: StatisticsByColumn) -> Index:
     return Index(
         name=QualifiedName(row.schema, row.name),
-        definition=_definition(row, parts, table),
+        definition=definition_of(row, parts, table),
         ddl=row.ddl,
         valid=row.valid,
         ready=row.ready,
@@ -324,7 +324,8 @@ def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: Sta
     )
 
 
-def _definition(row: Row, parts: Sequence[Row], table: QualifiedName) -> IndexDefinition:
+def definition_of(row: Row, parts: Sequence[Row], table: QualifiedName) -> IndexDefinition:
+    """The structure of an index from what is kept of it and of its keys."""
     return IndexDefinition(
         table=table,
         keys=tuple(_key(part) for part in parts[: row.key_count]),

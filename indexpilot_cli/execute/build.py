@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from itertools import chain
 
 from indexpilot_cli.core.ddl import index_marks
 from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_literal
-from indexpilot_cli.db.catalog import read_indexes
+from indexpilot_cli.db.catalog import definition_of, read_keys
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
 
@@ -150,22 +148,23 @@ def skipped_table(session: Session, *, vacuum: bool = False) -> str | None:
 
 def _found(session: Session, **wanted: object) -> tuple[IndexFacts, ...]:
     rows = session.rows("execute/index", {"schema": None, "name": None, "oids": None, "relid": None} | wanted)
-    found = [_facts(row) for row in rows]
-    by_table = read_indexes(session, {f.relid: f.table for f in found}) if found else {}
-    structures = {index.name: index.definition for index in chain.from_iterable(by_table.values())}
-    return tuple(replace(facts, definition=structures.get(facts.name)) for facts in found)
+    oids = [row.oid for row in rows]
+    keys = read_keys(session, {row.relid for row in rows}, oids) if oids else {}
+    return tuple(_facts(row, keys.get(row.oid)) for row in rows)
 
 
-def _facts(row: Row) -> IndexFacts:
+def _facts(row: Row, keys: Sequence[Row] | None) -> IndexFacts:
+    table = QualifiedName(row.table_schema, row.table_name)
     return IndexFacts(
         oid=row.oid,
         name=QualifiedName(row.schema, row.name),
-        table=QualifiedName(row.table_schema, row.table_name),
+        table=table,
         relid=row.relid,
         ddl=row.ddl,
         valid=row.valid,
         ready=row.ready,
         live=row.live,
+        definition=definition_of(row, keys, table) if keys else None,  # None: it was dropped meanwhile
         partitioned=row.partitioned,
         attached=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
         children=row.children,

@@ -19,7 +19,7 @@ WITH keys AS MATERIALIZED (
     LEFT JOIN LATERAL (SELECT a.attname, a.attcollation, a.atttypid FROM pg_catalog.pg_attribute a
                        WHERE a.attrelid = i.indrelid AND a.attnum = i.indkey[x.attnum - 1] AND a.attnum <> 0
                        OFFSET 0) AS a ON true
-    WHERE i.indrelid = ANY (%(oids)s::oid[])
+    WHERE i.indrelid = ANY (%(oids)s::oid[]) AND (%(indexes)s::oid[] IS NULL OR i.indexrelid = ANY (%(indexes)s::oid[]))
 ), classes AS MATERIALIZED (
     -- Of a type without a class of its own the preferred one is the default, not every default of a type it can be
     -- taken for (bpchar_ops of a varchar column); a second name of the default is the default (varchar_ops).
