@@ -35,9 +35,14 @@ def to_json(value: object) -> Any:
         return value.value
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if dataclasses.is_dataclass(value):
-        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {name: to_json(getattr(value, name)) for name in _field_names(type(value))}
     return _container(value)
+
+
+@lru_cache(maxsize=256)
+def _field_names(kind: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(kind))
 
 
 def _container(value: object) -> Any:
@@ -65,6 +70,7 @@ def from_json(kind: type[T], data: Any) -> T:
 
 
 _Decoder: TypeAlias = collections.abc.Callable[[Any], Any]
+_Writer: TypeAlias = collections.abc.Callable[[Any], Any]
 _PLAIN = (str, int, bool)
 
 
@@ -226,16 +232,35 @@ def _is_object(hint: Any) -> bool:
 
 def to_document(value: Any, hint: Any) -> Any:
     """The value as JSON in the shape of ``hint``: a ``DocumentShape``, a dataclass, or any type made of them."""
+    return _writer(hint)(value)
+
+
+def _writer(hint: Any) -> _Writer:
+    """What makes JSON of values of that type; what a type asks for is looked up once, not for every value."""
     origin, arguments = get_origin(hint), get_args(hint)
-    if value is None:
-        return None
     if origin is Annotated:
-        return to_document(value, arguments[0])
+        return _writer(arguments[0])
     if origin in (Union, types.UnionType):
         options = [option for option in arguments if option is not type(None)]
-        return to_document(value, options[0] if len(options) == 1 else Any)
+        return _writer(options[0] if len(options) == 1 else Any)
     if _is_object(hint):
-        return {key: to_document(source(value), kind) for key, kind, source in _keys(hint)}
+        return partial(_written_object, hint)
+    return partial(_written, _writer(arguments[0]) if arguments else _untyped)
+
+
+@lru_cache(maxsize=256)
+def _writers(kind: type) -> tuple[tuple[str, _Writer, _Writer], ...]:
+    """Each key of a document with what gets its value and what makes JSON of it."""
+    return tuple((key, source, _writer(hint)) for key, hint, source in _keys(kind))
+
+
+def _written_object(kind: type, value: Any) -> Any:
+    return None if value is None else {key: write(source(value)) for key, source, write in _writers(kind)}
+
+
+def _written(item: _Writer, value: Any) -> Any:
+    if value is None or type(value) in _PLAIN:
+        return value
     if isinstance(value, datetime):
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if isinstance(value, Enum):
@@ -245,8 +270,12 @@ def to_document(value: Any, hint: Any) -> Any:
     if isinstance(value, frozenset):
         return sorted(value)
     if isinstance(value, collections.abc.Sequence) and not isinstance(value, str):
-        return [to_document(item, arguments[0] if arguments else Any) for item in value]
+        return [item(element) for element in value]
     return value
+
+
+def _untyped(value: Any) -> Any:
+    return _written(_untyped, value)
 
 
 def schema_of(kind: type) -> dict[str, Any]:

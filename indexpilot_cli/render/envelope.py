@@ -125,6 +125,8 @@ def as_yaml(document: Mapping[str, Any]) -> str:
 
 def finite(value: Any) -> Any:
     """The value with null for NaN and infinities."""
+    if value is None or isinstance(value, str):  # most of a document; asking whether something is a Mapping is slow
+        return value
     if isinstance(value, float):
         return value if value - value == 0 else None
     if isinstance(value, Mapping):

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import pytest
 
+from indexpilot_cli.core import codec
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
 from indexpilot_cli.core.codec import DocumentShape, Facets, From, from_json, schema_of, to_document, to_json
 from indexpilot_cli.core.estimator import PlannedStatement
@@ -156,3 +157,24 @@ def test_schemas_follow_their_shape():
     assert schema["properties"]["tags"] == {"type": "array", "items": {"type": "string"}}
     assert schema["$defs"]["Wheel"]["properties"] == {"spokes": {"type": "integer"}}
     assert schema["additionalProperties"] is False
+
+
+def test_a_type_is_looked_at_once_however_many_values_there_are(monkeypatch):
+    looked = []
+    origin = codec.get_origin
+    monkeypatch.setattr(codec, "get_origin", lambda hint: looked.append(hint) or origin(hint))
+    many = Whole("w", tuple(Part(n, f"p{n}") for n in range(500)))
+    assert to_document(many, Whole)["parts"][499] == {"number": 499, "name": "p499"}
+    assert len(looked) < 20
+
+
+@dataclass(frozen=True)
+class Part:
+    number: int
+    name: str
+
+
+@dataclass(frozen=True)
+class Whole:
+    name: str
+    parts: tuple[Part, ...]
