@@ -48,6 +48,7 @@ _BANDS = 16
 _HALVED, _NEAR = 8, 1e-10
 STEEPEST = 0.95  # from 1 on the most common values hold everything
 _LIST = 10  # common values that show a law
+_REMEMBERED = 32768  # columns whose fields are worked out once: more than a large schema compares
 
 Groups: TypeAlias = tuple[tuple[float, float], ...]
 
@@ -94,7 +95,12 @@ def key_field(key: IndexKey, table: Table, rows: float, version: int) -> Field:
 
 def column_field(column: Column, rows: float, version: int) -> Field:
     """The field of a plain column."""
-    statistics = column.statistics
+    return _column_field(column, column.statistics, rows, version)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _column_field(column: Column, statistics: ColumnStatistics | None, rows: float, version: int) -> Field:
+    """Statistics beside the column: columns that differ in nothing else are equal."""
     fixed = column.length > 0 and column.base_type != "name"
     width = column.length if fixed else statistics.avg_width if statistics else 33
     if column.base_type == "name" and statistics:
@@ -234,7 +240,7 @@ def _rare(statistics: ColumnStatistics, rows: float) -> Groups:
     )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_REMEMBERED)
 def rare_groups(common: tuple[float, ...], nulls: float, distinct: float, rows: float, target: float) -> Groups:
     """The values outside the list of common ones, in groups of like frequency.
 

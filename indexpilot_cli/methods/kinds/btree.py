@@ -318,7 +318,11 @@ class BtreeKind(IndexKind):
 
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
-        tree, least = _tree(build, _most_groups(build)), _tree(build, _fewest_groups(build))
+        most, fewest = _most_groups(build), _fewest_groups(build)
+        tree = least = _tree(build, most)
+        # How many keys differ matters only where equal ones share their entries.
+        if fewest != most and may_fold(build.definition, build.catalog.major):
+            least = _tree(build, fewest)
         return BuiltSize(tree.pages, tree.height, tree.pages <= _SPREAD * least.pages, min(tree.pages, least.pages))
 
     def entry_class(self, definition: IndexDefinition, table: Table) -> EntryClass:
