@@ -201,14 +201,15 @@ class Extension:
 
 
 class _ByName:
-    """Places beside the fields: tables and foreign keys of a catalog by the table's name, once they were asked for, and
-    names that tables of several schemas have.
+    """Places beside the fields: tables, foreign keys and children of a catalog by the table's name, once they were
+    asked for, and names that tables of several schemas have.
     """
 
-    __slots__ = ("_by_name", "_keys_by_name", "_shared")
+    __slots__ = ("_by_name", "_children_by_name", "_keys_by_name", "_shared")
     _by_name: Mapping[QualifiedName, Table]
     _shared: frozenset[str]
     _keys_by_name: Mapping[QualifiedName, Sequence[ForeignKey]]
+    _children_by_name: Mapping[QualifiedName, Sequence[Table]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,6 +313,19 @@ class Catalog(_ByName):
                 found[key.table].append(key)
             object.__setattr__(self, "_keys_by_name", found)
             return self._keys_by_name.get(name, ())
+
+    def children_of(self, name: QualifiedName) -> Sequence[Table]:
+        """The partitions of the table, or the tables that inherit from it, in the order of the catalog."""
+        try:
+            return self._children_by_name.get(name, ())
+        except AttributeError:
+            # Asked for each table that is proposed for, and each index of a partitioned one that is measured.
+            found: defaultdict[QualifiedName, list[Table]] = defaultdict(list)
+            for table in self.tables:
+                if table.parent is not None:
+                    found[table.parent].append(table)
+            object.__setattr__(self, "_children_by_name", found)
+            return self._children_by_name.get(name, ())
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
         """The table an unqualified (search_path) or qualified name means, or None."""

@@ -8,7 +8,7 @@ https://www.postgresql.org/docs/current/ddl-partitioning.html#DDL-PARTITIONING-D
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
 from indexpilot_cli.core.ddl import create_index, drop_index, index_body, index_name
@@ -68,7 +68,7 @@ def index_parts(
     table = catalog.table(definition.table)
     if table is not None:
         whole = _named(table, name)
-        yield from _Parts(catalog, {*taken, name}, names or {}, whole is not None).of(definition, name, table, None)
+        yield from _Parts(catalog, taken, names or {}, whole is not None, {name}).of(definition, name, table, None)
 
 
 def unfinished(definition: IndexDefinition, catalog: Catalog) -> Index | None:
@@ -140,10 +140,10 @@ def drop_sql(definition: IndexDefinition, name: str, catalog: Catalog) -> str:
 @dataclass(frozen=True, slots=True)
 class _Parts:
     catalog: Catalog
-    taken: set[str]
+    taken: Collection[str]
     names: Mapping[QualifiedName, str]
     begun: bool
-    given: set[str] = field(default_factory=set)
+    given: set[str]
 
     def of(
         self, definition: IndexDefinition, name: str, table: Table, parent: QualifiedName | None
@@ -163,7 +163,7 @@ class _Parts:
 
     def _partitions(self, table: Table) -> Iterator[Table]:
         if table.kind == "p":
-            yield from (t for t in self.catalog.tables if t.parent == table.name and t.is_partition)
+            yield from (t for t in self.catalog.children_of(table.name) if t.is_partition)
 
     def _name(self, definition: IndexDefinition, child: Table, parent: QualifiedName) -> str:
         """The given name, that of what is attached or fits, the same again after an unfinished run, or a free one."""

@@ -99,8 +99,8 @@ def leaves(table: Table, catalog: Catalog) -> tuple[Table, ...]:
     """The tables that hold the rows: itself, or the parts of a partitioned table."""
     if table.kind != "p":
         return (table,)
-    children = [t for t in catalog.tables if t.parent == table.name and t.is_partition]
-    return tuple(chain.from_iterable(leaves(c, catalog) for c in children))
+    children = catalog.children_of(table.name)
+    return tuple(chain.from_iterable(leaves(c, catalog) for c in children if c.is_partition))
 
 
 def _dressed(leaf: Table, parent: Table) -> Table:

@@ -77,8 +77,8 @@ def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[Qu
 
 def _heirs(name: QualifiedName, catalog: Catalog) -> Iterator[QualifiedName]:
     """Tables that inherit from this one: a query of it reads them too, each by indexes of its own."""
-    for table in catalog.tables:
-        if table.parent == name and not table.is_partition:
+    for table in catalog.children_of(name):
+        if not table.is_partition:
             yield table.name
             yield from _heirs(table.name, catalog)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
@@ -10,6 +10,7 @@ from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
+from indexpilot_cli.methods.size import leaves
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
 from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, normal, type_name
@@ -164,10 +165,10 @@ def make_site(
     table: Table, demands: tuple[Demand, ...], catalog: Catalog, options: CandidateOptions, tenant: str | None
 ) -> Site:
     """The site of a table; a partitioned table counts the rows and pages of its leaves and borrows statistics."""
-    leaves = tuple(_leaves(table, catalog)) if table.kind == "p" else (table,)
-    pages = sum(t.pages for t in leaves)
-    visible = sum(t.all_visible_pages for t in leaves)
-    rows = sum(row_count(t) for t in leaves)
+    parts = leaves(table, catalog)
+    pages = sum(t.pages for t in parts)
+    visible = sum(t.all_visible_pages for t in parts)
+    rows = sum(row_count(t) for t in parts)
     shared: dict[str, float] = {}
     for demand in demands:
         for text in {label(key_of(a)) for a in demand.atoms(*EQUALITY, AtomKind.JOIN)}:
@@ -176,24 +177,15 @@ def make_site(
     for demand in demands:
         for atom in demand.atoms(*AtomKind):
             compared.setdefault(label(key_of(atom)), set()).add(atom.kind)
-    full = _with_statistics(table, leaves, rows, pages)
+    full = _with_statistics(table, parts, rows, pages)
     share = visible / pages if pages else 0.0
     return Site(full, catalog, options, demands, rows, pages, share, tenant, shared, compared)
 
 
-def _leaves(table: Table, catalog: Catalog) -> Iterator[Table]:
-    for child in catalog.tables:
-        if child.parent == table.name and child.is_partition:
-            if child.kind == "p":
-                yield from _leaves(child, catalog)
-            else:
-                yield child
-
-
-def _with_statistics(table: Table, leaves: Sequence[Table], rows: float, pages: int) -> Table:
+def _with_statistics(table: Table, parts: Sequence[Table], rows: float, pages: int) -> Table:
     if table.kind != "p":
         return table
-    largest = max(leaves, key=lambda t: t.pages, default=None)
+    largest = max(parts, key=lambda t: t.pages, default=None)
 
     def column(own: Column) -> Column:
         other = largest.column(own.name) if largest and own.statistics is None else None

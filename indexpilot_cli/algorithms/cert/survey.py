@@ -188,6 +188,6 @@ def parents_without_statistics(study: Study) -> Iterator[Table]:
     for table in filter(None, map(study.catalog.table, read)):
         if table.kind != "p" or any(c.statistics for c in table.columns):
             continue
-        parts = (part.columns for part in study.catalog.tables if part.parent == table.name)
+        parts = (part.columns for part in study.catalog.children_of(table.name))
         if any(column.statistics for column in chain.from_iterable(parts)):
             yield table

@@ -62,7 +62,7 @@ def _served(key: ForeignKey, table: Table, catalog: Catalog) -> bool:
     """Whether the table has such an index, or each of its partitions its own."""
     if any(supports(index, key, table) for index in table.indexes):
         return True
-    parts = [t for t in catalog.tables if t.parent == table.name and t.is_partition] if table.kind == "p" else []
+    parts = [t for t in catalog.children_of(table.name) if t.is_partition] if table.kind == "p" else []
     return bool(parts) and all(_served(key, part, catalog) for part in parts)
 
 
