@@ -1,7 +1,8 @@
 """Who may ask, and what every answer says to browsers.
 
 One ASGI layer before everything else, so that no endpoint can forget it. A browser on the same machine can be made to
-send requests to loopback by any page (DNS rebinding, CSRF): Host must be a name of ours, Origin where a browser sends
+send requests to loopback by any page (DNS rebinding, CSRF): Host must be a name of ours (or, where others
+reach us, an address), Origin where a browser sends
 it the same place (https://datatracker.ietf.org/doc/html/rfc6454#section-7), and a token comes in a header that no
 foreign page can set.
 """
@@ -52,6 +53,7 @@ class Gatekeeper:
         self._app = app
         self._sessions = sessions
         self._names = frozenset(known_names(request))
+        self._local = is_loopback(request.address)
         self._origins = frozenset(request.origins)
         self._asked = TokenBuckets(request.settings.operational.serve.requests_per_minute)
 
@@ -81,8 +83,7 @@ class Gatekeeper:
 
     def _refused(self, scope: Scope, headers: Headers) -> Response | None:
         caller = (scope.get("client") or ("",))[0]
-        host = headers.get("host", "").lower()
-        if host_of(host) not in self._names:
+        if not self._is_our_name(host_of(headers.get("host", "").lower())):
             return problem(421, "foreign_host", "this name is not served here")
         wait = self._asked.take(caller)
         if wait:
@@ -92,6 +93,12 @@ class Gatekeeper:
         if not self._sessions.needed or scope["path"] in OPEN or _is_preflight(scope, headers):
             return None
         return None if self._is_at_pages(scope) else self._unknown(scope, headers, caller)
+
+    def _is_our_name(self, name: str) -> bool:
+        """Whether a Host means this server. Beyond loopback any address does: probes and scrapers ask for that of a
+        pod, and who was led here by a foreign name (DNS rebinding) says that name.
+        """
+        return name in self._names or (not self._local and is_address(name.removeprefix("[").removesuffix("]")))
 
     def _is_at_pages(self, scope: Scope) -> bool:
         """Whether it is a person who has logged in, or is about to. Programs that write show the token itself."""
@@ -189,9 +196,15 @@ def host_of(header: str) -> str:
     return name if colon and port.isdecimal() else header
 
 
+def is_address(name: str) -> bool:
+    """Whether it is an IP address and no name."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(address: str) -> bool:
     """Whether only this machine reaches the address."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return address == "localhost"
+    return ipaddress.ip_address(address).is_loopback if is_address(address) else address == "localhost"

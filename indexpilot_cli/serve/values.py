@@ -14,7 +14,7 @@ class ServeRequest:
 
     ``token`` None: only on loopback. ``allow_apply``: what writes may be asked for too, with the token. ``origins`` are
     web pages of other places that may read (CORS), ``names`` further values of Host that are answered (loopback's
-    and the address listened on always are).
+    and the address listened on always are, and any address where others reach it).
     """
 
     connection: Connection = field(default_factory=Connection)

@@ -59,6 +59,26 @@ def test_no_host_and_two_hosts_are_no_way_in(open_site):
     assert b" 400 " in raw(open_site, "GET / HTTP/1.1\r\nHost: localhost\r\nHost: evil.com\r\n\r\n").split(b"\r\n")[0]
 
 
+@pytest.fixture(scope="module")
+def reached_site():
+    """As in a container: whoever is on the network reaches it."""
+    with serving(token=TOKEN, address="0.0.0.0") as url, httpx.Client(base_url=url, trust_env=False) as found:
+        yield found
+
+
+@pytest.mark.parametrize("host", ["10.244.1.7:8080", "192.0.2.1", "[fd00::1]:8080", "localhost"])
+def test_beyond_loopback_any_address_is_ours(reached_site, host):
+    """The kubelet probes, and Prometheus scrapes, the pod's address; to addresses no foreign name can be rebound."""
+    assert reached_site.get("/healthz", headers={"Host": host}).status_code == 200
+    assert reached_site.get("/readyz", headers={"Host": host}).status_code == 503
+    assert reached_site.get("/metrics", headers={"Host": host}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["evil.com", "10.244.1.7.evil.com", "10.244.1", "0x0a.1.1.1", "[evil]:80", "1.2.3:x"])
+def test_beyond_loopback_no_name_is_ours_that_is_not_told(reached_site, host):
+    assert raw(reached_site, f"GET /healthz HTTP/1.0\r\nHost: {host}\r\n\r\n").startswith(b"HTTP/1.1 421")
+
+
 @pytest.mark.parametrize("origin", ["http://evil.com", "null", "http://localhost:1", "https://127.0.0.1.evil.com", "x"])
 def test_s3_a_foreign_origin_is_refused(open_site, origin):
     assert open_site.get("/metrics", headers={"Origin": origin}).status_code == 403
