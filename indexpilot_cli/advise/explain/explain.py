@@ -20,12 +20,13 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.db.capabilities import database_identity
+from indexpilot_cli.db.capabilities import database_identity, look
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UsageError
 from indexpilot_cli.log import intents, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.plans import find_recommendation
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_metadata, open_reader, open_source
 from indexpilot_cli.workload.templates import fold_workload, report, shares
@@ -49,6 +50,9 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
 
 
 def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
+    kept = _from_the_database(request)
+    if kept is not None:
+        return kept
     checks = request.bypass.features.expression_checks.enabled
     # Of a query the plan on its own schema's tables is asked for; an id may be of an advice for many.
     grouping = SchemaGrouping(request.tenant_schemas if (request.subject or "").startswith("R-") else 0)
@@ -87,6 +91,23 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
         here = _database(request)
         found = tuple(one for one in found if one[0].database == here) or found
     return of_advice(*found[0]) if found else None
+
+
+def _from_the_database(request: ExplainRequest) -> Outcome[ExplainResult] | None:
+    """Of the plans that are kept there, by whomever; None where none has the id, or none can be read."""
+    subject = request.subject or ""
+    if not subject.startswith("R-") or request.snapshot is not None or request.without_algorithms:
+        return None
+    schema = request.connection.metadata_schema
+    try:
+        with open_reader(request.connection) as session:
+            server = look(session, metadata_schema=schema).server
+            kept = find_recommendation(session, subject, schema=schema)
+    except IndexPilotError:
+        return None
+    advice = kept.recommendation or kept.rejection
+    assert advice is not None
+    return Outcome("explain", of_advice(kept.plan, advice), server=server)
 
 
 def _database(request: ExplainRequest) -> str:
