@@ -45,26 +45,33 @@ def chromium():
             browser.close()
 
 
+# Bodies as they came, whether over the wire or out of the browser's cache.
+TRANSFERRED = """() => ['navigation', 'resource'].flatMap(kind => performance.getEntriesByType(kind))
+    .reduce((sum, one) => sum + one.encodedBodySize, 0)"""
+
+
 class Watched:
     """A page whose requests, messages and dialogs are remembered: ``faults`` are those that must not be."""
 
     def __init__(self, browser, url, **context):
         self.url = url
         self.faults = []
-        self.transferred = 0
         self.context = browser.new_context(**context)
         self.context.route("**", self._route)
         self.page = self.context.new_page()
         self.page.on("console", self._told)
         self.page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         self.page.on("dialog", self._dialog)
-        self.page.on("requestfinished", self._finished)
 
     def go(self, path):
-        """The page at that path, loaded; bytes are counted anew."""
-        self.transferred = 0
+        """The page at that path, loaded."""
         answer = self.page.goto(self.url + path)
         return answer.status
+
+    @property
+    def transferred(self):
+        """Bytes that the page shown now has fetched, by and by."""
+        return self.page.evaluate(TRANSFERRED)
 
     def settle(self, most=30_000):
         """Wait until nothing on the page is being worked out any more."""
@@ -89,7 +96,3 @@ class Watched:
     def _dialog(self, dialog):
         self.faults.append(f"dialog: {dialog.message}")
         dialog.dismiss()
-
-    def _finished(self, request):
-        sizes = request.sizes()
-        self.transferred += sizes["responseBodySize"] + sizes["responseHeadersSize"]
