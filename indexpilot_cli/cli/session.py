@@ -111,11 +111,19 @@ class CommandSession:
         self.settings = load(os.environ, Path.cwd(), named, given)
         self.terminal = look(self.settings.output.color)
         if self.format not in (*COMMON_FORMS, *self.forms):
-            form = _NAMES.get(self.format, self.format)
-            raise UsageError(f"{self.command} has no {form} form", hint=f"indexpilot {self.command} --format table")
+            raise self._no_form()
         if self.format == "html":
             require_extra()
         return self
+
+    def only(self, *forms: str) -> None:
+        """Raises UsageError when a flag asks for another form: what is printed has only these."""
+        if self.settings.origin("output.format").kind == "flag" and self.format not in forms:
+            raise self._no_form()
+
+    def _no_form(self) -> UsageError:
+        form = _NAMES.get(self.format, self.format)
+        return UsageError(f"{self.command} has no {form} form", hint=f"indexpilot {self.command} --format table")
 
     def ignore_configured_output(self) -> None:
         """Let only flags decide about the form: the configuration is what is looked at, not what is obeyed."""

@@ -139,6 +139,15 @@ def test_schema_lists_and_prints(cli):
     for name in ("apply", "recommend", "error"):
         assert json.loads(cli("schema", name).out)["properties"]["schema"] == {"const": f"indexpilot.{name}/1"}
     assert "did you mean recommend?" in cli("schema", "recomend").err
+    assert json.loads(cli("schema", "--json").out) == {"schemas": names}
+    assert cli("schema", "error", "--json").out == cli("schema", "error").out
+
+
+@pytest.mark.parametrize("words", [("schema", "error", "--format", "yaml"), ("completion", "bash", "--format", "json")])
+def test_texts_for_programs_have_no_other_form(cli, words):
+    ran = cli(*words)
+    assert ran.code == 2
+    assert f"{words[0]} has no {words[-1]} form" in ran.err
 
 
 def test_every_command_says_no_to_a_form_it_lacks(cli):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from typing import Annotated
 
@@ -28,10 +29,15 @@ def schema(
 ) -> int:
     """Print the JSON schema (draft 2020-12) of a command's result, or list the names."""
     session.load()
+    session.only("table", "json")
     from indexpilot_cli.cli.show import payload
     from indexpilot_cli.render.schema import names, text
 
-    payload(session, text(name) if name else "".join(f"{n}\n" for n in names()))
+    if name:
+        payload(session, text(name))
+    else:
+        listed = "\n".join(names())
+        payload(session, f"{json.dumps({'schemas': names()}) if session.machine else listed}\n")
     return 0
 
 
@@ -61,6 +67,7 @@ def completion(
 ) -> int:
     """Print the completion script of a shell."""
     session.load()
+    session.only("table")
     from indexpilot_cli.cli.show import payload
 
     payload(session, script(shell.value))
