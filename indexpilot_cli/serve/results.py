@@ -137,13 +137,6 @@ class Results:
             await asyncio.wait({asyncio.wrap_future(done)}, timeout=patience)
         return self.known(question)
 
-    def get(self, question: Question[T], patience: float = PATIENCE) -> Kept[T]:
-        """The same for who has a thread of its own to wait with."""
-        done = self._due(question)
-        if done is not None:
-            wait({done}, timeout=patience)
-        return self.known(question)
-
     def known(self, question: Question[T]) -> Kept[T]:
         """What is known, however old."""
         return self._kept.get(question.name, Kept())

@@ -186,7 +186,12 @@ def _details(mutation: Mutation, verbose: bool) -> str:
     if not verbose:
         wanted = _OF_AN_INDEX if mutation.op_id else [key for key in facts if key not in _QUIET]
         facts = {key: _brief(facts[key]) for key in wanted if key in facts}
-    return one_line(", ".join(f"{key}: {value}" for key, value in facts.items() if value not in (None, "", [], {})))
+    shown = (f"{key}: {_words(value)}" for key, value in facts.items() if value not in (None, "", [], {}))
+    return one_line(", ".join(shown))
+
+
+def _words(value: object) -> object:
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _brief(value: object) -> object:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from asyncio import gather
+
 from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
@@ -146,7 +148,7 @@ async def one(request: Request, subject: str) -> Response:
     if advice is not None and advice.action.builds:
         workload = await look(site, site.workload)
         known = {t.id: t for t in workload.outcome.result.templates} if workload.outcome is not None else {}
-        parts += [_compared(site, advice, known[id_]) for id_ in _statements(advice) if id_ in known]
+        parts += await gather(*(_compared(site, advice, known[id_]) for id_ in _statements(advice) if id_ in known))
     title = found.outcome.result.title if found.outcome is not None else ""
     return show(request, Page(subject[:60], title[:300], tuple(parts)))
 
@@ -157,8 +159,8 @@ def _statements(advice: Recommendation) -> list[str]:
     return [effect.template for effect in gain[:_COMPARED]]
 
 
-def _compared(site: Site, advice: Recommendation, template: TemplateReport) -> Part:
-    kept = site.results.get(questions.compared(site, template.text, advice.ddl))
+async def _compared(site: Site, advice: Recommendation, template: TemplateReport) -> Part:
+    kept = await look(site, questions.compared(site, template.text, advice.ddl))
     return part(f"plans-{template.id}", f"Plans of {template.id}", kept, _plans)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -52,7 +52,8 @@ T = TypeVar("T")
 class Part:
     """A titled section: what a view shows of a kept result, else in words why there is nothing to show.
 
-    ``before`` and ``after`` are forms and links around it.
+    ``before`` and ``after`` are forms and links around it; ``brief``: what went wrong and the next step stand in full
+    above it already.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Part:
     before: Markup = Markup("")  # noqa: RUF009 - text does not change
     after: Markup = Markup("")  # noqa: RUF009
     pager: Pager | None = None
+    brief: bool = False
 
     @property
     def working(self) -> bool:
@@ -150,11 +152,22 @@ class Page:
     more: dict[str, Any] = field(default_factory=dict)
 
 
+def _said_once(parts: Sequence[Part]) -> Iterator[Part]:
+    """The parts; those that would repeat the failure or the next step of one before are brief."""
+    seen: set[object] = set()
+    for one in parts:
+        error, outcome = one.kept.error, one.kept.outcome
+        told = (error.message, error.detail) if error is not None else outcome.next if outcome is not None else ()
+        yield replace(one, brief=True) if told in seen else one
+        seen.add(told)
+
+
 def show(request: Request, page: Page, status: int = 200) -> HTMLResponse:
     """The page as HTML, with what stands around it on all pages."""
     site: Site = request.app.state.site
     sessions: Sessions = request.app.state.sessions
     session = sessions.of(request.scope)
+    page = replace(page, parts=tuple(_said_once(page.parts)))
     working = any(p.working for p in page.parts)
     text = (
         templates()

@@ -62,6 +62,11 @@ class IndexChoice:
     state: str = ""
     order: str = "size"
 
+    def of(self, indexes: Sequence[MeasuredIndex], findings: Findings) -> Sequence[MeasuredIndex]:
+        """Those of the indexes; there may be tens of thousands, and nothing is asked of each where all are shown."""
+        everything = not self.search.strip() and not self.state
+        return indexes if everything else [one for one in indexes if self.takes(one, findings)]
+
     def takes(self, index: MeasuredIndex, findings: Findings) -> bool:
         """Whether it is one of those."""
         wanted = self.search.strip().lower()
@@ -121,7 +126,7 @@ def _indexes(
         return Part("indexes", "Indexes", kept)
     result = kept.outcome.result
     known = states_by_index(findings.outcome.result) if findings.outcome is not None else {}
-    chosen = sorted((i for i in result.indexes if choice.takes(i, known)), key=_ORDERS[choice.order])
+    chosen = sorted(choice.of(result.indexes, known), key=_ORDERS[choice.order])
     pager = pager_of(url, "indexes", "indexes", len(chosen))
     rows = tuple(_row(index, known, result.at) for index in on_page(chosen, pager))
     summary = Lines((_summary(chosen, result),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -19,15 +20,18 @@ _TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-
 router = APIRouter(include_in_schema=False)
 
 
+@cache
+def _files() -> dict[str, bytes]:
+    """Our files by name. The style sheet of reports is part of that of pages: no page is seen before both are there."""
+    found = {path.name: path.read_bytes() for path in STATIC.iterdir()}
+    return found | {"pages.css": css().encode() + found["pages.css"]}
+
+
 @router.get("/static/{name}")
-def static(name: str) -> Response:
+async def static(name: str) -> Response:
     """One of our files; they tell nothing of a database, so that the login page can have them."""
-    known = {path.name: path for path in STATIC.iterdir()}
-    if name == "indexpilot.css":
-        content = css().encode()
-    elif name in known:
-        content = known[name].read_bytes()
-    else:
+    content = _files().get(name)
+    if content is None:
         return Response("there is no such file", 404)
     kind = _TYPES[name.rpartition(".")[2]]
     return Response(content, media_type=kind, headers={"Cache-Control": "max-age=300"})

@@ -104,7 +104,7 @@ def _findings(result: LifecycleResult) -> tuple[str, str]:
     )
     infos = counts[LifecycleSeverity.INFO]
     tone = "bad" if counts[LifecycleSeverity.ERROR] else "warn" if counts[LifecycleSeverity.WARNING] else "info"
-    return ", ".join(part for part in (text, f"{infos:,} to know" if infos else "") if part), tone
+    return ", ".join(part for part in (text, plural(infos, "note") if infos else "") if part), tone
 
 
 def _indexes(result: IndexesResult) -> tuple[str, str]:
