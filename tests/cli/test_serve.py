@@ -4,7 +4,9 @@ import re
 import signal
 import subprocess
 import urllib.request
+from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 
@@ -66,3 +68,19 @@ def events(dsn):
             " WHERE details_json ->> 'command' = 'serve' ORDER BY id"
         )
         return [row[0] for row in rows]
+
+
+def test_the_demo_and_its_pages_in_one_command_leave_nothing(home):
+    line = [*PROGRAM, "demo", "--serve", "--rows", "12000", "--port", "0", "--output", "demo.json"]
+    with subprocess.Popen(line, env=environment(home), cwd=home, text=True, stderr=subprocess.PIPE) as one:
+        told = next(found for said in one.stderr if (found := re.search(r"http://\S+", said)))
+        with httpx.Client(base_url=told[0], timeout=60, trust_env=False, headers={"Accept": "text/html"}) as site:
+            assert eventually(lambda: site.get("readyz").status_code == 200)
+            pages = {path: site.get(path) for path in ("", "performance", "health", "decisions", "plans", "history")}
+        one.send_signal(signal.SIGTERM)
+        _, err = one.communicate(timeout=120)
+    assert {page.status_code for page in pages.values()} == {200}
+    assert one.returncode == 128 + signal.SIGTERM
+    assert "Traceback" not in err
+    folder = Path(re.search(r"private socket in (/[^,]+),", (home / "demo.json").read_text())[1])
+    assert not folder.exists(), "the server is gone with all it had"
