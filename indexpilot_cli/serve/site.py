@@ -100,7 +100,7 @@ class Site:
     @property
     def planner(self) -> PlannerRequest:
         """The planner, with no more sessions than there may be; one is the one that reads the catalog."""
-        most = max(1, self.settings.operational.serve.max_connections - 2)
+        most = self.settings.operational.serve.max_connections - 2
         return replace(self.request.planner, workers=min(self.request.planner.workers or os.cpu_count() or 1, most))
 
     @property

@@ -216,7 +216,8 @@ class ServeSettings:
     origins: tuple[str, ...] = key((), "origins of other web pages that may read what is served (CORS)")
     names: tuple[str, ...] = key((), "further names of this server that requests may carry in Host")
     requests_per_minute: int = key(60_000, "most requests from one address in a minute", low=1, high=10_000_000)
-    max_connections: int = key(4, "most sessions with the database at once", low=1, high=100)
+    # Advice reads the catalog in one and plans in another, and one is left for those who look meanwhile.
+    max_connections: int = key(4, "most sessions with the database at once", low=3, high=100)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ def test_bytes_come_back(number):
         ("advisor.what_if", "magic", "auto, twin, hypopg"),
         ("features.constraint_optimizer.enabled", None, "needs a value"),
         ("connection.port", 0, "at least 1"),
+        ("operational.serve.max_connections", 2, "at least 3"),
         ("output.format", 3, "expects text"),
     ],
 )
