@@ -16,7 +16,7 @@ from indexpilot_cli.apply.outcome import log_no, outcome, refused_outcome, skipp
 from indexpilot_cli.apply.plan import NO_PLAN, Todo, plan_work
 from indexpilot_cli.apply.steps import Built, Task
 from indexpilot_cli.apply.upkeep import analyze, carried_out
-from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
+from indexpilot_cli.apply.values import ApplyRequest, ApplyResult, VerificationRequest
 from indexpilot_cli.apply.verify.verify import STATISTICS, Verifier, look_again, open_verifier
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Outcome, Progress
@@ -70,7 +70,8 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm, stop: Stop 
 
 
 def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
-    reconciled = () if request.dry_run else _reconciled(ctx, request)
+    asked = request.permit()
+    reconciled = () if request.dry_run else _reconciled(ctx, asked, request.verification())
     with open_source(ctx.connection, None, ctx.progress) as source:
         assert source.session is not None
         metadata.require(source.session, ctx.schema)
@@ -88,7 +89,7 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
                 raise
             # A timer that is set up before the first recommendation would send a mail each night.
             return skipped_outcome(ApplyResult(None, (), (), skipped=NO_PLAN, reconciled=reconciled), source.server)
-        verdicts = _verdicts(source, source.session, todo, request, ctx)
+        verdicts = _verdicts(source, source.session, todo, asked, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = refused(verdicts, force=request.force)
     if request.dry_run:
@@ -99,32 +100,31 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
         return _stopped(ctx, planned, no, source, cron=request.cron)
     if not request.confirmed and not confirm(planned):
         return refused_outcome(ctx, replace(planned, skipped="declined"), (), source.server)
-    return _build(ctx, request, todo, planned, source)
+    return _build(ctx, request, asked, todo, planned, source)
 
 
-def _reconciled(ctx: RunContext, request: ApplyRequest) -> tuple[MutationReport, ...]:
+def _reconciled(ctx: RunContext, asked: PermitRequest, after: VerificationRequest) -> tuple[MutationReport, ...]:
     """What earlier runs left open or under observation, settled; nothing where we may not write or are switched off."""
     # Behind a transaction-mode pooler an advisory lock stays with a backend that is lent to somebody else next, and a
     # standby grants advisory locks although it takes no write (25006): nothing is settled from either.
     if ctx.log.pooled or not is_writable(ctx.log, ctx.schema):
         return ()
-    asked = request.permit()
     if refused(guards.ask(ctx.look, asked, "bypass")):
         return ()
     with listening(ctx.stop):
-        looked = look_again(ctx, auto_revert=request.auto_revert) if request.verify == STATISTICS else ()
+        looked = look_again(ctx, auto_revert=after.auto_revert) if after.method == STATISTICS else ()
         return (*reconcile(ctx), *looked)
 
 
 def _verdicts(
-    source: Source, session: Session, todo: Todo, request: ApplyRequest, ctx: RunContext
+    source: Source, session: Session, todo: Todo, asked: PermitRequest, ctx: RunContext
 ) -> tuple[Verdict, ...]:
     found: dict[Verdict, None] = {}
     # Without them the guards would find this run's own sessions among those whose locks and snapshots are in the way.
-    own = (ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid)
+    own = frozenset((ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid))
     for plan, operations in todo.by_plan:
-        asked = replace(request.permit(*operations, own_pids=own), plan=plan, catalog=source.catalog)
-        found.update(dict.fromkeys(guards.check(session, asked)))
+        wanted = replace(asked, operations=operations, own_pids=own, plan=plan, catalog=source.catalog)
+        found.update(dict.fromkeys(guards.check(session, wanted)))
     return tuple(found)
 
 
@@ -140,11 +140,11 @@ def _stopped(
 
 
 def _build(
-    ctx: RunContext, request: ApplyRequest, todo: Todo, planned: ApplyResult, source: Source
+    ctx: RunContext, request: ApplyRequest, asked: PermitRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
-    end = _window_end(ctx, request.permit()) if request.window_hard else None
+    end = _window_end(ctx, asked) if request.window_hard else None
     bounded = replace(ctx, limits=replace(ctx.limits, end=end))
-    run = ApplyRun(bounded, request, todo, source.catalog, overruled=_overruled(planned.verdicts))
+    run = ApplyRun(bounded, request, asked, todo, source.catalog, overruled=_overruled(planned.verdicts))
     try:
         # A signal raised again here would end the process before the result is told; the exit code carries it instead.
         with listening(ctx.stop, ends=False):
@@ -179,6 +179,7 @@ class ApplyRun:
 
     ctx: RunContext
     request: ApplyRequest
+    asked: PermitRequest
     todo: Todo
     catalog: Catalog
     reports: list[MutationReport] = field(default_factory=list)
@@ -272,8 +273,9 @@ def _ended(run: ApplyRun, task: Task) -> tuple[str, str] | None:
     if run.ctx.stop.requested:
         return "stopped", "stopped by a signal"
     # An hour's build later the window may be over, a standby behind, or somebody in a long transaction.
-    own = (run.ctx.log.backend_pid, run.ctx.look.backend_pid)
-    verdicts = guards.recheck(run.ctx.look, run.request.permit(task.head, own_pids=own, spent_bytes=run.spent_bytes))
+    own = frozenset((run.ctx.log.backend_pid, run.ctx.look.backend_pid))
+    asked = replace(run.asked, operations=(task.head,), own_pids=own, spent_bytes=run.spent_bytes)
+    verdicts = guards.recheck(run.ctx.look, asked)
     # A guard looks once; perform() asks for the lock until its timeout, so a run that is just ending stops nothing.
     no = [v for v in refused(verdicts, force=run.request.force) if v.guard != "lock"]
     run.overruled = tuple(dict.fromkeys((*run.overruled, *_overruled(verdicts))))

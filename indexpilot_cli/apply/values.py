@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
-from indexpilot_cli.core.mutation import MutationReport, Operation
+from indexpilot_cli.core.mutation import MutationReport
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.guards.context import PermitRequest, Verdict
@@ -86,19 +86,16 @@ class ApplyRequest:
         """What is asked of the time after the build."""
         return VerificationRequest(self.verify, self.workload, self.planner, self.replay_conninfo, self.auto_revert)
 
-    def permit(self, *operations: Operation, spent_bytes: int = 0, own_pids: Iterable[int] = ()) -> PermitRequest:
-        """What the guards are asked about those operations; without any, about the request itself."""
+    def permit(self) -> PermitRequest:
+        """What the guards are asked about the request itself, before there are any operations."""
         return PermitRequest(
             self.connection,
-            operations,
             window=self.window,
             budget_bytes=self.budget_bytes,
             require_approval=self.require_approval,
             safeguards=self.safeguards,
             bypass=self.bypass,
             origins=self.origins,
-            own_pids=frozenset(own_pids),
-            spent_bytes=spent_bytes,
         )
 
 

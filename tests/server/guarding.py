@@ -37,12 +37,12 @@ def request(dsn, safeguards=CALM, **fields):
 
 def check(session, operations, asked, now=None, **facts):
     """All guards about the operations, asked by an ApplyRequest."""
-    return run.check(session, replace(asked.permit(*operations), **facts), now)
+    return run.check(session, replace(asked.permit(), operations=tuple(operations), **facts), now)
 
 
 def recheck(session, built, asked, now=None, **facts):
     """The guards asked before each index, about the next one."""
-    return run.recheck(session, asked.permit(built, **facts), now)
+    return run.recheck(session, replace(asked.permit(), operations=(built,), **facts), now)
 
 
 def bypassed(session, asked, now=None):
