@@ -85,7 +85,7 @@ class Search:
         self.narrower = by_member(wider)  # those whose work this one can do for more bytes
         self.sizes = problem.sizes
         self.guesses = Guesses(pricer, wider)
-        self.trees = [CaseTree(case, pricer, self.questions.groups[case]) for case in self.cases]
+        self.trees = [CaseTree(case, pricer, self.questions.groups[case], problem.sizes) for case in self.cases]
         self.costs = KnownCosts(pricer)
         self.now: Mask = problem.pool.now
         self.best: Mask = self.now

@@ -1,10 +1,11 @@
 """A decision tree per case: which candidates are present and absent, and what the case costs there at least.
 
 The root knows the plan with every candidate present. Where the plan uses an index that a selection lacks, the
-tree branches on that index and its kin (the candidates with the same leading key) which the selection lacks as
-well: either some of them is present, at the cost so far at least, or none is, and that is priced only when some
-selection needs it. So every leaf carries a lower bound that holds for each selection in it, and a leaf whose
-plan uses only present indexes is exact. Peeling as in algorithms.md 13.5, made exhaustive and lazy.
+tree branches on that index and the larger half of its kin (the candidates with the same leading key) which the
+selection lacks as well: either some of them is present, at the cost so far at least, or none is, and that is priced
+only when some selection needs it. Halves, since a smaller one that does not do the work as well would else be the
+next to be tried, and each of them alone. So every leaf carries a lower bound that holds for each selection in it, and
+a leaf whose plan uses only present indexes is exact. Peeling as in algorithms.md 13.5, made exhaustive and lazy.
 """
 
 from __future__ import annotations
@@ -52,17 +53,20 @@ class Leaf:
 
 
 class CaseTree:
-    """The tree of one case, kept as its leaves. ``groups`` are the kin of the case's candidates."""
+    """The tree of one case, kept as its leaves. ``groups`` are the kin of the case's candidates, ``sizes`` the bytes of
+    each; ``splits`` counts how often it branched.
+    """
 
-    def __init__(self, case: int, pricer: Pricer, groups: Sequence[Mask] = ()):
+    def __init__(self, case: int, pricer: Pricer, groups: Sequence[Mask] = (), sizes: Sequence[float] = ()):
         self._case = case
         self._relevant = pricer.cases[case].relevant
         self._pricer = pricer
         self._kin = group_by_member(groups)
+        self._sizes = sizes or (0,) * len(pricer.pool)
         self._leaves: list[Leaf] = [Leaf(0, 0, 0.0, None)]
         self._lower: dict[Mask, tuple[int, float]] = {}
         self._options: tuple[tuple[int, int], tuple[Option, ...]] = ((-1, -1), ())
-        self._splits = 0
+        self.splits = 0
 
     @property
     def leaves(self) -> Sequence[Leaf]:
@@ -76,7 +80,7 @@ class CaseTree:
         the least bound of all that serve a selection is one for it. The program without conditions on absence is the
         facility location problem, whose relaxation is tight; with them it was not solved within minutes.
         """
-        state = self._splits, len(self._pricer.answers(self._case))
+        state = self.splits, len(self._pricer.answers(self._case))
         if self._options[0] != state:  # most trees are as they were a round ago
             self._options = state, self._undominated()
         return self._options[1]
@@ -130,12 +134,12 @@ class CaseTree:
         """Branch on used indexes: on those the selection lacks, with their kin, else on those it has."""
         bound = max(leaf.bound, answer.cost)
         self._leaves.remove(leaf)
-        self._splits += 1
+        self.splits += 1
         missing = answer.used & ~selection
         absent, present = leaf.absent, leaf.present
         for number in members(missing):
-            lacking = (self._kin.get(number, 0) | 1 << number) & self._relevant & ~selection & ~absent
-            if lacking:
+            if not absent >> number & 1:
+                lacking = self._larger(number, leaf, selection, absent)
                 kept = answer if absent == leaf.absent else None
                 self._add(present, absent, bound, kept, (*leaf.some, lacking))
                 absent |= lacking
@@ -147,17 +151,29 @@ class CaseTree:
             present |= 1 << number
         self._add(present, absent, bound, answer, leaf.some)
 
+    def _larger(self, number: int, leaf: Leaf, selection: Mask, absent: Mask) -> Mask:
+        """The larger half of the kin of an index which the selection lacks, it and all that are larger at least.
+
+        Only those of which the leaf needs one anyway, where it does: the others are known not to do its work.
+        """
+        needed = min((g for g in leaf.some if g >> number & 1), key=int.bit_count, default=-1)
+        kin = (self._kin.get(number, 0) | 1 << number) & self._relevant & ~absent & needed
+        lacking = sorted(members(kin & ~selection), key=lambda n: (self._sizes[n], n))
+        first = min(lacking.index(number), len(lacking) // 2)
+        return sum(1 << n for n in lacking[first:])
+
     def _add(self, present: Mask, absent: Mask, bound: float, answer: Answer | None, some: Sequence[Mask]) -> None:
         """A leaf in simplest form; none where the conditions contradict each other."""
         groups = []
         for group in some:
-            left = group & ~absent
-            if left & (left - 1) == 0:  # at most one candidate is left to choose
-                present |= left
-            if not left:
+            rest = group & ~absent
+            if rest & (rest - 1) == 0:  # at most one candidate is left to choose
+                present |= rest
+            if not rest:
                 return
-            groups.append(left)
+            groups.append(rest)
         if present & absent:
             return
-        open_ = tuple(group for group in groups if not group & present)
+        left = [group for group in dict.fromkeys(groups) if not group & present]
+        open_ = tuple(group for group in left if not any(other != group and not other & ~group for other in left))
         self._leaves.append(Leaf(present, absent, bound, answer, open_))

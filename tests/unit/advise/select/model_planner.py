@@ -84,10 +84,13 @@ def way(cost, *indexes, trap=False):
     return Way(frozenset(indexes), cost, trap)
 
 
-def random_instance(seed, indexes=8, statements=6):
-    """Random candidates over two tables with sizes, and statements whose plans need up to three of them."""
+def random_instance(seed, indexes=8, statements=6, leads=None):
+    """Random candidates over two tables with sizes, and statements whose plans need up to three of them.
+
+    ``leads`` is the number of leading keys per table, as many as there are candidates by default.
+    """
     rng = random.Random(seed)
-    pool = [index(f"c{n}", on=n % 2) for n in range(indexes)]
+    pool = [index(f"c{n // 2 % (leads or indexes)}", f"d{n}", on=n % 2) for n in range(indexes)]
     ways = {}
     for n in range(statements):
         base = rng.uniform(50, 1000)
