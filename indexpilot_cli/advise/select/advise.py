@@ -12,7 +12,8 @@ from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNo
 from indexpilot_cli.advise.select.limits import Limits
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Selection, SelectionProblem, build
 from indexpilot_cli.advise.select.program import Row, Solution
-from indexpilot_cli.advise.select.search import LITTLE, Found, Search
+from indexpilot_cli.advise.select.proof import LITTLE
+from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement

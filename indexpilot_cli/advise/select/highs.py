@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
 _NONE = -1e30
+_INFEASIBLE = 2  # https://docs.scipy.org/doc/scipy/reference/generated/scipy.optimize.milp.html
 _WHOLE = 1e-6  # an index had to all but so little is had
 
 
@@ -94,7 +96,7 @@ def solve(
     layout = _Layout(program, options, stand_ins)
     if layout.width == 0:
         return Solution(0, 0.0, 0.0)
-    found = _solved(program, layout, 1, effort.options)
+    found = _whole(_modelled(program, layout), layout, _limits(layout), effort)
     if found.x is None:
         return None
     objective = float(found.fun) * program.scale
@@ -103,17 +105,47 @@ def solve(
     return Solution(layout.mask(found.x), objective, bound)
 
 
+def bounded(
+    program: Program, options: Sequence[Sequence[Option]], effort: Effort, most: float
+) -> tuple[Mask, float] | None:
+    """A selection that may cost less than ``most``, which one is known to cost, and what every selection costs at
+    least, ``most`` if none costs less; None when the relaxed program was not solved.
+
+    What cannot be part of a cheaper selection by its reduced cost is left out before the solver begins (Nemhauser and
+    Wolsey, "Integer and Combinatorial Optimization", 1988, II.5.4). Options count as well: whatever is had, the
+    cheapest option that it allows is taken whole. Raises ImportError without scipy.
+    """
+    layout = _Layout(program, options, themselves)
+    if layout.width == 0:
+        return 0, 0.0
+    model = _modelled(program, layout)
+    relaxed_ = _relaxed(model, _limits(layout))
+    if relaxed_.x is None:
+        return None
+    left = most / program.scale - float(relaxed_.fun)
+    if left <= 0:
+        return layout.mask(relaxed_.x), most
+    found = _whole(model, layout, _narrowed(layout, relaxed_, left), effort)
+    mask = layout.mask(relaxed_.x if found.x is None else found.x)
+    if found.status == _INFEASIBLE:
+        return mask, most
+    dual = found.mip_dual_bound if layout.indexes else found.fun
+    return mask, min(most, max(float(relaxed_.fun), -math.inf if dual is None else float(dual)) * program.scale)
+
+
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """How much of each index the program has when it may have parts of them; its objective, a lower bound."""
+    """How much of each index and of each option of each case the program takes when it may have parts of them; its
+    objective, a lower bound.
+    """
 
     parts: tuple[tuple[int, float], ...]
+    taken: tuple[tuple[tuple[Option, float], ...], ...]
     bound: float
 
-    def selections(self) -> list[Mask]:
-        """What is had at all, by a quarter, by half and nearly whole: the selections between which it wavers."""
-        levels = (1e-6, 0.25, 0.5, 0.9)
-        return list(dict.fromkeys(sum(1 << n for n, part in self.parts if part >= level) for level in levels))
+    def had(self, part: float) -> Mask:
+        """The indexes of which so much is had, at least."""
+        return sum(1 << number for number, had in self.parts if had >= part)
 
 
 def relaxed(program: Program, options: Sequence[Sequence[Option]]) -> Relaxation | None:
@@ -123,12 +155,16 @@ def relaxed(program: Program, options: Sequence[Sequence[Option]]) -> Relaxation
     """
     layout = _Layout(program, options, themselves)
     if layout.width == 0:
-        return Relaxation((), 0.0)
-    found = _solved(program, layout, 0, {})
+        return Relaxation((), (), 0.0)
+    found = _relaxed(_modelled(program, layout), _limits(layout))
     if found.x is None:
         return None
     parts = tuple((number, float(found.x[column])) for column, number in enumerate(layout.indexes))
-    return Relaxation(parts, float(found.fun) * program.scale)
+    taken = []
+    for first, choices in zip(layout.first, options, strict=True):
+        shares = zip(choices, found.x[first : first + len(choices)].tolist(), strict=True)
+        taken.append(tuple((option, share) for option, share in shares if share > _WHOLE))
+    return Relaxation(parts, tuple(taken), float(found.fun) * program.scale)
 
 
 def nearly_solved(program: Program, options: Sequence[Sequence[Option]], effort: Effort) -> Solution | None:
@@ -139,13 +175,14 @@ def nearly_solved(program: Program, options: Sequence[Sequence[Option]], effort:
     scipy.
     """
     layout = _Layout(program, options, themselves)
-    model = _modelled(program, layout)
-    relaxed_ = _run(model, layout, 0, {})
+    model, limits = _modelled(program, layout), _limits(layout)
+    relaxed_ = _relaxed(model, limits)
     if relaxed_.x is None:
         return None
-    parts = [min(1.0, max(0.0, float(part))) for part in relaxed_.x[: len(layout.indexes)]]
-    sure = [round(part) if abs(part - round(part)) < _WHOLE else None for part in parts]
-    found = _run(model, layout, 1, effort.options, sure)
+    for column, part in enumerate(relaxed_.x[: len(layout.indexes)]):
+        if abs(part - round(part)) < _WHOLE:
+            limits.lower[column] = limits.upper[column] = round(part)
+    found = _whole(model, layout, limits, effort)
     if found.x is None:
         return None
     return Solution(layout.mask(found.x), float(found.fun) * program.scale, float(relaxed_.fun) * program.scale)
@@ -153,42 +190,76 @@ def nearly_solved(program: Program, options: Sequence[Sequence[Option]], effort:
 
 @dataclass(frozen=True, slots=True)
 class _Model:
+    """What each column costs; a table of rows that have an upper limit, and one of rows that have a value."""
+
     cost: Any
-    limit: Any
+    table: Any
+    lower: Any
+    upper: Any
 
 
-def _solved(program: Program, layout: _Layout, whole: int, limits: Mapping[str, float]) -> OptimizeResult:
-    """HiGHS's answer; ``whole`` 1 has indexes or has them not, 0 allows parts."""
-    return _run(_modelled(program, layout), layout, whole, limits)
+@dataclass(frozen=True, slots=True)
+class _Limits:
+    """The least and the most of each column."""
+
+    lower: Any
+    upper: Any
 
 
 def _modelled(program: Program, layout: _Layout) -> _Model:
     import numpy
-    from scipy.optimize import LinearConstraint
     from scipy.sparse import csr_array
 
     matrix = _constraints(program, layout)
     table = csr_array((matrix.values, (matrix.rows, matrix.columns)), shape=(len(matrix.lower), layout.width))
     cost = numpy.array(_objective(program, layout)) / program.scale
-    return _Model(cost, LinearConstraint(table, matrix.lower, matrix.upper))
+    return _Model(cost, table, numpy.array(matrix.lower), numpy.array(matrix.upper))
 
 
-def _run(
-    model: _Model, layout: _Layout, whole: int, limits: Mapping[str, float], sure: Sequence[int | None] = ()
-) -> OptimizeResult:
-    """``sure`` says of each index whether there is a choice left (None)."""
+def _limits(layout: _Layout) -> _Limits:
     import numpy
-    from scipy.optimize import Bounds, milp
 
     lower, upper = numpy.zeros(layout.width), numpy.ones(layout.width)
     upper[layout.width - len(layout.regret) :] = numpy.inf
-    for column, value in enumerate(sure):
-        if value is not None:
-            lower[column] = upper[column] = value
+    return _Limits(lower, upper)
+
+
+def _narrowed(layout: _Layout, relaxed_: OptimizeResult, left: float) -> _Limits:
+    """What is left when nothing may cost so much more than the relaxed program."""
+    limits, most = _limits(layout), left * (1 + _WHOLE) + _WHOLE * _WHOLE
+    ends = layout.width - len(layout.regret)
+    limits.upper[:ends][relaxed_.lower.marginals[:ends] > most] = 0.0
+    limits.lower[:ends][relaxed_.upper.marginals[:ends] < -most] = 1.0
+    return limits
+
+
+def _whole(model: _Model, layout: _Layout, limits: _Limits, effort: Effort) -> OptimizeResult:
+    """HiGHS's answer where an index is had or not."""
+    import numpy
+    from scipy.optimize import Bounds, LinearConstraint, milp
+
     integral = numpy.zeros(layout.width)
-    integral[: len(layout.indexes)] = whole
-    bounds = Bounds(lower, upper)
-    return milp(model.cost, constraints=model.limit, integrality=integral, bounds=bounds, options=dict(limits))
+    integral[: len(layout.indexes)] = 1
+    rows = LinearConstraint(model.table, model.lower, model.upper)
+    bounds = Bounds(limits.lower, limits.upper)
+    return milp(model.cost, constraints=rows, integrality=integral, bounds=bounds, options=dict(effort.options))
+
+
+def _relaxed(model: _Model, limits: _Limits) -> OptimizeResult:
+    """HiGHS's answer where parts of an index can be had, with what each column would cost more."""
+    import numpy
+    from scipy.optimize import linprog
+
+    valued = model.lower == model.upper
+    return linprog(
+        model.cost,
+        A_ub=model.table[~valued],
+        b_ub=model.upper[~valued],
+        A_eq=model.table[valued],
+        b_eq=model.upper[valued],
+        bounds=numpy.column_stack((limits.lower, limits.upper)),
+        method="highs",
+    )
 
 
 def _objective(program: Program, layout: _Layout) -> list[float]:

@@ -6,14 +6,14 @@ Pessimistic options are plans that exist; a program over them gives a selection 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.advise.costing import leads, stand_ins
 from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Effort, nearly_solved, relaxed, solve
+from indexpilot_cli.advise.select.highs import Effort, nearly_solved, solve
 from indexpilot_cli.advise.select.known import KnownCosts
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.program import (
@@ -26,28 +26,23 @@ from indexpilot_cli.advise.select.program import (
     themselves,
     undominated,
 )
+from indexpilot_cli.advise.select.proof import BRANCHED, Improvement, Proof
 from indexpilot_cli.advise.select.questions import Guesses, Questions
-from indexpilot_cli.advise.select.tree import CaseTree
 
 GUESS = Effort(40, 5e-3)
 QUICK = Effort(40, 2e-3)
-PROOF = Effort(20, 2e-4)
 EXACT = Effort(400, 1e-5)
 EXPLORING_ROUNDS = 6
 GUESSES = 8
 FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
-DEPTH = 10  # steps down the trees between two bounds
-OPEN = 20  # part of the gap, shared out among the cases, below which a case is not asked about where others are
 SETTLING_ROUNDS = 6
 SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
 RELAXED = 2  # rounds with the relaxed program for one with whole indexes
-BRANCHED = 6000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
-LITTLE = 1000  # where the gap is no larger than PROVED: "no other choice is better" is said from there
-PROVED = 0.005
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
-PROOF_CALLS, PROOF_LEAST = 4, 1000  # calls of the proof: times those of the search before it, and at least
+PROOF_CALLS, PROOF_LEAST = 1.5, 300  # calls of the proof: times those of the search before it, and at least
+NARROW = 0.05  # a gap that is wider is worth three times as many calls
 PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
@@ -85,15 +80,13 @@ class Search:
         self.narrower = by_member(wider)  # those whose work this one can do for more bytes
         self.sizes = problem.sizes
         self.guesses = Guesses(pricer, wider)
-        self.trees = [CaseTree(case, pricer, self.questions.groups[case], problem.sizes) for case in self.cases]
+        self.proof = Proof(problem, self.questions.groups)
         self.costs = KnownCosts(pricer)
         self.now: Mask = problem.pool.now
         self.best: Mask = self.now
         self.value = self.true(self.now) or 0.0
         self.before_fewest: Mask = 0
-        self.lower: float | None = None
         self.predicted: float | None = None
-        self.branched = 0
         self.solver = "greedy" if problem.limits.greedy else "HiGHS"
 
     def true(self, mask: Mask) -> float | None:
@@ -178,7 +171,7 @@ class Search:
         What is looked at next never depends on how much is left, so a looser allowance goes the same way further and
         ends with a selection at least as good.
         """
-        self.lower = self.program.objective(0, [self.pricer.lower(case, -1) for case in self.cases])
+        self.proof.raise_to(self.program.objective(0, [self.pricer.lower(case, -1) for case in self.cases]))
         with suppress(OutOfAllowance):
             self.confirm(QUICK)
             self.bound()
@@ -189,7 +182,9 @@ class Search:
         if self.best == self.now:
             self._best_of_known()
         predicted = self.expected(self.best) if self.predicted is None else self.predicted
-        return Found(self.best, self.value, predicted, self.lower if self.solver == "HiGHS" else None, self.solver)
+        return Found(
+            self.best, self.value, predicted, self.proof.lower if self.solver == "HiGHS" else None, self.solver
+        )
 
     def _best_of_known(self) -> None:
         """What the plans known to exist allow, when the allowance ended before any selection was looked at."""
@@ -238,68 +233,41 @@ class Search:
         self.price(solution.mask)
         return solution.objective
 
-    def bound(self) -> Mask | None:
-        """Improve the lower bound; the selection that would reach it if every bound were the truth."""
-        open_ = (self.value - self.lower) / self.value if self.lower is not None and self.value > 0 else 1.0
-        effort = replace(PROOF, gap=max(PROOF.gap, open_ / 20))  # exactness is wasted while the bounds are far apart
-        solution = self.solved([tree.options() for tree in self.trees], effort)
-        if solution is None:
-            return None
-        if solution.bound is not None:
-            self.lower = max(solution.bound, self.lower or 0.0)
-        return solution.mask
+    def bound(self) -> None:
+        """Improve the lower bound by the program with whole indexes."""
+        solution = self.solved(self.proof.options(), self.proof.effort(self.value))
+        if solution is not None and solution.bound is not None:
+            self.proof.raise_to(solution.bound)
 
     def prove(self) -> None:
         """Price what the lower bound relies on: the relaxed program, which is cheap to solve, then whole indexes."""
-        calls = self.pricer.calls + max(PROOF_CALLS * self.pricer.calls, PROOF_LEAST)
-        if not self._proved(self.relax, RELAXED * self.limits.proof_rounds, calls):
-            self._proved(self.whole, self.limits.proof_rounds, calls)
+        before, rounds = self.pricer.calls, self.limits.proof_rounds
+        if not self._proved(self.proof.relax, RELAXED * rounds, before):
+            self._proved(self.proof.whole, rounds, before)
 
-    def _proved(self, bound: Callable[[], list[Mask]], rounds: int, calls: int) -> bool:
+    def _is_enough(self, before: int) -> bool:
+        """Whether the proof has asked as much as the gap is worth; ``before`` were the calls of the search."""
+        calls = max(PROOF_CALLS * before, PROOF_LEAST) * (1 if self.proof.open_part(self.value) <= NARROW else 3)
+        return self.pricer.calls >= before + calls
+
+    def _proved(self, improve: Improvement, rounds: int, before: int) -> bool:
         """Whether the bound met the best selection before it stopped growing, or the rounds or the calls ended."""
         history: list[float] = []
         for number in range(rounds):
-            masks = bound()
-            if self.lower is not None and self.value - self.lower <= CLOSE * self.value:
+            wanted = improve(self.program, self.value, self._has_time())
+            if self.proof.open_part(self.value) <= CLOSE:
                 return True
-            history.append(self.lower or 0.0)
+            history.append(self.proof.lower)
             stuck = len(history) > PATIENCE and history[-1] - history[-1 - PATIENCE] < self.value / 500
-            if not masks or stuck or self.pricer.calls >= calls:
+            looked_at = self.proof.splits
+            questions = self.proof.questions(self.program, self.value, wanted)
+            done = not questions and self.proof.splits == looked_at  # what memory says may be news to the trees
+            if done or stuck or self._is_enough(before):
                 return False
-            for mask in masks:
-                self._follow(mask)
-                self.consider(mask)
+            self.ask(questions)
             if number % LOOK == LOOK - 1:
                 self.confirm(QUICK)
         return False
-
-    def whole(self) -> list[Mask]:
-        """Improve the lower bound by the program itself while that is small; the selection it relies on."""
-        self.branched += sum(len(tree.options()) for tree in self.trees)
-        open_ = 1.0 if self.lower is None else (self.value - self.lower) / (self.value or 1.0)
-        mask = self.bound() if self.branched <= (LITTLE if open_ <= PROVED else BRANCHED) else None
-        return [] if mask is None else [mask]
-
-    def relax(self) -> list[Mask]:
-        """Improve the lower bound by the relaxed program; the selections it wavers between."""
-        self._has_time()
-        found = relaxed(self.program, [tree.options() for tree in self.trees])
-        if found is None:
-            return []
-        self.lower = max(found.bound, self.lower or 0.0)
-        return found.selections()
-
-    def _follow(self, mask: Mask) -> None:
-        """Some steps down the trees towards the selection: those in which much of the gap may lie, first."""
-        least = (self.value - (self.lower or 0.0)) / (OPEN * len(self.cases))
-        for _ in range(DEPTH):
-            asked = [(case, self.trees[case].question(mask)) for case in self.cases]
-            open_ = [(case, question) for case, question in asked if question is not None]
-            if not open_:
-                break
-            unsure = {c: self.program.charges[c].weight * self.trees[c].unsure(mask) for c, _ in open_}
-            wide = [pair for pair in open_ if unsure[pair[0]] > least] or open_
-            self.ask(sorted(wide, key=lambda pair: -unsure[pair[0]]))
 
     def settle(self) -> None:
         """Re-plan the best selection itself until the program predicts what the planner says."""
@@ -353,8 +321,19 @@ class Search:
         for number in sorted(members(self.best), key=lambda n: -self.sizes[n]):
             smaller = (n for n in self.narrower.get(number, ()) if self.sizes[n] < self.sizes[number])
             for other in sorted(smaller, key=lambda n: -self.sizes[n])[:SMALLER]:
-                if self.price(self.best & ~(1 << number) | 1 << other):
+                mask = self.best & ~(1 << number) | 1 << other
+                if not self._is_dearer(mask) and self.price(mask):
                     break
+
+    def _is_dearer(self, mask: Mask) -> bool:
+        """Whether the bounds of the cases say that the selection costs more than the best."""
+        costs = self.costs.of(self.best)
+        if costs is None:
+            return False
+        least = list(costs)
+        for case in self.costs.near(self.best ^ mask):
+            least[case] = self.proof.least(case, mask)
+        return self.program.objective(mask, least) > self.value * (1 + SAME)
 
     def fewest(self) -> Mask:
         """The best selection without those of its indexes that others of it do the work of, dearest tie first."""

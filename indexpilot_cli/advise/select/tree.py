@@ -112,9 +112,13 @@ class CaseTree:
         serving = (leaf for leaf in self._leaves if leaf.serves(selection))
         return min(serving, key=lambda leaf: (self._bound(leaf), not leaf.exact))
 
+    def least(self, selection: Mask) -> float:
+        """What the case costs with the selection, at least."""
+        return self._bound(self.cheapest(selection))
+
     def unsure(self, selection: Mask) -> float:
         """Between what costs the case may lie with the selection: how far they are apart."""
-        return self._pricer.upper(self._case, selection) - self._bound(self.cheapest(selection))
+        return self._pricer.upper(self._case, selection) - self.least(selection)
 
     def question(self, selection: Mask) -> Mask | None:
         """The set to price next in order to learn what this selection costs; None when that is known.

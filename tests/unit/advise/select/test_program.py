@@ -6,7 +6,7 @@ import pytest
 
 from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.greedy import solve_greedily
-from indexpilot_cli.advise.select.highs import Effort, nearly_solved, relaxed, solve
+from indexpilot_cli.advise.select.highs import Effort, bounded, nearly_solved, relaxed, solve
 from indexpilot_cli.advise.select.program import Charge, Option, Program, Row, option_cost
 
 EXACT = Effort(gap=1e-9)
@@ -46,14 +46,16 @@ def optimum(program, options, indexes):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_the_relaxed_program_bounds_the_best_and_names_what_it_wavers_between(seed):
+def test_the_relaxed_program_bounds_the_best_and_says_what_it_takes(seed):
     program, options, indexes = instance(seed)
     found = relaxed(program, options)
     assert 0 < found.bound <= optimum(program, options, indexes) * (1 + 1e-6)
-    had = {n for n, part in found.parts if part > 1 - 1e-6}
-    assert all(had <= set(members(mask)) for mask in found.selections())
-    if had == {n for n, part in found.parts if part > 1e-6}:  # nothing in parts: it is the answer
-        assert value(program, options, found.selections()[0]) == pytest.approx(found.bound, rel=1e-6)
+    for taken, own in zip(found.taken, options, strict=True):
+        assert sum(share for _, share in taken) == pytest.approx(1.0, abs=1e-4)
+        assert all(option in own and not option.present & ~found.had(1e-7) for option, _ in taken)
+    had = found.had(1 - 1e-6)
+    if had == found.had(1e-6):  # nothing in parts: it is the answer
+        assert value(program, options, had) == pytest.approx(found.bound, rel=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -63,8 +65,7 @@ def test_where_the_relaxed_program_wavers_not_it_is_followed(seed):
     assert program.allows(found.mask)
     assert found.bound <= optimum(program, options, indexes) * (1 + 1e-6)
     assert found.objective == pytest.approx(value(program, options, found.mask), rel=1e-6)
-    had = {n for n, part in relaxed(program, options).parts if part > 1 - 1e-6}
-    assert had <= set(members(found.mask))
+    assert not relaxed(program, options).had(1 - 1e-7) & ~found.mask
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -90,6 +91,18 @@ def test_milp_equals_brute_force(seed):
     assert value(program, options, solution.mask) == pytest.approx(best, rel=1e-6)
     assert program.allows(solution.mask)
     assert solution.bound == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_what_cannot_be_in_a_cheaper_selection_is_left_out_of_the_bound_alone(seed):
+    program, options, indexes = instance(seed)
+    best = optimum(program, options, indexes)
+    for most in (best * 0.9, best, best * 1.001, best * 1.3, program.scale * 2):
+        mask, bound = bounded(program, options, EXACT, most)
+        assert bound == pytest.approx(min(best, most), rel=1e-6)
+        if most > best * (1 + 1e-6):
+            assert value(program, options, mask) == pytest.approx(best, rel=1e-6)
+        assert bounded(program, options, Effort(nodes=0), most)[1] <= best * (1 + 1e-6) or most < best
 
 
 def test_fewer_come_first_then_smaller_ties():

@@ -65,6 +65,28 @@ def test_bound_never_exceeds_the_optimum_even_without_proof_rounds(seed):
     assert found.bound.lower <= best * (1 + 1e-6)
 
 
+@given(st.integers(0, 1_000_000))
+@settings(max_examples=20, deadline=None)
+def test_the_bound_holds_and_comes_near_where_many_begin_with_the_same_key(seed):
+    pool, ways, sizes, calls = random_instance(seed, indexes=9, leads=1 + seed % 2)
+    budget = sum(sizes.values()) // 3
+    found, _ = choose(pool, ways, calls, sizes, budget_bytes=budget, proof_rounds=60)
+    best = brute_force_within(pool, ways, calls, sizes, budget)
+    assert found.bound.lower <= best * (1 + 1e-6)
+    assert workload_cost(ways, calls, found.definitions) == pytest.approx(best, rel=1.1e-3)
+    assert found.bound.gap <= search.CLOSE * 10
+
+
+def test_that_no_smaller_index_does_the_work_is_not_asked_of_each_alone():
+    pool = [index("a", f"b{n}") for n in range(32)]
+    ways = {"q-1": [way(1000), way(10, pool[-1])]}
+    sizes = {d: 10 + n for n, d in enumerate(pool)}
+    found, _ = choose(pool, ways, {}, sizes, budget_bytes=40)
+    assert found.definitions == frozenset()
+    assert found.bound.gap == 0.0
+    assert found.calls <= 12
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_proof_ends_with_its_calls_and_its_bound_is_true(seed, monkeypatch):
     pool, ways, sizes, calls = random_instance(seed, indexes=10, statements=8)
