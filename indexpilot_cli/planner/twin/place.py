@@ -86,6 +86,25 @@ class CacheEntry:
         self._lock.close()
 
 
+def copy_cluster(source: Path, target: Path) -> None:
+    """Copy a stopped server's data directory, without the database nobody enters, for the server's account."""
+
+    def left_out(directory: str, names: list[str]) -> list[str]:
+        # template1 has this number in every version, and databases are made of template0 here.
+        # https://www.postgresql.org/docs/current/storage-file-layout.html
+        return ["1"] if Path(directory) == source / "base" and "1" in names else []
+
+    shutil.copytree(source, target, symlinks=True, ignore=left_out, copy_function=shutil.copyfile)
+    user = server_user()
+    target.chmod(0o700)
+    if user is None:
+        return
+    for parent, _, names in os.walk(target):
+        os.chown(parent, user.pw_uid, user.pw_gid)
+        for name in names:
+            os.chown(os.path.join(parent, name), user.pw_uid, user.pw_gid, follow_symlinks=False)  # noqa: PTH118
+
+
 def reachable_directory(wanted: Path) -> Path:
     """The wanted directory, made when missing; as root and out of the server account's reach, another one."""
     wanted = wanted.absolute()

@@ -21,8 +21,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.planner.twin.cluster import bare_cluster, our_session
 from indexpilot_cli.planner.twin.hydrate import PLANNER, Hydrated, hydrate
-from indexpilot_cli.planner.twin.place import disk_usage
-from indexpilot_cli.planner.twin.server import LocalServer, new_home, server_user
+from indexpilot_cli.planner.twin.place import copy_cluster, disk_usage
+from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.values import Snapshot
 
 PORT = 5432
@@ -208,25 +208,6 @@ def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, pro
         shutil.rmtree(home, ignore_errors=True)
         raise
     return sandbox
-
-
-def copy_cluster(source: Path, target: Path) -> None:
-    """Copy a stopped server's data directory, without the database nobody enters, for the server's account."""
-
-    def left_out(directory: str, names: list[str]) -> list[str]:
-        # template1 has this number in every version, and databases are made of template0 here.
-        # https://www.postgresql.org/docs/current/storage-file-layout.html
-        return ["1"] if Path(directory) == source / "base" and "1" in names else []
-
-    shutil.copytree(source, target, symlinks=True, ignore=left_out, copy_function=shutil.copyfile)
-    user = server_user()
-    target.chmod(0o700)
-    if user is None:
-        return
-    for parent, _, names in os.walk(target):
-        os.chown(parent, user.pw_uid, user.pw_gid)
-        for name in names:
-            os.chown(os.path.join(parent, name), user.pw_uid, user.pw_gid, follow_symlinks=False)  # noqa: PTH118
 
 
 def _server(binaries: Binaries, home: Path, limits: SandboxLimits) -> LocalServer:
