@@ -9,7 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from indexpilot_cli.core.directories import make, shared_fallback
 from indexpilot_cli.db.capabilities import Binaries
-from indexpilot_cli.planner.twin.server import give_to_server, server_user
+from indexpilot_cli.planner.twin.server import LocalServer, give_to_server, server_user
 
 _AS_ROOT = Path("/var/cache/indexpilot/twins")
 _SLOTS = 8  # processes that may use the same snapshot at the same time
@@ -84,6 +84,24 @@ class CacheEntry:
     def release(self) -> None:
         """Let others have it."""
         self._lock.close()
+
+
+@contextmanager
+def bare_server(place: Path, binaries: Binaries) -> Iterator[LocalServer]:
+    """A stopped server as initdb leaves it, from the cache when it is there; nobody changes it in the block.
+
+    Raises PrerequisiteError when initdb fails.
+    """
+    entry = take_entry(place, f"bare-{binaries.version}")
+    try:
+        server = LocalServer(binaries, entry.home, keep=True)
+        if not entry.marker.exists():
+            entry.clear()
+            server.initialise()
+            entry.marker.write_text("{}")
+        yield server
+    finally:
+        entry.release()
 
 
 def copy_cluster(source: Path, target: Path) -> None:
