@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from dataclasses import dataclass
+from functools import cache
 
 import psycopg
 import pytest
@@ -40,11 +41,17 @@ def leaves(command, path=()):
         yield from leaves(sub, (*path, name))
 
 
+@cache
+def command_line(word):
+    """The parser of the command with that name."""
+    return typer.main.get_command(build(word))
+
+
 def parse(line):
     """Let the real parser read a command line, without running it."""
     words = shlex.split(re.sub(r" [<>|] .*$| \|\| exit$", "", line))
     assert words[0] == "indexpilot"
-    command, rest = typer.main.get_command(build(words[1])), complete_values(words[1:])
+    command, rest = command_line(words[1]), complete_values(words[1:])
     context = None
     while True:
         name = command.name or "indexpilot"
