@@ -17,7 +17,7 @@ PROSE = re.compile(
     r" (?:lists|prints|shows|tells|takes|ends|builds|makes|does|finishes|continues|removes|drops|looks?|again|or|and|as"
     r"|is|fills|with|for|keeps|it|holds)(?= |$)"
 )
-PROGRAM = re.compile(r"\bindexpilot\b")  # not our package's name
+PROGRAM = re.compile(r"""\bindexpilot [a-z{"'\\]""")  # not our package's name, and not ours alone
 NAMED = re.compile(r"\bindexpilot (?=[a-z{][a-z-]*)")
 # Headings and names of ours, no commands.
 NOT_TYPED = re.compile(
@@ -59,7 +59,7 @@ def texts(tree):
             continue
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.lineno, node.value
-        elif isinstance(node, ast.JoinedStr):
+        elif isinstance(node, ast.JoinedStr) and any("indexpilot" in str(getattr(v, "value", "")) for v in node.values):
             parts = (v.value if isinstance(v, ast.Constant) else f"{{{ast.unparse(v.value)}}}" for v in node.values)
             yield node.lineno, "".join(map(str, parts))
 
