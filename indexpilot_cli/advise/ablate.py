@@ -183,4 +183,5 @@ def _pairs(
 
 
 def _upkeep(plan: Plan) -> tuple[str, ...]:
-    return (*(f"statistics {s.text}" for s in plan.statistics), *(f"ANALYZE {name.short}" for name in plan.analyze))
+    made = (f"statistics {s.text}" for s in plan.told_planner)
+    return (*made, *(f"ANALYZE {name.short}" for name in plan.analyze))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TypeVar
 
 from indexpilot_cli.advise.select.problem import Selection
@@ -95,11 +96,13 @@ class Consultation:
         if not findings and not self._warnings:
             return plan
         statistics = dict.fromkeys(f.statistics for f in findings if f.statistics is not None)
+        targets = dict.fromkeys(chain.from_iterable(f.targets for f in findings))
         tables: dict[QualifiedName, None] = dict.fromkeys(f.analyze for f in findings if f.analyze is not None)
         plan = replace(
             plan,
             findings=findings,
             statistics=(*plan.statistics, *statistics),
+            targets=(*plan.targets, *targets),
             analyze=tuple(dict.fromkeys((*plan.analyze, *tables, *(s.table for s in statistics)))),
             warnings=(*plan.warnings, *self._warnings.values()),
             notes=(*plan.notes, *shut_gate(findings)),

@@ -10,11 +10,12 @@ from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse, parse_expression
 from indexpilot_cli.sql.volatility import calls_nobody
 
+_MOST_VALUES = 10_000  # of SET STATISTICS
 _OPTION = re.compile(r"[A-Za-z0-9_.+-]+")
 
 
@@ -39,7 +40,7 @@ def check_upkeep(plan: Plan) -> None:
     ask that they be immutable as an index does: so they may call the server's own functions only.
     """
     tables = chain.from_iterable((t.schema, t.name) for t in (*plan.analyze, *(v.table for v in plan.vacuum)))
-    faults = (_bad_names(tables), *map(_statistics_faults, plan.statistics))
+    faults = (_bad_names(tables), *map(_statistics_faults, plan.statistics), *map(_target_faults, plan.targets))
     _refuse(chain.from_iterable(faults), f"a step of {plan.id} is not what it is called")
 
 
@@ -100,6 +101,19 @@ def _statistics_faults(made: ExtendedStatistics) -> Iterator[str]:
         yield "its text is another statement"
     elif not _is_same_statistics(statement.node, made):
         yield "its text says something else than its parts"
+
+
+def _target_faults(wanted: StatisticsTarget) -> Iterator[str]:
+    yield from _bad_names((wanted.table.schema, wanted.table.name, wanted.column))
+    if not 1 <= wanted.target <= _MOST_VALUES:
+        yield f"{wanted.target} is no statistics target"
+    statement = parse(wanted.ddl)
+    if isinstance(statement, Unparsed):
+        yield statement.message
+    elif [(c.enum("subtype"), c.text("name")) for c in statement.node.children("cmds")] != [
+        ("AT_SetStatistics", wanted.column)
+    ]:
+        yield "its text is another statement"
 
 
 def _is_same_statistics(node: Node, made: ExtendedStatistics) -> bool:

@@ -24,7 +24,7 @@ from indexpilot_cli.core.plan import (
     TemplateEffect,
     WriteEffect,
 )
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
@@ -147,6 +147,7 @@ def plan_of(document: Mapping[str, Any]) -> Plan:
         analyze=tuple(QualifiedName(**table) for table in result.get("analyze", ())),
         vacuum=tuple(from_json(PlannedVacuum, item) for item in result.get("vacuum", ())),
         statistics=tuple(from_json(ExtendedStatistics, item) for item in result.get("statistics", ())),
+        targets=tuple(from_json(StatisticsTarget, item) for item in result.get("targets", ())),
     )
 
 

@@ -16,7 +16,7 @@ from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import OPEN, STANDING
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.events import report_of_event, report_of_undo
-from indexpilot_cli.execute.extended import is_drop, is_statistics
+from indexpilot_cli.execute.extended import is_drop, is_statistics, is_target
 from indexpilot_cli.execute.reconcile import replaced_by
 from indexpilot_cli.execute.reindex import is_reindex
 from indexpilot_cli.log import intents
@@ -99,7 +99,8 @@ def step_of(event: Event) -> UndoStep:
         note = "rebuilt as it was: nothing to take back"
         return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
     if is_drop(event):
-        return UndoStep(event, report_of_event(event, "already_done", notes=("lifecycle --plan makes them again",)))
+        note = "recommend sets it again" if is_target(event) else "lifecycle --plan makes them again"
+        return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))
     if event.details.get("was_invalid"):
         note = "it was not valid, no query used it: nothing to bring back"
         return UndoStep(event, report_of_event(event, "already_done", notes=(note,)))

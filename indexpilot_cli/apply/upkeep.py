@@ -1,4 +1,4 @@
-"""What a plan does beside indexes: extended statistics, VACUUM and ANALYZE; and ANALYZE after a build that needs it."""
+"""What a plan does beside indexes: statistics, their targets, VACUUM, ANALYZE; ANALYZE after builds that need it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from indexpilot_cli.apply import extended
 from indexpilot_cli.core.mutation import Mutation, MutationReport, MutationType, OperationKind
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError
 from indexpilot_cli.execute import build
@@ -25,12 +25,12 @@ _NO_RIGHT = "the role is neither the table's owner nor the database's"
 
 @dataclass(frozen=True, slots=True)
 class UpkeepStep:
-    """One step on a table; ``statistics`` are those to be made. ``first``: before any index is built."""
+    """One step on a table; ``statistics`` are to be made or set. ``first``: before any index is built."""
 
     kind: OperationKind
     table: QualifiedName
     sql: str
-    statistics: ExtendedStatistics | None = None
+    statistics: ExtendedStatistics | StatisticsTarget | None = None
     first: bool = False
 
 
@@ -42,6 +42,8 @@ def upkeep_of(plan: Plan) -> Iterator[UpkeepStep]:
     first = bool(plan.templates)
     for wanted in plan.statistics:
         yield UpkeepStep(OperationKind.STATISTICS, wanted.table, wanted.ddl, wanted, first)
+    for target in plan.targets:
+        yield UpkeepStep(OperationKind.STATISTICS_TARGET, target.table, target.ddl, target, first)
     for vacuum in plan.vacuum:
         yield UpkeepStep(OperationKind.VACUUM, vacuum.table, vacuum.sql)
     vacuumed = {vacuum.table for vacuum in plan.vacuum}
@@ -63,6 +65,8 @@ def carried_out(ctx: RunContext, step: UpkeepStep, plan: str | None) -> Mutation
         return replace(planned(step), outcome="skipped", error_code="stopped", error="stopped by a signal")
     if step.statistics is not None:
         try:
+            if isinstance(step.statistics, StatisticsTarget):
+                return extended.set_target(ctx, step.statistics, plan)
             return extended.create_extended(ctx, step.statistics, plan)
         except RefusedError as error:
             why = error.detail or error.message

@@ -251,6 +251,7 @@ class OperationKind(StrEnum):
     VACUUM = "vacuum"
     STATISTICS = "create_statistics"
     DROP_STATISTICS = "drop_statistics"
+    STATISTICS_TARGET = "set_statistics_target"
 
 
 @dataclass(frozen=True, slots=True)

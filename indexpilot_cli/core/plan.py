@@ -12,7 +12,7 @@ from enum import StrEnum
 from indexpilot_cli.core.catalog import Catalog, Server
 from indexpilot_cli.core.index import IndexDefinition, Reason, RedundantIndex, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.core.workload import Skipped
 
 
@@ -122,7 +122,8 @@ class AlgorithmFinding:
 
     ``decision`` says what was done about it, ``confidence`` an interval or a class, ``cannot_tell`` what the evidence
     leaves open. ``statements`` and ``pages`` are what looking cost the server. ``definition`` is the index that it
-    changes something for; ``statistics`` are to be made and ``analyze`` is a table to analyze because of it.
+    changes something for; because of it ``statistics`` are to be made, ``targets`` to be set, the table ``analyze`` to
+    be analyzed.
     """
 
     algorithm: str
@@ -138,6 +139,7 @@ class AlgorithmFinding:
     definition: IndexDefinition | None = None
     statistics: ExtendedStatistics | None = None
     analyze: QualifiedName | None = None
+    targets: tuple[StatisticsTarget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,11 +273,17 @@ class Plan:
     vacuum: tuple[PlannedVacuum, ...] = ()
     statistics: tuple[ExtendedStatistics, ...] = ()
     findings: tuple[AlgorithmFinding, ...] = ()
+    targets: tuple[StatisticsTarget, ...] = ()
+
+    @property
+    def told_planner(self) -> tuple[ExtendedStatistics | StatisticsTarget, ...]:
+        """Statistics to make and targets to set, in their order; ANALYZE fills them."""
+        return (*self.statistics, *self.targets)
 
     @property
     def upkeep(self) -> bool:
         """Whether there is more to do than to build, rebuild and drop indexes."""
-        return bool(self.analyze or self.vacuum or self.statistics)
+        return bool(self.analyze or self.vacuum or self.told_planner)
 
     @property
     def freed_bytes(self) -> int:
@@ -288,7 +296,7 @@ class Plan:
     @property
     def tables(self) -> frozenset[QualifiedName]:
         """The tables that the plan changes something about."""
-        upkeep = {*self.analyze, *(v.table for v in self.vacuum), *(s.table for s in self.statistics)}
+        upkeep = {*self.analyze, *(v.table for v in self.vacuum), *(s.table for s in self.told_planner)}
         return frozenset({*upkeep, *(r.definition.table for r in self.recommendations)})
 
     @property

@@ -58,3 +58,33 @@ class ExtendedStatistics:
         """Whether they tell all that the wanted ones would: order does not matter, and more columns are no harm."""
         same = self.table == wanted.table and set(wanted.columns) <= set(self.columns)
         return same and set(wanted.kinds) <= set(self.kinds) and set(wanted.expressions) <= set(self.expressions)
+
+
+@dataclass(frozen=True, slots=True)
+class StatisticsTarget:
+    """How many common values and histogram bounds ANALYZE is to keep of a column, at most; -1: the server's default.
+
+    https://www.postgresql.org/docs/current/planner-stats.html
+    """
+
+    table: QualifiedName
+    column: str
+    target: int
+
+    @property
+    def name(self) -> QualifiedName:
+        """What the log calls it: table and column."""
+        return QualifiedName(self.table.schema, f"{self.table.name}.{self.column}")
+
+    @property
+    def ddl(self) -> str:
+        """The statement that sets it, without the semicolon; of the table alone. The next ANALYZE heeds it."""
+        return (
+            f"ALTER TABLE ONLY {self.table} ALTER COLUMN {quote_identifier(self.column)} SET STATISTICS {self.target}"
+        )
+
+    @property
+    def text(self) -> str:
+        """As a person reads it in a table: ``orders.city: target 1000``."""
+        target = "default target" if self.target < 0 else f"target {self.target}"
+        return f"{self.table.short}.{quote_identifier(self.column)}: {target}"

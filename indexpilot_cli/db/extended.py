@@ -1,4 +1,4 @@
-"""Extended statistics as the catalog has them."""
+"""Extended statistics and statistics targets as the catalog has them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def find_extended(session: Session, name: QualifiedName) -> StatisticsFacts | No
     where = {"schema": name.schema, "name": name.name, "relids": None}
     row = session.one("execute/extended_statistics", where)
     return None if row is None else _facts(row)
+
+
+def statistics_target(session: Session, relid: int, column: str) -> tuple[int, int] | None:
+    """How many values ANALYZE keeps of the column: as it was set (-1: not at all), and in effect; None: no column."""
+    row = session.one("execute/statistics_target", {"relid": relid, "column": column})
+    return None if row is None else (row.set, row.now)
 
 
 def _facts(row: Row) -> StatisticsFacts:

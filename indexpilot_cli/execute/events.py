@@ -22,7 +22,7 @@ from indexpilot_cli.core.mutation import (
 )
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Recommendation
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.log import mutations
@@ -156,8 +156,10 @@ def report_of_event(event: Event, outcome: str, **facts: Any) -> MutationReport:
 
 
 def _statistics(event: Event) -> str:
+    target = event.details.get("kind") == OperationKind.STATISTICS_TARGET.value
+    told = event.details.get("statistics")
     try:
-        return from_json(ExtendedStatistics, event.details.get("statistics")).text
+        return from_json(StatisticsTarget, told).text if target else from_json(ExtendedStatistics, told).text
     except (ValueError, TypeError, AttributeError):
         return ""
 
@@ -167,6 +169,9 @@ def report_of_undo(event: Event, outcome: str, **facts: Any) -> MutationReport:
     undone = report_of_event(event, outcome, sql=event.undo_sql or "", **facts)
     if undone.kind is OperationKind.STATISTICS:
         return replace(undone, kind=OperationKind.DROP_STATISTICS, undo_sql=event.definition_sql or "")
+    if undone.kind is OperationKind.STATISTICS_TARGET:
+        before = from_json(StatisticsTarget, dict(event.details["statistics"]) | {"target": event.details["before"]})
+        return replace(undone, undo_sql=event.definition_sql or "", summary=before.text)
     if undone.kind is OperationKind.DROP:
         return replace(undone, kind=OperationKind.CREATE, sql=rebuilding(event), undo_sql=drop_index(event.index))
     return replace(undone, kind=OperationKind.DROP, undo_sql=event.definition_sql or "")

@@ -1,29 +1,46 @@
-"""Extended statistics as an operation: made or dropped in one transaction, so that there is no half of it.
+"""Extended statistics and statistics targets as operations: each is one transaction, so that there is no half of it.
 
-CREATE and DROP STATISTICS take SHARE UPDATE EXCLUSIVE on the table: rows are read and written meanwhile.
-https://www.postgresql.org/docs/current/sql-createstatistics.html
+CREATE and DROP STATISTICS and SET STATISTICS take SHARE UPDATE EXCLUSIVE on the table: rows are read and written
+meanwhile. https://www.postgresql.org/docs/current/sql-createstatistics.html
 """
 
 from __future__ import annotations
 
+from indexpilot_cli.core.codec import from_json
 from indexpilot_cli.core.mutation import Event, OperationKind
 from indexpilot_cli.core.names import quote_literal
-from indexpilot_cli.core.statistics import ExtendedStatistics
-from indexpilot_cli.db.extended import StatisticsFacts, find_extended
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
+from indexpilot_cli.db.extended import StatisticsFacts, find_extended, statistics_target
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import CatalogVerdict, tag, tagged
 
-_KINDS = (OperationKind.STATISTICS.value, OperationKind.DROP_STATISTICS.value)
+_KINDS = (
+    OperationKind.STATISTICS.value,
+    OperationKind.DROP_STATISTICS.value,
+    OperationKind.STATISTICS_TARGET.value,
+)
 
 
 def is_statistics(event: Event) -> bool:
-    """Whether the operation is about extended statistics and not about an index."""
+    """Whether the operation is about statistics and not about an index."""
     return event.details.get("kind") in _KINDS
 
 
 def is_drop(event: Event) -> bool:
-    """Whether it takes them away."""
-    return event.details.get("kind") == OperationKind.DROP_STATISTICS.value
+    """Whether it takes back what another operation made."""
+    return event.details.get("kind") == OperationKind.DROP_STATISTICS.value or (
+        is_target(event) and "reverts" in event.details
+    )
+
+
+def is_target(event: Event) -> bool:
+    """Whether it sets the statistics target of a column."""
+    return event.details.get("kind") == OperationKind.STATISTICS_TARGET.value
+
+
+def target_of(event: Event) -> StatisticsTarget:
+    """What such an operation sets; of one that takes another back, what was set before."""
+    return from_json(StatisticsTarget, event.details["statistics"])
 
 
 def is_ours(found: StatisticsFacts, event: Event) -> bool:
@@ -34,6 +51,10 @@ def is_ours(found: StatisticsFacts, event: Event) -> bool:
 
 def open_statistics(session: Session, event: Event) -> CatalogVerdict:
     """What to do about an operation nobody closed, by the catalog."""
+    if is_target(event):
+        wanted = target_of(event)
+        there = statistics_target(session, event.relid, wanted.column)
+        return CatalogVerdict.VALID if there is not None and there[0] == wanted.target else CatalogVerdict.ABSENT
     found = find_extended(session, event.index)
     if is_drop(event):
         return CatalogVerdict.VALID if found is None else CatalogVerdict.ABSENT

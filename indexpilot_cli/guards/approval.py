@@ -19,7 +19,7 @@ def plan_digest(plan: Plan) -> str:
     facts += [[[r.id, str(x.definition.table), x.name] for x in r.replaces] for r in plan.recommendations if r.replaces]
     # Plans that name no table to analyze keep the digest they were approved by.
     facts += [sorted(map(str, plan.analyze))] if plan.analyze else []
-    more = [*(v.sql for v in plan.vacuum), *(s.ddl for s in plan.statistics)]
+    more = [*(v.sql for v in plan.vacuum), *(s.ddl for s in plan.told_planner)]
     facts += [sorted(more)] if more else []
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 

@@ -1,5 +1,6 @@
 """Extended statistics found from evidence, VACUUM and ANALYZE: as findings, as steps of a plan, taken back, killed."""
 
+import dataclasses
 import os
 import signal
 import uuid
@@ -8,10 +9,10 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.apply.extended import create_extended, drop_extended
+from indexpilot_cli.apply.extended import create_extended, drop_extended, set_target
 from indexpilot_cli.core.command import Connection, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind, StatisticsTarget
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.execute.build import skipped_table
 from indexpilot_cli.execute.context import open_context
@@ -162,6 +163,32 @@ def test_killed_between_its_rows_the_next_run_says_how_it_stands(shop):
         assert (taken.outcome, taken.error_code) == ("conflict", "name_taken")
     (refused,) = run_rollback(shop, last=True).result.mutations
     assert (refused.outcome, refused.error_code) == ("skipped", "not_ours")
+
+
+LONGER = StatisticsTarget(QualifiedName("public", "orders"), "note", 700)
+
+
+def test_a_statistics_target_killed_between_its_rows_is_settled_by_the_catalog(shop):
+    asked = "SELECT coalesce(attstattarget, -1) FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attname = %s"
+
+    def settled():
+        with open_context(Connection(shop), Record("tester", "1", "apply"), Silent(), Stop()) as ctx:
+            found = [r.outcome for r in reconcile(ctx)]
+        with psycopg.connect(shop) as connection:
+            return found, connection.execute(asked, ["note"]).fetchone()[0]
+
+    dies_before("VALID", shop, lambda ctx: set_target(ctx, LONGER, None))
+    assert settled() == (["done"], 700)
+    dies_before("VALID", shop, lambda ctx: drop_extended(ctx, intents.latest(ctx.log)[0]))
+    assert settled() == (["done"], -1)
+    states = sql(
+        shop, "SELECT array_agg(state ORDER BY id) FROM indexpilot.mutation_log WHERE index_name = 'orders.note'"
+    )
+    assert states == [(["INTENT", "VALID", "INTENT", "VALID", "REVERTED"],)]
+    with open_context(Connection(shop), Record("tester", "1", "apply"), Silent(), Stop()) as ctx:
+        gone = set_target(ctx, dataclasses.replace(LONGER, column="gone"), None)
+        assert (gone.outcome, gone.error) == ("failed", "the column is gone")
+        assert set_target(ctx, dataclasses.replace(LONGER, target=100), None).outcome == "already_done"
 
 
 def test_a_table_full_of_dead_rows_is_vacuumed_by_a_plan_or_has_failed(shop):

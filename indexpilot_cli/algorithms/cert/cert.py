@@ -269,6 +269,7 @@ def _finding(remedy: Remedy, wrong: Misestimate, after: float | None, looked: Su
         looked.pages,
         statistics=next(iter(_statistics(remedy, wrong)), None),
         analyze=remedy.table.name if remedy.statements else None,
+        targets=tuple(t for t in remedy.targets if t.column in wrong.conjunction.columns),
     )
 
 

@@ -15,7 +15,7 @@ from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.samples import ValueSample
-from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind, StatisticsTarget
 from indexpilot_cli.sql.normal import columns as used
 
 WIDER_TARGET = 1000  # SET STATISTICS, the last step: ten times what is usual, of at most 10,000
@@ -44,13 +44,14 @@ class Remedy:
     high: AssumedStatistics | None = None
 
     @property
+    def targets(self) -> tuple[StatisticsTarget, ...]:
+        """The longer lists, as steps of a plan."""
+        return tuple(StatisticsTarget(self.table.name, column, WIDER_TARGET) for column in self.wider)
+
+    @property
     def statements(self) -> tuple[str, ...]:
         """What settles it, in order."""
-        wider = (
-            f"ALTER TABLE {self.table.name} ALTER COLUMN {quote_identifier(c)} SET STATISTICS {WIDER_TARGET}"
-            for c in self.wider
-        )
-        made = [*(s.ddl for s in self.statistics), *wider]
+        made = [*(s.ddl for s in self.statistics), *(t.ddl for t in self.targets)]
         return (*made, f"ANALYZE {self.table.name}") if made or self.analyze else ()
 
 
@@ -105,8 +106,11 @@ class _Ladder:
             self._try_together(names)
         for expression in dict.fromkeys(_expressions(self.left())):
             self._kept(((expression,), "expression"))
-        longer = (w.conjunction.columns for w in self.left() if w.cause is Cause.SKEW)
+        left = self.left()
+        longer = (w.conjunction.columns for w in left if w.cause is Cause.SKEW)
         self.wider = tuple(sorted(set[str]().union(*longer)))
+        if self.wider and len(self.left()) == len(left):
+            self.wider = ()  # a longer list mends none of them
 
     def _sets(self, wrong: Sequence[Misestimate]) -> Iterator[tuple[str, ...]]:
         known = {c.name for c in self.columns}

@@ -59,6 +59,7 @@ _VERBS = (
 _UPKEEP = (
     (OperationKind.STATISTICS, "create", "object of statistics", "objects of statistics"),
     (OperationKind.DROP_STATISTICS, "drop", "object of statistics", "objects of statistics"),
+    (OperationKind.STATISTICS_TARGET, "set", "statistics target", "statistics targets"),
     (OperationKind.VACUUM, "vacuum", "table", "tables"),
     (OperationKind.ANALYZE, "analyze", "table", "tables"),
 )

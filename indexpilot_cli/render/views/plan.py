@@ -20,7 +20,7 @@ from indexpilot_cli.core.plan import (
     Risk,
     WriteEffect,
 )
-from indexpilot_cli.core.statistics import ExtendedStatistics
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.core.workload import Stage
 from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line
@@ -205,5 +205,6 @@ class PlanDocument(DocumentShape):
     ]
     vacuum: Annotated[tuple[PlannedVacuum, ...], "tables to VACUUM (ANALYZE), before those to analyze"]
     statistics: Annotated[tuple[ExtendedStatistics, ...], "extended statistics to make before that"]
+    targets: Annotated[tuple[StatisticsTarget, ...], "statistics targets of columns to set before that"]
     findings: Annotated[tuple[FindingDocument, ...], "of the published algorithms"]
     notes: tuple[str, ...]

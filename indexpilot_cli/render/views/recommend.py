@@ -188,7 +188,7 @@ def _risk(text: str, settle: str | None) -> str:
 
 def _upkeep(plan: Plan) -> list[Block]:
     rows = (
-        ("Statistics", "; ".join(wanted.text for wanted in plan.statistics)),
+        ("Statistics", "; ".join(wanted.text for wanted in plan.told_planner)),
         ("Vacuum", ", ".join(vacuum.table.short for vacuum in plan.vacuum)),
         ("Analyze", ", ".join(table.short for table in plan.analyze)),
     )
@@ -287,6 +287,8 @@ def _before(plan: Plan) -> Iterator[SqlStatement]:
     """Statistics, as the indexes were chosen by what the planner expects with them."""
     for made in plan.statistics:
         yield SqlStatement(made.ddl, (f"undo: {made.undo};",))
+    for wanted in plan.targets:
+        yield SqlStatement(wanted.ddl, ("undo: SET STATISTICS to what it was; -1 unless it was set before",))
     for table in plan.analyze:
         yield SqlStatement(f"ANALYZE {table}", ())
 

@@ -86,6 +86,43 @@ def test_statistics_that_mend_estimates_are_steps_of_the_plan(place):
     assert place.sql("SELECT count(*) FROM pg_statistic_ext") == [(1,)]
 
 
+LONG_TAIL = """INSERT INTO public.tail SELECT g, CASE WHEN g % 10 = 0 THEN 't' || g ELSE 'v' || g % 199 END
+    FROM generate_series(1, 60000) g"""
+
+
+def target_of(place):
+    return place.sql("SELECT attstattarget FROM pg_attribute WHERE attname = 'code' AND attrelid = 'tail'::regclass")
+
+
+def test_a_longer_list_of_common_values_is_a_step_of_the_plan_that_rollback_takes_back(place):
+    place.sql("CREATE TABLE public.tail (id int, code text) WITH (autovacuum_enabled = off)")
+    place.sql(LONG_TAIL)
+    place.sql("ALTER TABLE public.tail ALTER code SET STATISTICS 150")
+    place.sql("ANALYZE public.tail")
+    codes = place.sql("""SELECT code FROM tail WHERE code LIKE 'v%' AND code <> ALL (SELECT unnest(
+        most_common_vals::text::text[]) FROM pg_stats WHERE tablename = 'tail' AND attname = 'code') LIMIT 1""")
+    text = f"SELECT id FROM tail WHERE code = '{codes[0][0]}'"
+    plan = plan_of(place, text)
+    assert [t.text for t in plan.targets] == ["tail.code: target 1000"] and not plan.statistics
+    assert plan.analyze == (QualifiedName("public", "tail"),)
+    assert next(f for f in plan.findings if f.targets).effect is Effect.REPRICED
+    done = change(place, ApplyRequest, plan.id, safeguards=CALM).result.mutations
+    assert [(m.kind.value, m.outcome) for m in done[:2]] == [("set_statistics_target", "done"), ("analyze", "done")]
+    assert done[0].undo_sql == "ALTER TABLE ONLY public.tail ALTER COLUMN code SET STATISTICS 150"
+    assert target_of(place) == [(1000,)] and not plan_of(place, text).findings
+    again = change(place, ApplyRequest, plan.id, safeguards=CALM).result.mutations
+    assert again[0].outcome == "already_done"
+    undone = change(place, RollbackRequest, plan.id).result.mutations
+    assert {m.outcome for m in undone} == {"done"} and target_of(place) == [(150,)]
+    assert "tail.code: target 150" in {m.summary for m in undone}
+    assert {m.outcome for m in change(place, RollbackRequest, plan.id).result.mutations} == {"already_done"}
+    assert change(place, ApplyRequest, plan.id, safeguards=CALM).result.mutations[0].outcome == "done"
+    place.sql("ALTER TABLE public.tail ALTER code SET STATISTICS 200")
+    refused = [m for m in change(place, RollbackRequest, plan.id).result.mutations if m.outcome == "skipped"]
+    assert [(m.kind.value, m.error_code) for m in refused] == [("set_statistics_target", "not_ours")]
+    assert target_of(place) == [(200,)]
+
+
 @pytest.fixture
 def hosted(place):
     host.init_connection_pool(place.dsn, 1, 2)

@@ -13,7 +13,7 @@ from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey, Prop
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, unpriced_plan
 from indexpilot_cli.core.samples import NoSamples
-from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind, StatisticsTarget
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.settings.features import FeatureSettings
 
@@ -51,7 +51,8 @@ class Asks(Algorithm):
 
     def propose(self, study, proposal):
         wanted = ExtendedStatistics(ORDERS, ORDERS, ("a", "b"), (StatisticsKind.MCV,))
-        return Found(proposal, (replace(FOUND, statistics=wanted), replace(FOUND, analyze=ORDERS)))
+        longer = StatisticsTarget(ORDERS, "c", 1000)
+        return Found(proposal, (replace(FOUND, statistics=wanted), replace(FOUND, analyze=ORDERS, targets=(longer,))))
 
 
 def consulted(*algorithms):
@@ -78,6 +79,7 @@ def test_what_findings_ask_for_becomes_steps_of_the_plan():
     run.proposed(Proposal(()), (), {})
     plan = run.told(unpriced_plan((), NOW, None, ""))
     assert [s.columns for s in plan.statistics] == [("a", "b")]
+    assert [t.text for t in plan.targets] == [f"{ORDERS.short}.c: target 1000"]
     assert plan.analyze == (ORDERS,)
 
 

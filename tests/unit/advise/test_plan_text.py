@@ -10,7 +10,7 @@ from indexpilot_cli.core.ddl import index_name
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import PlannedVacuum, Recommendation, unpriced_plan
-from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind, StatisticsTarget
 from indexpilot_cli.errors import UsageError
 
 PLAIN = IndexDefinition(QualifiedName("Odd", 'or"ders'), (IndexKey("a"), IndexKey("B c", descending=True)))
@@ -109,6 +109,19 @@ def test_statistics_that_carry_or_call_something_else_are_refused(made):
     with pytest.raises(UsageError) as raised:
         check_upkeep(replace(STEPS, statistics=(MADE, made)))
     assert (raised.value.exit_code, raised.value.code) == (2, "tampered_plan")
+
+
+WANTED = StatisticsTarget(PLAIN.table, "B c", 1000)
+
+
+def test_a_statistics_target_of_a_column_passes():
+    check_upkeep(replace(STEPS, targets=(WANTED,)))
+
+
+@pytest.mark.parametrize("wrong", [{"target": 0}, {"target": 10_001}, {"column": ""}, {"column": "b" * 64}], ids=str)
+def test_no_statistics_target_of_a_column_is_refused(wrong):
+    with pytest.raises(UsageError, match="is not what it is called"):
+        check_upkeep(replace(STEPS, targets=(WANTED, replace(WANTED, **wrong))))
 
 
 def test_what_is_vacuumed_and_analyzed_has_a_name():
