@@ -130,10 +130,11 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
         return None
     from_column = column.statistics
     kept = replace(from_column, most_common_vals=(), most_common_freqs=(), histogram_bounds=(), correlation=None)
-    coarse = _coarser(tree, column, row_count(table))
+    rows = row_count(table)
+    coarse = _coarser(tree, column, rows) or remainders(tree)
     if coarse is not None:
-        return replace(kept, n_distinct=coarse)
-    return kept if _one_to_one(tree) else replace(kept, n_distinct=_unknown_distinct(kept, row_count(table)))
+        return replace(kept, n_distinct=min(coarse, from_column.distinct(rows)))
+    return kept if _one_to_one(tree) else replace(kept, n_distinct=_unknown_distinct(kept, rows))
 
 
 def index_statistics(expression: str, table: Table) -> ColumnStatistics | None:
@@ -165,6 +166,16 @@ _UNIT = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86400.0, "week": 
 _UNIT |= {"quarter": 7889400.0, "year": 31557600.0}
 _FIELD = {"month": 12.0, "day": 31.0, "dow": 7.0, "isodow": 7.0, "hour": 24.0, "minute": 60.0, "second": 60.0}
 _FIELD |= {"quarter": 4.0, "week": 53.0, "doy": 366.0}
+
+
+def remainders(tree: Expression) -> float | None:
+    """How many values come of ``x % 20`` (no x below 0) or ``x & 4`` at most; None for other trees."""
+    constants = [a.value for a in tree.arguments if a.kind == CONSTANT and a.value.isdigit()]
+    if tree.kind != OPERATOR or tree.value not in ("%", "&") or len(tree.arguments) != 2 or not constants:
+        return None
+    if tree.value == "&":
+        return float(2 ** int(constants[0]).bit_count())
+    return float(constants[0]) if tree.arguments[1].kind == CONSTANT and constants[0].strip("0") else None
 
 
 def _coarser(tree: Expression, column: Column, rows: float) -> float | None:

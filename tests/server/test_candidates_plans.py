@@ -50,6 +50,12 @@ INSERT INTO parts SELECT g, date '2023-01-01' + g % 730, (random() * 500)::int, 
 CASES = {
     "equality": ("SELECT * FROM orders WHERE customer_id = 17", "btree orders (customer_id)"),
     "range": ("SELECT * FROM orders WHERE total > 999.5", "btree orders (total)"),
+    "remainder": ("SELECT * FROM orders WHERE customer_id % 1000 = 7", "btree orders ((customer_id % 1000))"),
+    "bits": ("SELECT * FROM orders WHERE customer_id & 1023 = 7", "btree orders ((customer_id & 1023))"),
+    "only those that are there": (
+        "SELECT count(*) FROM orders WHERE old_ref IS NOT NULL",
+        "btree orders (old_ref) where old_ref IS NOT NULL",
+    ),
     "equality and range": (
         "SELECT * FROM orders WHERE customer_id = 17 AND created_at > now() - interval '3 days'",
         "btree orders (customer_id, created_at)",

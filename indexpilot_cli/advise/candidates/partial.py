@@ -21,6 +21,7 @@ from indexpilot_cli.sql.volatility import unsafe
 
 _CONSTANT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.NOT_EQUAL, AtomKind.RANGE)
 _NULLS = (AtomKind.IS_NULL, AtomKind.IS_NOT_NULL)
+_NO_KEY = (AtomKind.IS_NOT_NULL, AtomKind.NOT_EQUAL)
 _STRICT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.JOIN, AtomKind.LIKE_PREFIX)
 _FLAG_VALUES = 5
 _BARE_WORDS = ("bool", "int2", "int4", "int8", "numeric", "float4", "float8")
@@ -34,6 +35,7 @@ def propose_partial(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
             yield from _without_nulls(site, draft)
     for demand in site.demands:
         yield from _rare(site, demand)
+        yield from _alone(site, demand)
 
 
 def constants(site: Site, demand: Demand) -> dict[str, Atom]:
@@ -184,6 +186,19 @@ def _rare(site: Site, demand: Demand) -> Iterator[Draft]:
             if share > site.options.rare_value or (seen is not None and value not in seen):
                 continue
             yield _rare_draft(site, demand, column.name, column.base_type, value, share)
+
+
+def _alone(site: Site, demand: Demand) -> Iterator[Draft]:
+    """Conditions that no key serves, true of few rows: the index holds just those, whatever else is asked of them."""
+    for atom in constants(site, demand).values():
+        share = predicate_selectivity(atom.sql or "", site.table)
+        key = IndexKey(column=atom.column)
+        if atom.kind not in _NO_KEY or atom.column is None or share is None or share > site.options.partial_selectivity:
+            continue
+        if unfit_key(site, key) is None:
+            text = f"{atom.sql} is true of only {share:.1%} of the rows"
+            definition = site.definition((key,), predicate=atom.sql)
+            yield Draft(definition, "partial", (demand,), 1, (Reason("partial", text, "pg_stats"),))
 
 
 def _values_seen(demand: Demand, atom: Atom) -> frozenset[str | None] | None:

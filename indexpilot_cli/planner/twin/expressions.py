@@ -13,6 +13,7 @@ from datetime import date
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, read_expression
+from indexpilot_cli.sql.selectivity import carried, remainders
 
 # Functions whose results are far fewer than their arguments, and by how much we cannot tell.
 _MERGING_TEXT = """
@@ -46,6 +47,8 @@ def _analyzed(table: Table, expression: str) -> ColumnStatistics | None:
 
 def _carried(table: Table, expression: str) -> ColumnStatistics | None:
     tree = read_expression(expression)
+    if tree is not None and remainders(tree) is not None:
+        return carried(expression, table)
     if tree is None or tree.kind not in (CALL, CAST) or len(tree.arguments) != 1:
         return None
     inside = tree.arguments[0]

@@ -213,7 +213,8 @@ _AGGREGATES_TEXT = """
 """
 AGGREGATES = frozenset(_AGGREGATES_TEXT.split())
 _VOLATILE = frozenset(("random", "clock_timestamp", "gen_random_uuid", "nextval", "timeofday", "setval"))
-ARITHMETIC = frozenset(("+", "-", "*", "/", "%", "||", "^", "&", "|", "#", "<<", ">>"))
+# What can be taken to the other side of a comparison, or tells nothing of how many values come of it; % and & do.
+ARITHMETIC = frozenset(("+", "-", "*", "/", "||", "^", "|", "#", "<<", ">>"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,5 +29,11 @@ def test_otherwise_nothing_is_known(expression):
     assert known(expression) is None
 
 
+@pytest.mark.parametrize(("expression", "values"), [("age % 20", 20), ("age & 5", 4), ("age % 0", None)])
+def test_no_more_values_come_of_a_remainder_than_its_divisor(expression, values):
+    found = known(expression)
+    assert (found.n_distinct if found is not None else None) == values
+
+
 def test_the_days_of_a_timestamp_are_counted():
     assert known("date(seen)").n_distinct == known("(seen)::date").n_distinct == 366

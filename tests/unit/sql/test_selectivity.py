@@ -89,6 +89,7 @@ def test_expressions_carry_their_columns_statistics():
     assert carried("date_trunc('month', at AT TIME ZONE 'UTC')", T).distinct(1e6) == pytest.approx(12, abs=1)
     assert carried("at::date", T).distinct(1e6) == pytest.approx(336, abs=2)
     assert carried("a || s", T) is None
+    assert [carried(text, T).n_distinct for text in ("a % 20", "a & 6", "4 & a")] == [20, 4, 2]
     found = average_equal(carried("lower(s)", T), row_count(T))
     assert found == pytest.approx(0.25)
 

@@ -79,7 +79,7 @@ CONDITIONS = [
     ("note ^@ 'abc'", ["like_prefix note 'abc'"]),
     ("starts_with(note, 'abc')", ["like_prefix note 'abc'"]),
     ("note % 'abc'", ["similar note 'abc'"]),
-    ("customer_id % 10 = 3", ["other (customer_id % 10) 3"]),
+    ("customer_id % 10 = 3", ["equal (customer_id % 10) 3"]),
     ("data->>'kind' = 'x'", ["equal (data ->> 'kind') 'x'"]),
     ("(data->'a'->>'b')::int > 3", ["range (((data -> 'a') ->> 'b')::int) 3"]),
     ("data->>$1 = $2", ["other (data ->> $1) $2"]),

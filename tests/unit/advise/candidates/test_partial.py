@@ -49,6 +49,19 @@ def test_constant_alone_is_its_own_key():
     assert "btree jobs (status) where status = 'failed'" in texts(asked(use("jobs", eq("status", "'failed'"))))
 
 
+def test_a_rare_condition_that_no_key_serves_gets_an_index_of_its_rows():
+    there = atom(AtomKind.IS_NOT_NULL, "IS NOT NULL", "parent", sql="parent IS NOT NULL")
+    assert "btree jobs (parent) where parent IS NOT NULL" in texts(asked(use("jobs", there)))
+    unusual = atom(AtomKind.NOT_EQUAL, "<>", "live", constant="false", sql="live <> false")
+    assert "btree jobs (live) where live <> false" in texts(asked(use("jobs", unusual)))
+
+
+def test_a_common_condition_that_no_key_serves_gets_none():
+    most = atom(AtomKind.IS_NOT_NULL, "IS NOT NULL", "owner", sql="owner IS NOT NULL")
+    usual = atom(AtomKind.NOT_EQUAL, "<>", "status", constant="'failed'", sql="status <> 'failed'")
+    assert not texts(asked(use("jobs", most, usual)))
+
+
 def test_common_constant_is_no_predicate():
     found = texts(asked(use("jobs", eq("status", "'done'"), eq("owner"))))
     assert not any("where" in t for t in found)
