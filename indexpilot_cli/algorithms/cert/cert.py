@@ -13,9 +13,9 @@ It cannot tell of conditions across joins, of what fewer than about ten sampled 
 not see, and of foreign tables.
 
 Off by default: of sixty planted conditions it leaves 9 decisions wrong in place of 20, and 12 of the 13 that it
-changes are right. But of ten that it changes in designed cases, really built and measured, joins among them, five are
-better and four worse. Where an estimate is only a few times off, an index that it leaves out is often some per cent
-faster all the same: with all in memory a nested loop costs less than the planner believes.
+changes are right. But of ten that it changes in designed cases, really built and measured, joins among them, four or
+five are better and five or four worse, by the run. Where an estimate is only a few times off, an index that it leaves
+out is often some per cent faster all the same: with all in memory a nested loop costs less than the planner believes.
 """
 
 from __future__ import annotations
