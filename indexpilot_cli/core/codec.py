@@ -6,7 +6,7 @@ UTC, mappings with keys that are not text arrays of pairs. NaN and infinities be
 
 ``to_document`` and ``schema_of`` do the same for what is published: they follow a ``DocumentShape`` or a dataclass,
 whose annotations are the keys in their order; ``Annotated`` adds where a value comes from (``From``), bounds
-(``Facets``) and a description (a text). Times there are UTC with Z, to the second.
+(``Facets``) and a description (a text), or ``UNPUBLISHED``. Times there are UTC with Z, to the second.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import inspect
 import math
 import types
 import typing
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache, partial
@@ -201,6 +202,12 @@ class Facets:
         return {word: bound for word, bound in named.items() if bound is not None}
 
 
+Count = Annotated[int, Facets(0)]
+Amount = Annotated[float, Facets(0)]
+Portion = Annotated[float, Facets(0, 1)]
+UNPUBLISHED = "unpublished"  # among the notes of a field: for the program itself, in no document
+
+
 _TIME = "^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -218,12 +225,12 @@ def _keys(kind: type) -> tuple[tuple[str, Any, From], ...]:
     """Each key of a document with its type and where its value comes from."""
     hints = get_type_hints(kind, include_extras=True)
     # What begins with _ is a place beside the fields, for what is worked out once.
-    named = ((key, hint) for key, hint in hints.items() if not key.startswith("_"))
-    return tuple((key, hint, _source(hint) or From(key)) for key, hint in named)
+    named = ((key, hint, getattr(hint, "__metadata__", ())) for key, hint in hints.items() if not key.startswith("_"))
+    return tuple((key, hint, _source(notes) or From(key)) for key, hint, notes in named if UNPUBLISHED not in notes)
 
 
-def _source(hint: Any) -> From | None:
-    return next((note for note in getattr(hint, "__metadata__", ()) if isinstance(note, From)), None)
+def _source(notes: Iterable[object]) -> From | None:
+    return next((note for note in notes if isinstance(note, From)), None)
 
 
 def _is_object(hint: Any) -> bool:

@@ -11,9 +11,6 @@ from typing import Annotated, Any
 from indexpilot_cli.core.codec import DocumentShape, Facets, to_document
 
 Json = Mapping[str, Any]
-Count = Annotated[int, Facets(0)]
-Amount = Annotated[float, Facets(0)]
-Portion = Annotated[float, Facets(0, 1)]
 MutationNumber = Annotated[str, Facets(pattern="^M-[0-9]+$")]
 
 

@@ -9,22 +9,12 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From, Portion
 from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import SkippedReport
-from indexpilot_cli.render.document import (
-    Amount,
-    Block,
-    ChartUnit,
-    Count,
-    Facts,
-    Lines,
-    Portion,
-    TableBlock,
-    columns,
-)
+from indexpilot_cli.render.document import Block, ChartUnit, Facts, Lines, TableBlock, columns
 
 if TYPE_CHECKING:
     from indexpilot_cli.admin.doctor_checks import Check

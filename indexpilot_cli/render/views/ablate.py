@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from indexpilot_cli.advise.ablate import AblationResult, AlgorithmAblation, ChangedIndex
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.units import size
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, percent
 
 

@@ -7,24 +7,13 @@ from datetime import datetime
 from itertools import chain
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From, Portion
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, seconds, size
 from indexpilot_cli.lifecycle.builds import BuildsResult, RunningBuild, UnfinishedIndex
 from indexpilot_cli.lifecycle.forecast import BuildForecast, BuildLook, EndsBetween
-from indexpilot_cli.render.document import (
-    Amount,
-    Block,
-    Count,
-    Document,
-    Facts,
-    Lines,
-    MutationNumber,
-    Portion,
-    TableBlock,
-    columns,
-)
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, MutationNumber, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, percent, plural
 
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from indexpilot_cli.admin.calibrate import CalibrateAction, CalibrateResult
 from indexpilot_cli.core import units
-from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape
 from indexpilot_cli.methods.rates import SHIPPED, EntryClass, EntryRate, WriteRates
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import plural
 
 

@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.guards.bypass import BypassLevel
-from indexpilot_cli.render.document import Code, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Code, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 
 

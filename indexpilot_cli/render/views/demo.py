@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, Facets
-from indexpilot_cli.render.document import Amount, Block, Document, Facts, TableBlock, columns
+from indexpilot_cli.core.codec import Amount, DocumentShape, Facets
+from indexpilot_cli.render.document import Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, notes, one_line, saving
 from indexpilot_cli.render.views.pictures import latency_charts
 from indexpilot_cli.render.views.plan import PlanDocument

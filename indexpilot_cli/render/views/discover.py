@@ -10,11 +10,11 @@ from typing import Annotated, Literal
 from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.admin.snapshot import SnapshotResult
-from indexpilot_cli.core.codec import DocumentShape, Facets, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import Stage, TemplateReport
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import (
     RedundantDocument,
     TemplateDocument,

@@ -8,9 +8,9 @@ from typing import Annotated
 from indexpilot_cli.admin.doctor import DoctorResult
 from indexpilot_cli.admin.init import InitResult
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.codec import Count, DocumentShape
 from indexpilot_cli.core.estimator import Fidelity
-from indexpilot_cli.render.document import Block, Code, Count, Document, Facts, Lines, SqlStatement, TableBlock, columns
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import CheckDocument, checks_table, cost, facts, one_line, percent, plural
 
 

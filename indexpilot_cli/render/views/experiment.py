@@ -9,10 +9,10 @@ from typing import Annotated
 from indexpilot_cli.apply.experiments.judge import ExperimentAnswer
 from indexpilot_cli.apply.experiments.values import ExperimentReport, ExperimentResult, ExperimentsResult
 from indexpilot_cli.apply.verify.verdict import MeasuredEffect, TemplateVerdict
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Block, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 from indexpilot_cli.render.views.apply import statements, view
 from indexpilot_cli.render.views.history import ApplyDocument

@@ -9,13 +9,13 @@ from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, 
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.admin.types import TypesResult
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.genome.sync import GenomeChange
 from indexpilot_cli.genome.table import TenantField
 from indexpilot_cli.genome.typed_source import TypeStyle
-from indexpilot_cli.render.document import Block, Code, Count, Document, Lines, TableBlock, TableColumn, columns
+from indexpilot_cli.render.document import Block, Code, Document, Lines, TableBlock, TableColumn, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
 

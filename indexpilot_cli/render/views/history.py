@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from indexpilot_cli.admin.history import HistoryResult, UsageResult, VersionsResult
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.ddl import unnamed
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
@@ -15,7 +15,7 @@ from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.versions import IndexVersion
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, MutationNumber, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Lines, MutationNumber, TableBlock, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
 

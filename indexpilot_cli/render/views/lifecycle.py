@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
@@ -20,7 +20,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleResult,
     LifecycleState,
 )
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Lines, SqlStatement, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 from indexpilot_cli.render.views.pictures import finding_charts, growth_charts
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.units import DASH, seconds
 from indexpilot_cli.lifecycle.integrity import IntegrityResult
 from indexpilot_cli.lifecycle.schedules.policies import PolicyResult
@@ -18,7 +18,7 @@ from indexpilot_cli.lifecycle.schedules.store import PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.schedules.units import UnitFile, UnitKind, UnitsResult
 from indexpilot_cli.lifecycle.schedules.watch import WatchResult, WatchRound
-from indexpilot_cli.render.document import Amount, Block, Code, Count, Document, Facts, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.envelope import as_yaml
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 from indexpilot_cli.render.views.lifecycle import FindingDocument

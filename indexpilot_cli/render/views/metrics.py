@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.lifecycle.metric_families import MetricFamily, MetricKind
 from indexpilot_cli.lifecycle.metrics import MetricsResult
-from indexpilot_cli.render.document import Code, Count, Document, Lines
+from indexpilot_cli.render.document import Code, Document, Lines
 from indexpilot_cli.render.prometheus import prometheus_text
 from indexpilot_cli.render.units import plural
 

@@ -9,9 +9,9 @@ from typing import Annotated
 from indexpilot_cli.admin.model import ModelCard, ModelResult
 from indexpilot_cli.algorithms.xgboost.model import BenefitKind
 from indexpilot_cli.algorithms.xgboost.training import CrossValidated
-from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Portion
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, Lines, Portion, TableBlock, columns
+from indexpilot_cli.render.document import Block, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import notes, percent, plural
 
 

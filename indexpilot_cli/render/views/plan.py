@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, Facets, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From, Portion
 from indexpilot_cli.core.ddl import key_text
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
@@ -22,7 +22,6 @@ from indexpilot_cli.core.plan import (
 )
 from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.core.workload import Stage
-from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import RedundantDocument, cost, one_line
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from itertools import chain
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.lifecycle.query_stats import StatisticsAction, StatisticsResult, StatisticsStep
-from indexpilot_cli.render.document import Amount, Block, Code, Count, Document, Lines, TableBlock, columns
+from indexpilot_cli.render.document import Block, Code, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import notes, plural
 
 

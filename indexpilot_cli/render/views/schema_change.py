@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.evolve.change.values import (
@@ -21,17 +21,7 @@ from indexpilot_cli.evolve.change.values import (
     Undo,
     UndoResult,
 )
-from indexpilot_cli.render.document import (
-    Block,
-    Code,
-    Count,
-    Document,
-    Facts,
-    Lines,
-    SqlStatement,
-    TableBlock,
-    columns,
-)
+from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
 from indexpilot_cli.render.views.pictures import step_charts
 

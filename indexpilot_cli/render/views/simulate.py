@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Annotated
 
 from indexpilot_cli.core import units
-from indexpilot_cli.core.codec import DocumentShape
-from indexpilot_cli.render.document import Amount, Block, Count, Document, Facts, TableBlock, columns
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape
+from indexpilot_cli.render.document import Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, notes, percent, plural, stamp
 from indexpilot_cli.render.views.pictures import effect_charts
 from indexpilot_cli.simulate.kept import KeptSimulation, SimulationHistory

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From, Portion
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.plan import Plan, Recommendation
-from indexpilot_cli.render.document import Count, Portion
 from indexpilot_cli.render.views.api.frame import ApiAnswer, ApiDocument
 
 

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from indexpilot_cli import __version__
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, DocumentShape, From
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.render.document import Amount
 from indexpilot_cli.render.envelope import ErrorDocument, ServerDocument
 
 

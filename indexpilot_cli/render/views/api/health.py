@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.lifecycle.indexes import IndexesResult
 from indexpilot_cli.lifecycle.metric_families import MeasuredIndex
 from indexpilot_cli.lifecycle.values import LifecycleFinding, LifecycleSeverity
-from indexpilot_cli.render.document import Count
 from indexpilot_cli.render.views.api.frame import ApiDocument
 
 

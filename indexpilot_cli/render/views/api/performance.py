@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.lifecycle.performance import IndexImpact, TableReads, TemplateChange
 from indexpilot_cli.log.explains import FAILED, PLANNED, ExplainCoverage
-from indexpilot_cli.render.document import Amount, Count, MutationNumber
+from indexpilot_cli.render.document import MutationNumber
 from indexpilot_cli.render.views.api.frame import ApiDocument
 from indexpilot_cli.workload.query_stats import QueryStatBucket
 

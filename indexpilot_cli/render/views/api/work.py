@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import DocumentShape, From
-from indexpilot_cli.render.document import Count
+from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.render.views.api.frame import ApiDocument
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import DocumentShape, Facets, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From, Portion
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
 from indexpilot_cli.evolve.review.values import CheckResult, Impact
-from indexpilot_cli.render.document import Amount, Count, Portion
 from indexpilot_cli.render.units import LabelDocument
 from indexpilot_cli.render.views.review.words import all_findings, severities, unchecked
 
