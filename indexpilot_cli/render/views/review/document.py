@@ -14,7 +14,7 @@ from indexpilot_cli.render.units import LabelDocument
 from indexpilot_cli.render.views.review.words import all_findings, severities, unchecked
 
 _Place = Annotated[int, Facets(1)]  # a line, a column or a number of a statement
-_Basis = Literal["calibrated", "history", "default"]
+_Basis = Literal["calibrated", "history", "default", "measured on the clone"]
 _Mode = Annotated[LockMode, "as in pg_locks.mode"]
 _Verdict = Annotated[Impact, "what it does to others, mildest first"]
 
