@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, next_line
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
@@ -43,18 +45,18 @@ class CalibrateRequest:
 
 @dataclass(frozen=True, slots=True)
 class CalibrateResult:
-    """``calibration`` is the one that counts from now on, None: the defaults do, and ``problem`` says why if one is
-    kept that cannot be used. ``place`` is where it is kept. ``swept`` schemas of runs that were killed are gone;
-    ``forgotten`` calibrations too; about ``wal_bytes`` are, or would be, written.
+    """What counts from now on, and where it is kept.
+
+    ``forgotten`` calibrations are gone; about ``wal_bytes`` are, or would be, written.
     """
 
     action: CalibrateAction
-    calibration: Calibration | None = None
+    calibration: Annotated[Calibration | None, "null: the defaults count"] = None
     place: str = ""
-    problem: str = ""
-    swept: int = 0
-    forgotten: int = 0
-    wal_bytes: int = 0
+    problem: Annotated[str, "why what is kept cannot be used; empty: nothing is wrong"] = ""
+    swept: Annotated[Count, "schemas of runs that were killed, now gone"] = 0
+    forgotten: Count = 0
+    wal_bytes: Annotated[Count, "that are written, about; 0: nothing is"] = 0
 
     @property
     def warnings(self) -> tuple[Warn, ...]:

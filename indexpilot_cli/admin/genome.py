@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
@@ -50,10 +52,13 @@ class FieldReport:
 
 @dataclass(frozen=True, slots=True)
 class GenomeResult:
-    """The fields that match, by schema, table and position; ``hidden`` counts the others."""
+    """The genome catalog.
+
+    The fields that match, by schema, table and position.
+    """
 
     fields: tuple[FieldReport, ...]
-    hidden: int = 0
+    hidden: Annotated[Count, "fields left out by filters"] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +86,11 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class GenomeSetResult:
-    """What changes, and whether it was written; ``fields`` counts those that were named."""
+    """Settings of fields that change."""
 
+    written: Annotated[bool, "false: only shown, or nothing to change"]
+    fields: Annotated[Count, "fields that were named"]
     changes: tuple[FieldChange, ...]
-    written: bool
-    fields: int
 
 
 def list_fields(request: GenomeListRequest, progress: Progress) -> Outcome[GenomeResult]:
@@ -154,7 +159,7 @@ def set_fields(request: GenomeSetRequest, progress: Progress) -> Outcome[GenomeS
         # Each change that was made has its row already.
         note.elsewhere = request.write and bool(changes)
         note.details(changes=len(changes), written=request.write)
-    result = GenomeSetResult(changes, request.write and bool(changes), len(fields))
+    result = GenomeSetResult(changes=changes, written=request.write and bool(changes), fields=len(fields))
     return Outcome("genome_set", result, _status(result), 0, server, (*warnings, *note.warnings))
 
 

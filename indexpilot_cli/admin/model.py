@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from indexpilot_cli.algorithms.xgboost.model import BenefitKind, to_parameters
 from indexpilot_cli.algorithms.xgboost.training import (
@@ -15,6 +15,7 @@ from indexpilot_cli.algorithms.xgboost.training import (
     CrossValidated,
     train,
 )
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.measured import BENEFIT_MODEL, RISK_MODEL
 from indexpilot_cli.core.mutation import MutationType
@@ -38,31 +39,31 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is known of a model. ``version`` and ``trained_at`` are None while none was kept.
+    """A model, or why there is none.
 
     ``samples`` are outcomes it was trained on, of ``groups`` templates; ``verdict`` is what is used instead of or
     beside the planner's word, ``why`` the reason in a clause; ``lines`` how each kind did in cross-validation.
     """
 
     name: str
-    version: int | None
-    trained_at: datetime | None
-    samples: int
-    groups: int
-    used: bool
-    verdict: str
+    version: Annotated[Count | None, "null: none was kept"]
+    trained_at: Annotated[datetime | None, "null: none was kept"]
+    samples: Annotated[Count, "measured changes it was trained on"]
+    groups: Annotated[Count, "templates they are of"]
+    used: Annotated[bool, "false: advice takes the planner's word"]
+    verdict: Annotated[str, "xgboost, log_linear or planner; used or none for other models"]
     why: str
     lines: tuple[CrossValidated, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelResult:
-    """``outcomes`` are measured changes in the log now; ``forgotten`` counts versions that were deleted."""
+    """What was learned, trained or forgotten."""
 
-    action: str
+    action: Annotated[str, "train, show or forget"]
     models: tuple[ModelCard, ...]
-    outcomes: int
-    forgotten: int = 0
+    outcomes: Annotated[Count, "measured changes in the log now"]
+    forgotten: Annotated[Count, "versions that were deleted"] = 0
     notes: tuple[str, ...] = ()
 
 

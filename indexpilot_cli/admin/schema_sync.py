@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
@@ -27,12 +29,12 @@ class SchemaSyncRequest:
 
 @dataclass(frozen=True, slots=True)
 class SchemaSyncResult:
-    """The differences, and whether the catalog follows them now. The counts are those of the catalog afterwards."""
+    """What changed in the database since the genome catalog was filled."""
 
+    applied: Annotated[bool, "the catalog follows now"]
+    tables: Annotated[Count, "in the catalog"]
+    fields: Count
     changes: tuple[GenomeChange, ...]
-    applied: bool
-    tables: int
-    fields: int
 
 
 def run(request: SchemaSyncRequest, progress: Progress) -> Outcome[SchemaSyncResult]:
@@ -69,7 +71,9 @@ def _synced(session: Session, request: SchemaSyncRequest) -> SchemaSyncResult:
     known = [
         f for f in genome.fields(session, schema=schema) if f.table.schema in request.schemas or not request.schemas
     ]
-    return SchemaSyncResult(done.changes, done.applied, len({f.table for f in known}), len(known))
+    return SchemaSyncResult(
+        changes=done.changes, applied=done.applied, tables=len({f.table for f in known}), fields=len(known)
+    )
 
 
 def _check_schemas(session: Session, wanted: tuple[str, ...], schema: str) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import (
     Connection,
     Outcome,
@@ -45,17 +46,17 @@ class SnapshotRequest:
 
 @dataclass(frozen=True, slots=True)
 class SnapshotResult:
-    """What the file holds; ``cost`` is one sentence on what redaction costs in accuracy."""
+    """What was written to the file."""
 
     path: str
-    bytes: int
+    bytes: Count
     digest: str
     taken_at: datetime
-    tables: int
-    indexes: int
-    statements: int
+    tables: Count
+    indexes: Count
+    statements: Count
     redacted: bool = False
-    cost: str = ""
+    cost: Annotated[str, "what redaction costs in accuracy"] = ""
     notes: tuple[str, ...] = ()
 
 

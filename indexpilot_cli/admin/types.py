@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 from indexpilot_cli.core import files
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
@@ -44,13 +45,13 @@ class TypesRequest:
 
 @dataclass(frozen=True, slots=True)
 class TypesResult:
-    """The source, and where a file was checked how its lines differ (a unified diff, empty when they do not)."""
+    """Python source for the rows of tables."""
 
     style: TypeStyle
     tables: tuple[QualifiedName, ...]
     source: str
-    checked: str | None = None
-    diff: tuple[str, ...] = ()
+    checked: Annotated[str | None, "the file that was compared"] = None
+    diff: Annotated[tuple[str, ...], "unified, from the file to the source"] = ()
 
 
 def run(request: TypesRequest, progress: Progress) -> Outcome[TypesResult]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
+from typing import Annotated
 
+from indexpilot_cli.core.codec import UNPUBLISHED
 from indexpilot_cli.core.index import IndexDefinition, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 
@@ -355,17 +357,20 @@ class Catalog(_ByName):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Identity of a server as the JSON envelope prints it. ``version`` is text such as ``16.4``."""
+    """The server that was asked.
+
+    ``version`` is text such as ``16.4``.
+    """
 
     version: str
-    version_num: int
+    version_num: Annotated[int, UNPUBLISHED]
     database: str
     host: str | None
     port: int | None
     user: str
     in_recovery: bool = False
-    read_only: bool = False
-    tls: bool = False
+    read_only: Annotated[bool, UNPUBLISHED] = False
+    tls: Annotated[bool, UNPUBLISHED] = False
 
     @property
     def major(self) -> int:

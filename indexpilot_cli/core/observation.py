@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Facets
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 
@@ -157,13 +159,13 @@ class CatalogChange:
 
 @dataclass(frozen=True, slots=True)
 class SqlError:
-    """An error in the server's words. ``position`` counts characters of the statement from 1."""
+    """An error in the server's words; position counts characters of the statement from 1."""
 
     sqlstate: str
     message: str
     detail: str | None = None
     hint: str | None = None
-    position: int | None = None
+    position: Annotated[int, Facets(1)] | None = None
 
 
 class RunState(StrEnum):

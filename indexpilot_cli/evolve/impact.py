@@ -14,7 +14,7 @@ from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind,
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
-from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, ColumnImpact, QueryAffected
+from indexpilot_cli.evolve.change.values import Affected, AffectedEffect, ColumnChangeKind, ColumnImpact, QueryAffected
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.log import metadata
@@ -116,7 +116,7 @@ def _old(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
         theirs = [a for a in child.mentioning(column.name) if a.parent is None and (a.local or a.kind == "index")]
         yield from (_attached(kind, a, child) for a in theirs if a.type != "n")
     if column.sequence is not None:
-        effect = "disappears" if kind is ColumnChangeKind.DROP else "follows"
+        effect: AffectedEffect = "disappears" if kind is ColumnChangeKind.DROP else "follows"
         yield Affected("sequence", str(column.sequence.name), effect, "belongs to the column")
     yield from _tracked(asked, column)
     for body in dependents.bodies(session, table, column.name, own=asked.connection.metadata_schema):
@@ -135,15 +135,15 @@ def _attached(kind: ColumnChangeKind, item: Attached, child: RelationFacts | Non
             return Affected(item.word, name, "follows" if item.type == "n" else "disappears", "", item.definition)
         case ColumnChangeKind.TYPE:
             rebuilt = item.kind == "index" or item.index is not None
-            effect = "rebuilt" if rebuilt else "follows"
-            return Affected(item.word, name, effect, "unless nothing is rewritten" if rebuilt else "", item.definition)
+            if rebuilt:
+                return Affected(item.word, name, "rebuilt", "unless nothing is rewritten", item.definition)
     return Affected(item.word, name, "follows", "", item.definition)
 
 
 def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     """What pg_depend knows: it follows a rename, and it stands in the way of everything else."""
     session, kind, table = asked.session, asked.kind, asked.table
-    stops = "follows" if kind is ColumnChangeKind.RENAME else "blocks"
+    stops: AffectedEffect = "follows" if kind is ColumnChangeKind.RENAME else "blocks"
     for view in dependents.views(session, table, column):
         what = "rule of" if view.rule else ("materialized view" if view.kind == "m" else "view")
         through = f"through another view ({view.steps} steps)" if view.steps > 1 else ""
@@ -151,7 +151,7 @@ def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
     for item in dependents.dependents(session, table, column):
         yield Affected(item.kind, item.name, stops, "")
     for key in dependents.references(session, table, column.name):
-        effect = (
+        effect: AffectedEffect = (
             "blocks" if kind is ColumnChangeKind.DROP else ("rebuilt" if kind is ColumnChangeKind.TYPE else "follows")
         )
         yield Affected(
@@ -227,8 +227,9 @@ def _query(template: QueryTemplate, asked: AskedColumn, share: float) -> QueryAf
         return None
     changes = named and kind in (ColumnChangeKind.DROP, ColumnChangeKind.RENAME)
     breaks = changes and not (whole and not _explicitly(template, column))
-    effect = "breaks" if breaks else "look"
-    return QueryAffected(template.id, template.text, template.calls, share, effect, whole and not breaks)
+    if breaks:
+        return QueryAffected(template.id, template.text, template.calls, share, "breaks")
+    return QueryAffected(template.id, template.text, template.calls, share, "look", whole)
 
 
 class InsertFills(Enum):

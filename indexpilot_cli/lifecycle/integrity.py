@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from indexpilot_cli.core.codec import Amount, Count
 from indexpilot_cli.core.command import Connection, Progress, Record
 from indexpilot_cli.core.mutation import MutationReport
 from indexpilot_cli.db.locks import SPACE
@@ -32,11 +33,11 @@ class OpenOperation:
 
 @dataclass(frozen=True, slots=True)
 class StaleLock:
-    """A session of ours that holds a table and has executed nothing for so many seconds."""
+    """A session of ours that holds a table and does nothing."""
 
-    pid: int
+    pid: Count
     table: str
-    idle_seconds: float
+    idle_seconds: Amount
     fix: str
 
 

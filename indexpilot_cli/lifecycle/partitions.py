@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.db.queries import SQL, Composed, Identifier, Literal
 
 _TABLE = "query_stats"
@@ -48,18 +50,15 @@ class PartitionPeriod(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatisticsPart:
-    """A part of the table, or the table itself (``whole``). ``since`` and ``until`` None: without a bound.
-
-    ``fallback`` takes the rows that belong to no other part; ``rows`` is the planner's estimate.
-    """
+    """A part of the table, or all of it."""
 
     name: str
-    whole: bool
-    fallback: bool
-    since: datetime | None
-    until: datetime | None
-    rows: int | None
-    bytes: int
+    whole: Annotated[bool, "true: the table has no parts"]
+    fallback: Annotated[bool, "true: it takes the rows that belong to no other part"]
+    since: Annotated[datetime | None, "null: no bound"]
+    until: Annotated[datetime | None, "null: no bound"]
+    rows: Annotated[Count | None, "estimated; null: never analyzed"]
+    bytes: Annotated[Count, "with indexes"]
 
     def expired(self, cutoff: datetime) -> bool:
         """Whether all its rows are older."""

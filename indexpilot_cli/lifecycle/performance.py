@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
@@ -57,13 +57,13 @@ class TableReads:
 
 @dataclass(frozen=True, slots=True)
 class TemplateChange:
-    """A statement before and after an index was built, per call; ``effect`` is faster, slower, same or unknown."""
+    """One statement before and after the index, per call."""
 
     template: str
     before: float
     after: float
-    unit: str = "cost"
-    effect: str = ""
+    unit: Annotated[str, "cost (the planner's) or ms"] = "cost"
+    effect: Annotated[str, "faster, slower, same, unknown; empty: not judged"] = ""
 
 
 @dataclass(frozen=True, slots=True)

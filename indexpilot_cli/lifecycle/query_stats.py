@@ -7,7 +7,9 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import UNPUBLISHED, Amount, Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.errors import sqlstate
@@ -39,7 +41,9 @@ class StatisticsAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatisticsStep:
-    """One step: ``part`` is the table it is about, ``rows`` how many go (or went), ``sql`` what runs.
+    """One step.
+
+    ``part`` is the table it is about, ``rows`` how many go (or went), ``sql`` what runs.
 
     ``last`` is the greatest key of those that go in batches.
     """
@@ -47,9 +51,9 @@ class StatisticsStep:
     action: StatisticsAction
     part: str
     text: str
-    rows: int | None = None
-    sql: tuple[str, ...] = ()
-    last: int | None = None
+    rows: Annotated[Count | None, "that go; null: none do"] = None
+    sql: Annotated[tuple[str, ...], "what runs; empty where batches are deleted"] = ()
+    last: Annotated[int | None, UNPUBLISHED] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +72,16 @@ class StatisticsRequest:
 
 @dataclass(frozen=True, slots=True)
 class StatisticsResult:
-    """The parts (the table itself when it has none) before the steps, and whether they were carried out."""
+    """Recorded statistics, and how they are kept in bounds.
+
+    The parts (the table itself when it has none), the steps, and whether they were carried out.
+    """
 
     partitioned: bool
     parts: tuple[StatisticsPart, ...]
-    keep_days: float | None
+    keep_days: Annotated[Amount | None, "null: for ever"]
     steps: tuple[StatisticsStep, ...]
-    written: bool
+    written: Annotated[bool, "false: nothing was changed"]
     notes: tuple[str, ...] = ()
 
 

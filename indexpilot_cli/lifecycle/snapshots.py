@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Annotated
 
 from indexpilot_cli.core.catalog import Server
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError
@@ -25,23 +27,26 @@ class CounterSnapshotRequest:
 
 @dataclass(frozen=True, slots=True)
 class CountedServer:
-    """What one server counted: ``scans`` of all its indexes since ``counters_since`` (None: unknown)."""
+    """The counters of one server at one moment."""
 
-    place: str
+    place: Annotated[str, "primary, or host and port of a standby"]
     taken_at: datetime
-    counters_since: datetime | None
-    indexes: int
-    scans: int
+    counters_since: Annotated[datetime | None, "null: unknown"]
+    indexes: Count
+    scans: Annotated[Count, "of all indexes together"]
 
 
 @dataclass(frozen=True, slots=True)
 class CounterSnapshotResult:
-    """The primary first. ``earlier`` snapshots are kept since ``observed_since``; ``notes`` say why none was added."""
+    """What was counted, and whether it is kept.
+
+    The primary first; ``notes`` say why none was added.
+    """
 
     servers: tuple[CountedServer, ...]
     kept: bool
-    earlier: int
-    observed_since: datetime | None
+    earlier: Annotated[Count, "snapshots that were there already, of all servers"]
+    observed_since: Annotated[datetime | None, "our oldest snapshot; null: this is the first"]
     notes: tuple[str, ...] = ()
 
 

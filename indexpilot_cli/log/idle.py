@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.mutation import Mutation
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import PrerequisiteError
@@ -18,11 +20,11 @@ _SINCE = 5  # version of the schema that has the table
 
 @dataclass(frozen=True, slots=True)
 class IdleRuns:
-    """How often a command ended with that word, and when first and last."""
+    """Runs of a timer that found nothing to do; they have no rows."""
 
     command: str
-    outcome: str
-    runs: int
+    outcome: Annotated[str, "window, already_done, nothing_to_do …; of probes live or ready"]
+    runs: Count
     first: datetime
     last: datetime
 

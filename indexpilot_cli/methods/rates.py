@@ -12,6 +12,9 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import chain
 from statistics import median
+from typing import Annotated
+
+from indexpilot_cli.core.codec import UNPUBLISHED, Amount, Count
 
 
 class EntryClass(StrEnum):
@@ -32,16 +35,12 @@ class EntryClass(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EntryRate:
-    """Microseconds and WAL bytes of an entry that a single-row statement writes, microseconds of one that a build does.
-
-    ``wal`` of a B-tree is beside the bytes of the entry itself, and without images of whole pages; ``build_us`` is
-    beside reading the table.
-    """
+    """A class of index entries."""
 
     kind: EntryClass
-    us: float
-    wal: float
-    build_us: float
+    us: Annotated[Amount, "microseconds of an entry that a single-row statement writes"]
+    wal: Annotated[Amount, "bytes of WAL of it, for a B-tree beside the entry itself, without images of whole pages"]
+    build_us: Annotated[Amount, "microseconds of an entry that CREATE INDEX writes, beside reading the table"]
 
 
 _SHIPPED = (
@@ -65,25 +64,25 @@ def _usual(kind: EntryClass) -> EntryRate:
 
 @dataclass(frozen=True, slots=True)
 class WriteRates:
-    """Microseconds of a server. Of a class that was not measured there, the default at that server's pace.
+    """What writes and builds cost, in microseconds.
 
-    ``statement_us`` of a planned statement that writes, whatever it writes, as pg_stat_statements counts it;
-    ``row_us`` of a row inserted, ``update_us`` and ``delete_us`` likewise; ``not_hot_us`` what an update costs more
-    that needs entries, beside the entries; ``foreign_key_us`` of the look-up of an inserted row's parent;
-    ``page_image_us`` of a whole page written to the WAL; ``scan_us`` of a page of a table read for a build.
-    ``basis`` says where they are from.
+    ``statement_us`` of a planned statement that writes, whatever it writes, as pg_stat_statements counts it; ``row_us``
+    of a row inserted, ``update_us`` and ``delete_us`` likewise; ``not_hot_us`` what an update costs more that needs
+    entries, beside the entries; ``foreign_key_us`` of the look-up of an inserted row's parent; ``page_image_us`` of a
+    whole page written to the WAL; ``scan_us`` of a page of a table read for a build. ``basis`` says where they are
+    from.
     """
 
-    entries: tuple[EntryRate, ...] = _SHIPPED
-    statement_us: float = 9.0
-    row_us: float = 3.1
-    update_us: float = 2.0
-    delete_us: float = 2.0
-    not_hot_us: float = 2.7
-    foreign_key_us: float = 7.5
-    page_image_us: float = 5.5
-    scan_us: float = 4.0
-    basis: str = "model"
+    entries: Annotated[tuple[EntryRate, ...], "those measured; others go at the same pace"] = _SHIPPED
+    statement_us: Amount = 9.0
+    row_us: Amount = 3.1
+    update_us: Amount = 2.0
+    delete_us: Amount = 2.0
+    not_hot_us: Annotated[Amount, "of an update that is not HOT, beside the entries"] = 2.7
+    foreign_key_us: Amount = 7.5
+    page_image_us: Annotated[Amount, "of a whole page in the WAL"] = 5.5
+    scan_us: Annotated[Amount, "of a page of a table that is read for a build"] = 4.0
+    basis: Annotated[str, UNPUBLISHED] = "model"
 
     def of(self, kind: EntryClass) -> EntryRate:
         """The rate of a class."""
@@ -111,13 +110,16 @@ SHIPPED = WriteRates()
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Rates measured on a server: when, its ``server_version_num``, its settings that matter
-    (``fsync = on``), rows of the table."""
+    """One run.
+
+    Rates measured on a server: when, its ``server_version_num``, its settings that matter (``fsync = on``), rows of the
+    table.
+    """
 
     taken_at: datetime
-    server_version: int
-    settings: tuple[str, ...]
-    rows: int
+    server_version: Annotated[int, "such as 150020"]
+    settings: Annotated[tuple[str, ...], "those that matter, such as fsync = on"]
+    rows: Annotated[Count, "of the table that was written to"]
     rates: WriteRates
 
     @property

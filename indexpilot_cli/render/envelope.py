@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from indexpilot_cli import __version__
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import DocumentShape, Facets, From, to_document
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.plan import Warn
@@ -21,17 +22,6 @@ _STATUS = {6: "refused", 7: "partial"}
 
 def _version(_: object) -> str:
     return __version__
-
-
-class ServerDocument(DocumentShape):
-    """The server that was asked."""
-
-    version: str
-    database: str
-    host: str | None
-    port: int | None
-    user: str
-    in_recovery: bool
 
 
 class ErrorDocument(DocumentShape):
@@ -49,7 +39,7 @@ class EnvelopeDocument(DocumentShape):
     schema: str
     indexpilot: Annotated[str, "version of the program", From(_version)]
     generated_at: datetime
-    server: Annotated[ServerDocument | None, From("outcome.server")]
+    server: Annotated[Server | None, From("outcome.server")]
     status: Annotated[Literal["ok", "findings", "skipped", "refused", "partial", "failed"], From("outcome.status")]
     exit_code: Annotated[int, Facets(0, 255)]
     result: Any

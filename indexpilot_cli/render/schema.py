@@ -6,8 +6,17 @@ import difflib
 import json
 from typing import Any
 
-from indexpilot_cli.core.codec import DocumentShape, schema_of
+from indexpilot_cli.admin.calibrate import CalibrateResult
+from indexpilot_cli.admin.genome import GenomeResult, GenomeSetResult
+from indexpilot_cli.admin.model import ModelResult
+from indexpilot_cli.admin.schema_sync import SchemaSyncResult
+from indexpilot_cli.admin.snapshot import SnapshotResult
+from indexpilot_cli.admin.types import TypesResult
+from indexpilot_cli.core.codec import schema_of
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.lifecycle.query_stats import StatisticsResult
+from indexpilot_cli.lifecycle.schedules.watch import WatchResult
+from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
 from indexpilot_cli.render.views.ablate import AblateDocument
 from indexpilot_cli.render.views.api.decisions import ApiDecisionsDocument
@@ -16,22 +25,13 @@ from indexpilot_cli.render.views.api.health import ApiHealthDocument
 from indexpilot_cli.render.views.api.performance import ApiExplainStatsDocument, ApiPerformanceDocument
 from indexpilot_cli.render.views.api.work import ApiPlansDocument, ApiWorkDocument, ApiWorksDocument
 from indexpilot_cli.render.views.builds import BuildsDocument
-from indexpilot_cli.render.views.calibrate import CalibrateDocument
 from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
-from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument, SnapshotDocument
+from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument
 from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
 from indexpilot_cli.render.views.experiment import ExperimentChangeDocument, ExperimentsDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
-from indexpilot_cli.render.views.genome import (
-    GenomeDocument,
-    GenomeSetDocument,
-    SchemaSyncDocument,
-    TenantChangeDocument,
-    TenantDocument,
-    TenantsDocument,
-    TypesDocument,
-)
+from indexpilot_cli.render.views.genome import TenantChangeDocument, TenantDocument, TenantsDocument
 from indexpilot_cli.render.views.history import (
     ApplyDocument,
     HistoryDocument,
@@ -39,30 +39,27 @@ from indexpilot_cli.render.views.history import (
     UsageDocument,
     VersionsDocument,
 )
-from indexpilot_cli.render.views.lifecycle import CounterSnapshotDocument, LifecycleDocument
+from indexpilot_cli.render.views.lifecycle import LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleInstallDocument,
     LifecyclePolicyDocument,
     LifecycleStatusDocument,
     ScheduleRunDocument,
-    WatchDocument,
 )
 from indexpilot_cli.render.views.metrics import MetricsDocument
-from indexpilot_cli.render.views.model import ModelDocument
 from indexpilot_cli.render.views.plan import PlanDocument
-from indexpilot_cli.render.views.query_stats import StatisticsDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument
-from indexpilot_cli.render.views.serve import ServeDocument
+from indexpilot_cli.render.views.serve import ServeResult
 from indexpilot_cli.render.views.simulate import SimulationDocument, SimulationHistoryDocument
 
-_KINDS: dict[str, tuple[type[DocumentShape], str]] = {
+_KINDS: dict[str, tuple[type, str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
     "algorithm_usage": (UsageDocument, "Result of indexpilot history --algorithms"),
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),
-    "calibrate": (CalibrateDocument, "Result of indexpilot calibrate"),
+    "calibrate": (CalibrateResult, "Result of indexpilot calibrate"),
     "config": (ConfigDocument, "Result of indexpilot config show"),
     "config_check": (ConfigCheckDocument, "Result of indexpilot config check"),
     "demo": (DemoDocument, "Result of indexpilot demo"),
@@ -74,8 +71,8 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "experiment_stop": (ExperimentChangeDocument, "Result of indexpilot experiment stop"),
     "experiments": (ExperimentsDocument, "Result of indexpilot experiment status"),
     "explain": (ExplainDocument, "Result of indexpilot explain"),
-    "genome": (GenomeDocument, "Result of indexpilot genome list"),
-    "genome_set": (GenomeSetDocument, "Result of indexpilot genome set"),
+    "genome": (GenomeResult, "Result of indexpilot genome list"),
+    "genome_set": (GenomeSetResult, "Result of indexpilot genome set"),
     "history": (HistoryDocument, "Result of indexpilot history"),
     "init": (InitDocument, "Result of indexpilot init"),
     "lifecycle": (LifecycleDocument, "Result of indexpilot lifecycle"),
@@ -84,11 +81,11 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
     "lifecycle_policy": (LifecyclePolicyDocument, "Result of indexpilot lifecycle policy"),
     "lifecycle_run": (ScheduleRunDocument, "Result of indexpilot lifecycle run"),
     "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
-    "lifecycle_query_stats": (StatisticsDocument, "Result of indexpilot lifecycle query-stats"),
-    "lifecycle_snapshot": (CounterSnapshotDocument, "Result of indexpilot lifecycle snapshot"),
+    "lifecycle_query_stats": (StatisticsResult, "Result of indexpilot lifecycle query-stats"),
+    "lifecycle_snapshot": (CounterSnapshotResult, "Result of indexpilot lifecycle snapshot"),
     "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
-    "lifecycle_watch": (WatchDocument, "Result of indexpilot lifecycle watch"),
-    "model": (ModelDocument, "Result of indexpilot model"),
+    "lifecycle_watch": (WatchResult, "Result of indexpilot lifecycle watch"),
+    "model": (ModelResult, "Result of indexpilot model"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),
     "recommend": (PlanDocument, "Result of indexpilot recommend"),
     "rollback": (RollbackDocument, "Result of indexpilot rollback"),
@@ -98,15 +95,15 @@ _KINDS: dict[str, tuple[type[DocumentShape], str]] = {
         "Result of indexpilot schema-evolve add-column, drop-column, alter-type and rename-column",
     ),
     "schema_evolve_rollback": (SchemaUndoDocument, "Result of indexpilot schema-evolve rollback"),
-    "schema_sync": (SchemaSyncDocument, "Result of indexpilot discover --sync"),
-    "serve": (ServeDocument, "Result of indexpilot serve, when it was stopped"),
+    "schema_sync": (SchemaSyncResult, "Result of indexpilot discover --sync"),
+    "serve": (ServeResult, "Result of indexpilot serve, when it was stopped"),
     "simulate": (SimulationDocument, "Result of indexpilot simulate baseline, autoindex and compare"),
     "simulate_history": (SimulationHistoryDocument, "Result of indexpilot simulate history"),
-    "snapshot": (SnapshotDocument, "Result of indexpilot snapshot save"),
+    "snapshot": (SnapshotResult, "Result of indexpilot snapshot save"),
     "tenant": (TenantDocument, "Result of indexpilot tenant show"),
     "tenant_change": (TenantChangeDocument, "Result of indexpilot tenant init, enable and disable"),
     "tenants": (TenantsDocument, "Result of indexpilot tenant list"),
-    "types": (TypesDocument, "Result of indexpilot types"),
+    "types": (TypesResult, "Result of indexpilot types"),
     "versions": (VersionsDocument, "Result of indexpilot history --versions"),
 }
 

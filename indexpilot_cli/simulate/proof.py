@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.apply import apply
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
+from indexpilot_cli.core.codec import Amount
 from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
@@ -174,11 +175,11 @@ class DemoRequest:
 
 @dataclass(frozen=True, slots=True)
 class DemoStep:
-    """One thing the demo did: a label, a sentence, and the time it took."""
+    """One thing the demo did."""
 
     label: str
     text: str
-    milliseconds: float | None = None
+    milliseconds: Amount | None = None
 
 
 @dataclass(frozen=True, slots=True)

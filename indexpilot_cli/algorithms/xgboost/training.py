@@ -6,7 +6,7 @@ import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from indexpilot_cli.algorithms.xgboost.model import (
     FEATURES,
@@ -16,6 +16,7 @@ from indexpilot_cli.algorithms.xgboost.model import (
     change_features,
     matrix,
 )
+from indexpilot_cli.core.codec import Amount, Portion
 from indexpilot_cli.core.measured import ChangeOutcome
 
 LEAST_CHANGES = 60
@@ -30,18 +31,14 @@ _SEED = 20230
 
 @dataclass(frozen=True, slots=True)
 class CrossValidated:
-    """How one kind did on templates it was not trained on: mean absolute error of the log ratio of times.
-
-    ``less`` is the share by which that is smaller than the planner's, between ``low`` and ``high`` in 95 of 100
-    resamples of the templates. ``covered``: share of changes inside the 80 % interval.
-    """
+    """How one way to predict did on templates that it was not trained on."""
 
     kind: BenefitKind
-    error: float
-    less: float = 0.0
-    low: float = 0.0
-    high: float = 0.0
-    covered: float | None = None
+    error: Annotated[Amount, "mean absolute error of the log of time after by time before"]
+    less: Annotated[float, "share by which that is smaller than the planner's"] = 0.0
+    low: Annotated[float, "lower end of its 95 % interval over resampled templates"] = 0.0
+    high: Annotated[float, "upper end of it"] = 0.0
+    covered: Annotated[Portion | None, "share of changes inside the 80 % interval; null: it has none"] = None
 
 
 @dataclass(frozen=True, slots=True)

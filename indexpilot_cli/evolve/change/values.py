@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from indexpilot_cli.core.codec import UNPUBLISHED
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 
@@ -69,38 +70,47 @@ class Classified:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a change cannot be made as asked. ``code`` is a stable word; ``exit_code`` 2 (asked wrongly), 5 or 6."""
+    """Why the change cannot be made as asked.
+
+    ``code`` is a stable word; ``exit_code`` 2 (asked wrongly), 5 or 6.
+    """
 
     code: str
     message: str
     hint: str | None = None
-    exit_code: int = 2
+    exit_code: Annotated[int, UNPUBLISHED] = 2
+
+
+AffectedEffect = Literal["disappears", "breaks", "blocks", "follows", "rebuilt", "look"]
 
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """One thing the change touches.
+    """One object that the change touches.
 
-    ``effect`` is disappears, breaks, blocks (PostgreSQL refuses the change because of it), follows (adapts by
-    itself), rebuilt, or look (not tracked by PostgreSQL: may break). ``kind`` is index, view, function, query …
+    ``effect`` is disappears, breaks, blocks (PostgreSQL refuses the change because of it), follows (adapts by itself),
+    rebuilt, or look (not tracked by PostgreSQL: may break). ``kind`` is index, view, function, query …
     """
 
     kind: str
     name: str
-    effect: str
+    effect: AffectedEffect
     detail: str = ""
     definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryAffected:
-    """A recorded query that names the column. ``share`` of the workload 0–1; ``whole_row``: only through ``*``."""
+    """A recorded query that names the column.
+
+    ``share`` of the workload 0–1; ``whole_row``: only through ``*``.
+    """
 
     id: str
     text: str
     calls: float
     share: float
-    effect: str
+    effect: Literal["breaks", "look"]
     whole_row: bool = False
 
 

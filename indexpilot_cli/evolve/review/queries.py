@@ -20,7 +20,7 @@ from indexpilot_cli.core.observation import (
     SqlError,
 )
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped, Stage
-from indexpilot_cli.evolve.review.values import TemplateImpact
+from indexpilot_cli.evolve.review.values import TemplateImpact, TemplateStatus
 from indexpilot_cli.workload.aside import each, fault_warnings
 from indexpilot_cli.workload.templates import shares, with_shares
 
@@ -159,7 +159,7 @@ def _costs(before: Priced | None, after: Priced | None) -> tuple[float | None, f
     return (before.cost if before else None, after.cost if after else None)
 
 
-def _status(before: float | None, after: float | None) -> str | None:
+def _status(before: float | None, after: float | None) -> TemplateStatus | None:
     if before is None or after is None or max(before, after) < _WORTH:
         return None
     if after > before * SLOWER:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated, Literal
 
+from indexpilot_cli.core.codec import Amount, Count, Portion
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, LockMode, SqlError, StatementObservation
@@ -28,55 +30,62 @@ class Impact(StrEnum):
         return list(Impact).index(self)
 
 
+Basis = Literal["calibrated", "history", "default", "measured on the clone"]
+TemplateStatus = Literal["breaks", "columns_change", "slower", "faster", "plan_changes", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A range in seconds, and what it rests on: calibrated, history or default."""
+    """A range in seconds and what it rests on."""
 
-    low: float
-    high: float
-    basis: str = "default"
+    low: Amount
+    high: Amount
+    basis: Basis = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """How fast this server works, in bytes or rows per second, and where the numbers come from.
+    """How fast the server works: bytes or rows a second.
 
     ``scan`` and ``rewrite`` are bytes of heap, ``sort`` rows put into an index, ``join`` rows of a foreign key
-    validated, ``write`` rows changed. ``basis`` is calibrated, history or default.
+    validated, ``write`` rows changed.
     """
 
-    scan: float = 1.5e9
-    rewrite: float = 6.0e7
-    sort: float = 1.2e6
-    join: float = 4.0e6
-    write: float = 1.5e5
-    basis: str = "default"
+    scan: Amount = 1.5e9
+    rewrite: Amount = 6.0e7
+    sort: Amount = 1.2e6
+    join: Amount = 4.0e6
+    write: Amount = 1.5e5
+    basis: Basis = "default"
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """A table others must wait for. ``seconds`` is how long the lock is held; ``reads`` says SELECT waits too.
+    """A table others must wait for.
 
     ``bytes`` and ``rows`` are the table's; ``mode`` the strongest lock.
     """
 
     table: QualifiedName
-    mode: LockMode
-    reads: bool
+    mode: Annotated[LockMode, "as in pg_locks.mode"]
+    reads: Annotated[bool, "SELECT waits"]
     writes: bool
-    bytes: int = 0
-    rows: float = 0.0
+    bytes: Count = 0
+    rows: Amount = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """Who stands in front of a lock now, so that everybody behind it waits too: an open transaction on the table."""
+    """An open transaction in front of the lock.
+
+    Everybody behind it waits too.
+    """
 
     table: QualifiedName
     pid: int
     user: str
     application: str
-    seconds: float
+    seconds: Amount
     state: str = ""
 
 
@@ -101,16 +110,16 @@ class StatementVerdict:
 
 @dataclass(frozen=True, slots=True)
 class TemplateImpact:
-    """What becomes of a recorded query. ``status`` is breaks, columns_change, slower, faster, plan_changes or unknown.
+    """What becomes of a recorded query; before and after are planner costs.
 
-    ``before`` and ``after`` are planner costs, ``share`` the template's share of the workload. ``statement`` is the
-    number of the statement at fault where it can be told; ``indexes_lost`` were used before and are gone.
+    ``statement`` is the number of the statement at fault where it can be told; ``indexes_lost`` were used before and
+    are gone.
     """
 
     template: str
     sql: str
-    status: str
-    share: float = 0.0
+    status: TemplateStatus
+    share: Annotated[Portion, "part of the workload"] = 0.0
     error: SqlError | None = None
     before: float | None = None
     after: float | None = None

@@ -11,7 +11,9 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Annotated
 
+from indexpilot_cli.core.codec import UNPUBLISHED, Count
 from indexpilot_cli.core.command import Connection, Outcome, Progress
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunRequest, ScheduleRunResult
@@ -48,19 +50,19 @@ class WatchRound:
 
 @dataclass(slots=True)
 class WatchResult:
-    """What a watch did until it was stopped; ``stopped_by`` is the signal's name, None: by its own caller.
+    """What a watch did until it was stopped.
 
     ``error`` is that of the last round, ``in_a_row`` how many rounds before it failed, it included.
     """
 
     started_at: datetime
     stopped_at: datetime
-    rounds: int = 0
-    runs: int = 0
-    failures: int = 0
-    error: str | None = None
-    in_a_row: int = 0
-    stopped_by: str | None = None
+    rounds: Annotated[Count, "how often it looked"] = 0
+    runs: Annotated[Count, "jobs that were run"] = 0
+    failures: Annotated[Count, "rounds in which something failed"] = 0
+    error: Annotated[str | None, "of the last round"] = None
+    in_a_row: Annotated[int, UNPUBLISHED] = 0
+    stopped_by: Annotated[str | None, "the signal"] = None
 
 
 Told = Callable[[WatchRound], None]

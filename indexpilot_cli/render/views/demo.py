@@ -10,15 +10,7 @@ from indexpilot_cli.render.units import facts, milliseconds, notes, one_line, sa
 from indexpilot_cli.render.views.pictures import latency_charts
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.simulate.proof import DemoResult
-
-
-class DemoStepDocument(DocumentShape):
-    """One thing the demo did."""
-
-    label: str
-    text: str
-    milliseconds: Amount | None
+from indexpilot_cli.simulate.proof import DemoResult, DemoStep
 
 
 class LatencyDocument(DocumentShape):
@@ -35,7 +27,7 @@ class DemoDocument(DocumentShape):
 
     state: Literal["finished", "running", "stopped"]
     conninfo: str | None
-    steps: tuple[DemoStepDocument, ...]
+    steps: tuple[DemoStep, ...]
     before_ms: Amount | None
     after_ms: Amount | None
     latencies: Annotated[

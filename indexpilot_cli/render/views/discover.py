@@ -218,21 +218,6 @@ def _workload_summary(result: AnalyzeResult) -> str:
     )
 
 
-class SnapshotDocument(DocumentShape):
-    """What was written to the file."""
-
-    path: str
-    bytes: Count
-    digest: str
-    taken_at: datetime
-    tables: Count
-    indexes: Count
-    statements: Count
-    redacted: bool
-    cost: Annotated[str, "what redaction costs in accuracy"]
-    notes: tuple[str, ...]
-
-
 def snapshot_view(result: SnapshotResult, *, verbose: bool = False) -> Document:
     """Path, size and content of the snapshot file; with ``verbose`` its digest."""
     content = ", ".join(
@@ -252,4 +237,4 @@ def snapshot_view(result: SnapshotResult, *, verbose: bool = False) -> Document:
         ),
         *notes(result.notes),
     )
-    return Document(blocks, result, SnapshotDocument)
+    return Document(blocks, result, SnapshotResult)

@@ -14,24 +14,8 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.genome.sync import GenomeChange
 from indexpilot_cli.genome.table import TenantField
-from indexpilot_cli.genome.typed_source import TypeStyle
 from indexpilot_cli.render.document import Block, Code, Document, Lines, TableBlock, TableColumn, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
-
-
-class GenomeDocument(DocumentShape):
-    """The genome catalog."""
-
-    fields: tuple[FieldReport, ...]
-    hidden: Annotated[Count, "fields left out by filters"]
-
-
-class GenomeSetDocument(DocumentShape):
-    """Settings of fields that change."""
-
-    written: Annotated[bool, "false: only shown, or nothing to change"]
-    fields: Annotated[Count, "fields that were named"]
-    changes: tuple[FieldChange, ...]
 
 
 class TenantReportDocument(DocumentShape):
@@ -91,25 +75,6 @@ class TenantChangeDocument(DocumentShape):
     fields: tuple[TenantSwitchDocument, ...]
 
 
-class SchemaSyncDocument(DocumentShape):
-    """What changed in the database since the genome catalog was filled."""
-
-    applied: Annotated[bool, "the catalog follows now"]
-    tables: Annotated[Count, "in the catalog"]
-    fields: Count
-    changes: tuple[GenomeChange, ...]
-
-
-class TypesDocument(DocumentShape):
-    """Python source for the rows of tables."""
-
-    style: TypeStyle
-    tables: tuple[QualifiedName, ...]
-    source: str
-    checked: Annotated[str | None, "the file that was compared"]
-    diff: Annotated[tuple[str, ...], "unified, from the file to the source"]
-
-
 _SYNC_COLUMNS = columns("change|short", "table", "field", "before", "after")
 _FIELD_COLUMNS = columns("table", "field", "type", "null|short", "index|short", "default|short", "group")
 _CHANGE_COLUMNS = columns("table", "field", "setting|short", "before", "after")
@@ -127,7 +92,7 @@ def genome_view(result: GenomeResult) -> Document:
     line = f"{plural(len(rows), 'field')} of {plural(tables, 'table')}, {forbidden:,} not to be indexed{hidden}"
     if not rows:
         line = f"no fields{hidden}" if result.hidden else "the genome catalog is empty"
-    return Document(_listed(_FIELD_COLUMNS, rows, line), result, GenomeDocument)
+    return Document(_listed(_FIELD_COLUMNS, rows, line), result, GenomeResult)
 
 
 def _listed(heads: tuple[TableColumn, ...], rows: tuple[tuple[str, ...], ...], line: str) -> tuple[Block, ...]:
@@ -154,7 +119,7 @@ def schema_sync_view(result: SchemaSyncResult) -> Document:
     if not rows:
         line = f"the genome catalog has what the database has: {plural(result.fields, 'field')}"
         line += f" of {plural(result.tables, 'table')}"
-    return Document(_listed(_SYNC_COLUMNS, rows, line), result, SchemaSyncDocument)
+    return Document(_listed(_SYNC_COLUMNS, rows, line), result, SchemaSyncResult)
 
 
 def _sync_row(change: GenomeChange) -> tuple[str, ...]:
@@ -170,7 +135,7 @@ def genome_set_view(result: GenomeSetResult) -> Document:
     else:
         done = "written" if result.written else "would be written: add --write"
         line = f"{plural(len(rows), 'change')} {done}"
-    return Document(_listed(_CHANGE_COLUMNS, rows, line), result, GenomeSetDocument)
+    return Document(_listed(_CHANGE_COLUMNS, rows, line), result, GenomeSetResult)
 
 
 def _change_row(change: FieldChange) -> tuple[str, ...]:
@@ -240,7 +205,7 @@ def tenant_change_view(result: TenantChange) -> Document:
 def types_view(result: TypesResult) -> Document:
     """The source as it is; of a file that was checked its difference."""
     if result.checked is None:
-        return Document((Code(result.source, "python"),), result, TypesDocument)
+        return Document((Code(result.source, "python"),), result, TypesResult)
     if not result.diff:
-        return Document((Lines((f"{result.checked} is up to date",)),), result, TypesDocument)
-    return Document((Code("\n".join(result.diff), "diff"),), result, TypesDocument)
+        return Document((Lines((f"{result.checked} is up to date",)),), result, TypesResult)
+    return Document((Code("\n".join(result.diff), "diff"),), result, TypesResult)

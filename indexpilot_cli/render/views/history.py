@@ -40,23 +40,13 @@ class MutationDocument(DocumentShape):
     error: str | None
 
 
-class IdleRunsDocument(DocumentShape):
-    """Runs of a timer that found nothing to do; they have no rows."""
-
-    command: str
-    outcome: Annotated[str, "window, already_done, nothing_to_do …; of probes live or ready"]
-    runs: Count
-    first: datetime
-    last: datetime
-
-
 class HistoryDocument(DocumentShape):
     """The mutation log, newest first."""
 
     schema: str
     total: Count
     mutations: tuple[MutationDocument, ...]
-    idle: tuple[IdleRunsDocument, ...]
+    idle: tuple[IdleRuns, ...]
 
 
 def _number(version: IndexVersion) -> str | None:

@@ -75,26 +75,6 @@ class LifecycleDocument(DocumentShape):
     growth: GrowthDocument
 
 
-class CountedServerDocument(DocumentShape):
-    """The counters of one server at one moment."""
-
-    place: Annotated[str, "primary, or host and port of a standby"]
-    taken_at: datetime
-    counters_since: Annotated[datetime | None, "null: unknown"]
-    indexes: Count
-    scans: Annotated[Count, "of all indexes together"]
-
-
-class CounterSnapshotDocument(DocumentShape):
-    """What was counted, and whether it is kept."""
-
-    servers: tuple[CountedServerDocument, ...]
-    kept: bool
-    earlier: Annotated[Count, "snapshots that were there already, of all servers"]
-    observed_since: Annotated[datetime | None, "our oldest snapshot; null: this is the first"]
-    notes: tuple[str, ...]
-
-
 _COLUMNS = columns("id|short", "state|short", "size|number", "scans|number", "since|short", "index", "what|text")
 
 
@@ -160,4 +140,4 @@ def snapshot_view(result: CounterSnapshotResult) -> Document:
     since = f", the first of {stamp(result.observed_since)}" if result.observed_since else ""
     kept = f"kept, beside {plural(result.earlier, 'earlier snapshot')}{since}" if result.kept else "not kept"
     blocks = (TableBlock(_SERVERS, rows), Lines((kept,)), *notes(result.notes))
-    return Document(blocks, result, CounterSnapshotDocument)
+    return Document(blocks, result, CounterSnapshotResult)

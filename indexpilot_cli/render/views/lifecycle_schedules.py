@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.units import DASH, seconds
-from indexpilot_cli.lifecycle.integrity import IntegrityResult
+from indexpilot_cli.lifecycle.integrity import IntegrityResult, StaleLock
 from indexpilot_cli.lifecycle.schedules.policies import PolicyResult
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
@@ -34,15 +34,6 @@ class OpenOperationDocument(DocumentShape):
     running: Annotated[bool, "somebody still works on its table"]
 
 
-class StaleLockDocument(DocumentShape):
-    """A session of ours that holds a table and does nothing."""
-
-    pid: Count
-    table: str
-    idle_seconds: Amount
-    fix: str
-
-
 class SettledOperationDocument(DocumentShape):
     """An open operation, and how it was closed."""
 
@@ -56,7 +47,7 @@ class IntegrityDocument(DocumentShape):
     """What runs left behind."""
 
     operations: tuple[OpenOperationDocument, ...]
-    locks: tuple[StaleLockDocument, ...]
+    locks: tuple[StaleLock, ...]
     settled: tuple[SettledOperationDocument, ...]
 
 
@@ -140,18 +131,6 @@ class LifecycleInstallDocument(DocumentShape):
     kind: UnitKind
     files: tuple[UnitFileDocument, ...]
     notes: tuple[str, ...]
-
-
-class WatchDocument(DocumentShape):
-    """What a watch did until it was stopped."""
-
-    started_at: datetime
-    stopped_at: datetime
-    rounds: Annotated[Count, "how often it looked"]
-    runs: Annotated[Count, "jobs that were run"]
-    failures: Annotated[Count, "rounds in which something failed"]
-    error: Annotated[str | None, "of the last round"]
-    stopped_by: Annotated[str | None, "the signal"]
 
 
 class TenantPolicyDocument(DocumentShape):
@@ -267,7 +246,7 @@ def watch_view(result: WatchResult) -> Document:
     lasted = seconds((result.stopped_at - result.started_at).total_seconds())
     text = f"watched for {lasted}: {plural(result.rounds, 'look')}, {plural(result.runs, 'job')} run"
     failed = f", {plural(result.failures, 'look')} failed" if result.failures else ""
-    return Document((Lines((text + failed,)),), result, WatchDocument)
+    return Document((Lines((text + failed,)),), result, WatchResult)
 
 
 def round_lines(one: WatchRound) -> Iterator[tuple[str, str]]:

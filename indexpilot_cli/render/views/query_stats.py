@@ -5,47 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain
-from typing import Annotated
 
-from indexpilot_cli.core.codec import Amount, Count, DocumentShape
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.lifecycle.query_stats import StatisticsAction, StatisticsResult, StatisticsStep
 from indexpilot_cli.render.document import Block, Code, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import notes, plural
-
-
-class StatisticsPartDocument(DocumentShape):
-    """A part of the table, or all of it."""
-
-    name: str
-    whole: Annotated[bool, "true: the table has no parts"]
-    fallback: Annotated[bool, "true: it takes the rows that belong to no other part"]
-    since: Annotated[datetime | None, "null: no bound"]
-    until: Annotated[datetime | None, "null: no bound"]
-    rows: Annotated[Count | None, "estimated; null: never analyzed"]
-    bytes: Annotated[Count, "with indexes"]
-
-
-class StatisticsStepDocument(DocumentShape):
-    """One step."""
-
-    action: StatisticsAction
-    part: str
-    text: str
-    rows: Annotated[Count | None, "that go; null: none do"]
-    sql: Annotated[tuple[str, ...], "what runs; empty where batches are deleted"]
-
-
-class StatisticsDocument(DocumentShape):
-    """Recorded statistics, and how they are kept in bounds."""
-
-    partitioned: bool
-    parts: tuple[StatisticsPartDocument, ...]
-    keep_days: Annotated[Amount | None, "null: for ever"]
-    steps: tuple[StatisticsStepDocument, ...]
-    written: Annotated[bool, "false: nothing was changed"]
-    notes: tuple[str, ...]
-
 
 _PARTS = columns("part", "from|short", "to|short", "rows|number", "size|number")
 
@@ -57,7 +21,7 @@ def statistics_view(result: StatisticsResult) -> Document:
         for p in result.parts
     )
     blocks: tuple[Block, ...] = (TableBlock(_PARTS, rows), Lines(tuple(_lines(result))), *_sql(result))
-    return Document((*blocks, *notes(result.notes)), result, StatisticsDocument)
+    return Document((*blocks, *notes(result.notes)), result, StatisticsResult)
 
 
 def _day(moment: datetime | None) -> str:

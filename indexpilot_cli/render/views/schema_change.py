@@ -10,10 +10,13 @@ from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.evolve.change.values import (
+    Affected,
     ChangeResult,
     ColumnChangeKind,
     ColumnImpact,
     ExpectedWait,
+    Problem,
+    QueryAffected,
     SchemaChange,
     Span,
     StepReport,
@@ -44,32 +47,11 @@ class StepDocument(DocumentShape):
     blockers: tuple[str, ...]
 
 
-class QueryAffectedDocument(DocumentShape):
-    """A recorded query that names the column."""
-
-    id: str
-    text: str
-    calls: float
-    share: float
-    effect: Literal["breaks", "look"]
-    whole_row: bool
-
-
-class AffectedDocument(DocumentShape):
-    """One object that the change touches."""
-
-    kind: str
-    name: str
-    effect: Literal["disappears", "breaks", "blocks", "follows", "rebuilt", "look"]
-    detail: str
-    definition: str
-
-
 class ImpactDocument(DocumentShape):
     """What hangs on the column."""
 
-    objects: tuple[AffectedDocument, ...]
-    queries: Annotated[tuple[QueryAffectedDocument, ...] | None, "null: no recorded workload could be read"]
+    objects: tuple[Affected, ...]
+    queries: Annotated[tuple[QueryAffected, ...] | None, "null: no recorded workload could be read"]
     profiles: Count
     partitions: tuple[str, ...]
     notes: tuple[str, ...]
@@ -83,14 +65,6 @@ class UndoDocument(DocumentShape):
     loss: Annotated[str, "what does not come back; empty: all does"]
     saved_in: Annotated[QualifiedName | None, From("saved")]
     notes: tuple[str, ...]
-
-
-class ProblemDocument(DocumentShape):
-    """Why the change cannot be made as asked."""
-
-    code: str
-    message: str
-    hint: str | None
 
 
 class EndedDocument(DocumentShape):
@@ -134,7 +108,7 @@ class SchemaChangeDocument(DocumentShape):
     steps: tuple[StepDocument, ...]
     impact: Annotated[ImpactDocument, From("change.impact")]
     undo: UndoDocument
-    problems: tuple[ProblemDocument, ...]
+    problems: tuple[Problem, ...]
     waiting_for: Annotated[tuple[str, ...], From("waiting")]
     error: _Ended
     notes: Annotated[tuple[str, ...], From("change.notes")]

@@ -6,31 +6,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from indexpilot_cli.core.codec import DocumentShape
 from indexpilot_cli.core.units import seconds
 from indexpilot_cli.render.document import Document, Lines
 
 
 @dataclass(frozen=True, slots=True)
 class ServeResult:
-    """Where it listened, from when to when, and the signal that ended it."""
-
-    url: str
-    started_at: datetime
-    stopped_at: datetime
-    stopped_by: str | None = None
-
-
-class ServeDocument(DocumentShape):
     """Where it listened, and for how long."""
 
     url: str
     started_at: datetime
     stopped_at: datetime
-    stopped_by: Annotated[str | None, "the signal"]
+    stopped_by: Annotated[str | None, "the signal"] = None
 
 
 def serve_view(result: ServeResult) -> Document:
     """One sentence."""
     lasted = seconds((result.stopped_at - result.started_at).total_seconds())
-    return Document((Lines((f"served {result.url} for {lasted}",)),), result, ServeDocument)
+    return Document((Lines((f"served {result.url} for {lasted}",)),), result, ServeResult)

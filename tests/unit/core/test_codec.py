@@ -11,7 +11,16 @@ import pytest
 
 from indexpilot_cli.core import codec
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
-from indexpilot_cli.core.codec import DocumentShape, Facets, From, from_json, schema_of, to_document, to_json
+from indexpilot_cli.core.codec import (
+    UNPUBLISHED,
+    DocumentShape,
+    Facets,
+    From,
+    from_json,
+    schema_of,
+    to_document,
+    to_json,
+)
 from indexpilot_cli.core.estimator import PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
@@ -132,6 +141,20 @@ class Locked(Bike):
 BIKE = Locked(
     (Wheel(32),), Colour.RED, datetime(2026, 1, 2, 3, 4, 5, 678, timezone(timedelta(hours=1))), tags=frozenset("ba")
 )
+
+
+@dataclass(frozen=True)
+class Saddle:
+    """A saddle."""
+
+    height: Annotated[float, "above the ground"]
+    glue: Annotated[str, UNPUBLISHED] = ""
+
+
+def test_a_value_says_itself_what_is_published_of_it():
+    assert to_document(Saddle(0.9, "hot"), Saddle) == {"height": 0.9}
+    assert schema_of(Saddle)["properties"] == {"height": {"type": "number", "description": "above the ground"}}
+    assert through(Saddle(0.9, "hot")) == Saddle(0.9, "hot")
 
 
 def test_documents_follow_their_shape():

@@ -578,12 +578,12 @@ MODELS = (
     ModelResult("forget", (), 1),
 )
 GENOME_SET = GenomeSetResult(
-    (
+    changes=(
         FieldChange(ORDERS, "status", "is_indexable", True, False),
         FieldChange(ORDERS, "status", "feature_group", None, "workflow"),
     ),
-    True,
-    1,
+    written=True,
+    fields=1,
 )
 TYPES = (
     TypesResult(TypeStyle.TYPEDDICT, (ORDERS,), "class OrdersRow(TypedDict):\n    id: int\n"),
@@ -591,11 +591,13 @@ TYPES = (
     TypesResult(TypeStyle.DATACLASS, (), "", "rows.py"),
 )
 SYNCED = SchemaSyncResult(
-    (
+    applied=True,
+    tables=2,
+    fields=9,
+    changes=(
         GenomeChange(GenomeChangeKind.TYPE_CHANGED, ORDERS, "id", "integer", "bigint"),
         GenomeChange(GenomeChangeKind.TABLE_REMOVED, QualifiedName("public", "old")),
     ),
-    *(True, 2, 9),
 )
 TENANTS = TenantsResult((TenantProfile(7, 12, 10, NOW),), 12, QualifiedName("public", "tenants"))
 TENANT = TenantResult(
@@ -842,8 +844,14 @@ def outcomes():
         *(("versions", r, history.versions_view(r)) for r in (VERSIONS, VersionsResult((), 0))),
         *(("algorithm_usage", r, history.usage_view(r)) for r in (USAGE, UsageResult(()))),
         *(("genome", r, genome.genome_view(r)) for r in (GENOME, GenomeResult((), 4), GenomeResult(()))),
-        *(("genome_set", r, genome.genome_set_view(r)) for r in (GENOME_SET, GenomeSetResult((), False, 1))),
-        *(("schema_sync", r, genome.schema_sync_view(r)) for r in (SYNCED, SchemaSyncResult((), False, 2, 9))),
+        *(
+            ("genome_set", r, genome.genome_set_view(r))
+            for r in (GENOME_SET, GenomeSetResult(changes=(), written=False, fields=1))
+        ),
+        *(
+            ("schema_sync", r, genome.schema_sync_view(r))
+            for r in (SYNCED, SchemaSyncResult(changes=(), applied=False, tables=2, fields=9))
+        ),
         *(("types", r, genome.types_view(r)) for r in TYPES),
         *(("tenants", r, genome.tenants_view(r)) for r in (TENANTS, TenantsResult((), 4))),
         *(("tenant", r, genome.tenant_view(r)) for r in (TENANT, TenantResult(9, (), 0, 0, False, None))),

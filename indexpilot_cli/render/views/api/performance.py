@@ -68,16 +68,6 @@ def _measured_improvement(impact: IndexImpact) -> float | None:
     return _fall(_before(impact.measured), _after(impact.measured))
 
 
-class TemplateChangeDocument(DocumentShape):
-    """One statement before and after the index, per call."""
-
-    template: str
-    before: float
-    after: float
-    unit: Annotated[str, "cost (the planner's) or ms"]
-    effect: Annotated[str, "faster, slower, same, unknown; empty: not judged"]
-
-
 class IndexImpactDocument(DocumentShape):
     """An index that was built here, what it was expected to do and what was measured."""
 
@@ -99,8 +89,8 @@ class IndexImpactDocument(DocumentShape):
     mutation: Annotated[MutationNumber, From(lambda impact: f"M-{impact.mutation}")]
     plan: str | None
     recommendation: str | None
-    expected: tuple[TemplateChangeDocument, ...]
-    measured: tuple[TemplateChangeDocument, ...]
+    expected: tuple[TemplateChange, ...]
+    measured: tuple[TemplateChange, ...]
 
 
 @dataclass(frozen=True, slots=True)

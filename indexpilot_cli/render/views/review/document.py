@@ -3,49 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
-from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From, Portion
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
-from indexpilot_cli.evolve.review.values import CheckResult, Impact
+from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, SqlError, WorkKind
+from indexpilot_cli.evolve.review.values import (
+    Blocked,
+    CheckResult,
+    Duration,
+    Impact,
+    Queue,
+    Rates,
+    TemplateImpact,
+)
 from indexpilot_cli.render.units import LabelDocument
 from indexpilot_cli.render.views.review.words import all_findings, severities, unchecked
 
 _Place = Annotated[int, Facets(1)]  # a line, a column or a number of a statement
-_Basis = Literal["calibrated", "history", "default", "measured on the clone"]
 _Mode = Annotated[LockMode, "as in pg_locks.mode"]
 _Verdict = Annotated[Impact, "what it does to others, mildest first"]
-
-
-class DurationDocument(DocumentShape):
-    """A range in seconds and what it rests on."""
-
-    low: Amount
-    high: Amount
-    basis: _Basis
-
-
-class RatesDocument(DocumentShape):
-    """How fast the server works: bytes or rows a second."""
-
-    scan: Amount
-    rewrite: Amount
-    sort: Amount
-    join: Amount
-    write: Amount
-    basis: _Basis
-
-
-class SqlErrorDocument(DocumentShape):
-    """An error in the server's words; position counts characters of the statement from 1."""
-
-    sqlstate: str
-    message: str
-    detail: str | None
-    hint: str | None
-    position: _Place | None
 
 
 class LockDocument(DocumentShape):
@@ -54,28 +32,6 @@ class LockDocument(DocumentShape):
     relation: Annotated[QualifiedName, From("relation.name")]
     existed: Annotated[bool, From("relation.existed")]
     mode: _Mode
-
-
-class BlockedDocument(DocumentShape):
-    """A table others must wait for."""
-
-    table: QualifiedName
-    mode: _Mode
-    reads: Annotated[bool, "SELECT waits"]
-    writes: bool
-    bytes: Count
-    rows: Amount
-
-
-class QueueDocument(DocumentShape):
-    """An open transaction in front of the lock."""
-
-    table: QualifiedName
-    pid: int
-    user: str
-    application: str
-    seconds: Amount
-    state: str
 
 
 class WorkDocument(DocumentShape):
@@ -124,11 +80,11 @@ class StatementDocument(DocumentShape):
     verdict: Annotated[_Verdict, From("verdict.impact")]
     why: Annotated[str, From("verdict.why")]
     certain: Annotated[bool, "false: whether it fails depends on what could not be checked", From("verdict.certain")]
-    duration: Annotated[DurationDocument | None, From("verdict.duration")]
-    blocks: Annotated[tuple[BlockedDocument, ...], From("verdict.blocked")]
+    duration: Annotated[Duration | None, From("verdict.duration")]
+    blocks: Annotated[tuple[Blocked, ...], From("verdict.blocked")]
     takes: Annotated[tuple[str, ...], "what takes time, in clauses", From("verdict.work")]
-    queue: Annotated[tuple[QueueDocument, ...], From("verdict.queue")]
-    error: Annotated[SqlErrorDocument | None, From("verdict.error")]
+    queue: Annotated[tuple[Queue, ...], From("verdict.queue")]
+    error: Annotated[SqlError | None, From("verdict.error")]
     state: Annotated[RunState, "how it fared on the empty copy", From("observation.state")]
     reason: Annotated[str, From("observation.reason")]
     transaction: Annotated[int, From("observation.transaction")]
@@ -159,7 +115,7 @@ class FindingDocument(DocumentShape):
     rewrites: bool
     table: QualifiedName | None
     table_bytes: Count | None
-    duration: DurationDocument | None
+    duration: Duration | None
     templates: Annotated[tuple[str, ...], "ids of recorded queries it breaks or slows"]
     loses: tuple[str, ...]
     instead: Annotated[str | None, "a safer form, ready to run", From(lambda finding: finding.instead or None)]
@@ -188,7 +144,7 @@ class FileDocument(DocumentShape):
     path: str
     method: Annotated[str, "clone/18.4, rules, or none when it is not SQL"]
     verdict: _Verdict
-    duration: DurationDocument | None
+    duration: Duration | None
     statements: tuple[StatementDocument, ...]
     findings: tuple[FindingDocument, ...]
     unparsed: UnparsedDocument | None
@@ -196,24 +152,6 @@ class FileDocument(DocumentShape):
     fixed_verdict: _Verdict | None
     fixed_notes: tuple[str, ...]
     notes: tuple[str, ...]
-
-
-class TemplateImpactDocument(DocumentShape):
-    """What becomes of a recorded query; before and after are planner costs."""
-
-    template: str
-    sql: str
-    status: Literal["breaks", "columns_change", "slower", "faster", "plan_changes", "unknown"]
-    share: Annotated[Portion, "part of the workload"]
-    error: SqlErrorDocument | None
-    before: float | None
-    after: float | None
-    columns_before: tuple[str, ...]
-    columns_after: tuple[str, ...]
-    indexes_lost: tuple[str, ...]
-    file: str | None
-    statement: int | None
-    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,10 +174,10 @@ class CheckResultDocument(DocumentShape):
     """The whole review."""
 
     files: tuple[FileDocument, ...]
-    templates: tuple[TemplateImpactDocument, ...]
+    templates: tuple[TemplateImpact, ...]
     counts: Annotated[FindingCounts, From(_counts)]
     fail_on: Severity
     checked: Annotated[Count, "recorded queries tried"]
     not_checked: Annotated[tuple[str, ...], "what could not be decided, and why", From(unchecked)]
-    rates: RatesDocument
+    rates: Rates
     seconds: Amount
