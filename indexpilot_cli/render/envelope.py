@@ -20,8 +20,7 @@ VERSION = 1
 _STATUS = {6: "refused", 7: "partial"}
 
 
-def _version(_: object) -> str:
-    return __version__
+ProgramVersion = Annotated[str, "version of the program", From(lambda _: __version__)]
 
 
 class ErrorDocument(DocumentShape):
@@ -37,7 +36,7 @@ class EnvelopeDocument(DocumentShape):
     """What stands around every result."""
 
     schema: str
-    indexpilot: Annotated[str, "version of the program", From(_version)]
+    indexpilot: ProgramVersion
     generated_at: datetime
     server: Annotated[Server | None, From("outcome.server")]
     status: Annotated[Literal["ok", "findings", "skipped", "refused", "partial", "failed"], From("outcome.status")]
@@ -51,7 +50,7 @@ class FailureDocument(DocumentShape):
     """What stands around an error."""
 
     schema: str
-    indexpilot: Annotated[str, "version of the program", From(_version)]
+    indexpilot: ProgramVersion
     generated_at: datetime
     server: Annotated[None, From(lambda _: None)]
     status: Literal["failed", "refused", "partial"]

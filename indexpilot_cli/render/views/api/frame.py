@@ -8,12 +8,11 @@ from enum import StrEnum
 from itertools import chain
 from typing import Annotated, Any
 
-from indexpilot_cli import __version__
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import Amount, DocumentShape, From
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.render.envelope import ErrorDocument
+from indexpilot_cli.render.envelope import ErrorDocument, ProgramVersion
 
 
 class AnswerStatus(StrEnum):
@@ -100,10 +99,6 @@ class ApiAnswer:
         return tuple(dict.fromkeys(chain.from_iterable(s.warnings for s in self.sources)))
 
 
-def _version(_: object) -> str:
-    return __version__
-
-
 class SourceDocument(DocumentShape):
     """One thing that was asked of the database for the answer."""
 
@@ -119,7 +114,7 @@ class ApiDocument(DocumentShape):
     """What stands around every answer of the API."""
 
     schema: Annotated[str, From(lambda answer: f"indexpilot.{answer.name}/1")]
-    indexpilot: Annotated[str, "version of the program", From(_version)]
+    indexpilot: ProgramVersion
     generated_at: Annotated[datetime, From("at")]
     status: AnswerStatus
     why: Annotated[str | None, "where the status is not ok"]
