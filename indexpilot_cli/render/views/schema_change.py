@@ -26,11 +26,8 @@ from indexpilot_cli.evolve.change.values import (
 )
 from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import milliseconds, one_line, percent, plural
+from indexpilot_cli.render.views.history import mutation_number
 from indexpilot_cli.render.views.pictures import step_charts
-
-
-def _number(result: ChangeResult | UndoResult) -> str | None:
-    return None if result.id is None else f"M-{result.id}"
 
 
 class StepDocument(DocumentShape):
@@ -97,7 +94,7 @@ class SchemaChangeDocument(DocumentShape):
     new_name: Annotated[str | None, From("change.new_name")]
     type: Annotated[str | None, From("change.type")]
     outcome: Literal["planned", "refused", "done", "partial", "failed"]
-    mutation: Annotated[str | None, From(_number)]
+    mutation: Annotated[str | None, From(mutation_number)]
     atomic: Annotated[bool, From("change.atomic")]
     resumed: bool
     table_bytes: Annotated[Count, From("change.bytes")]
@@ -123,7 +120,7 @@ class SchemaUndoDocument(DocumentShape):
     table: QualifiedName
     column: str
     outcome: Literal["planned", "already_done", "done", "failed"]
-    mutation: Annotated[str | None, From(_number)]
+    mutation: Annotated[str | None, From(mutation_number)]
     steps: tuple[StepDocument, ...]
     undo: UndoDocument
     error: _Ended
