@@ -40,7 +40,7 @@ from indexpilot_cli.render.units import (
     stamp,
 )
 from indexpilot_cli.render.views.history import MutationDocument
-from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument, rewrite_line
+from indexpilot_cli.render.views.plan import RecommendationDocument, RejectionDocument, rewrite_line, risk_text
 
 
 def hazard_blocks(hazard: Hazard) -> tuple[Block, ...]:
@@ -236,7 +236,7 @@ def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
     if result.recommendation is not None:
         reasons = () if result.evidence else result.recommendation.reasons
         yield from (("Because", f"{r.text} ({r.source})") for r in reasons)
-        yield from (("Risk", _risk_text(r.text, r.settle)) for r in result.recommendation.risks)
+        yield from (("Risk", risk_text(r.text, r.settle)) for r in result.recommendation.risks)
     if result.template is not None:
         yield from _template(result.template)
     if result.mutation is not None:
@@ -245,10 +245,6 @@ def _facts(result: ExplainResult) -> Iterable[tuple[str, str]]:
     yield from (("Because", f"{e.fact} ({e.source})") for e in result.evidence)
     yield from (("Rewrite", rewrite_line(r)) for r in result.rewrites)
     yield from (("Instead", f"{a.id}  {a.summary}  {a.text}".rstrip()) for a in result.alternatives)
-
-
-def _risk_text(text: str, settle: str | None) -> str:
-    return f"{text}. To settle it: {settle}" if settle else text
 
 
 def _template(template: TemplateReport) -> Iterable[tuple[str, str]]:

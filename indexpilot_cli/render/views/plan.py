@@ -29,6 +29,11 @@ def _keys(item: Recommendation) -> list[str]:
     return [key_text(key) for key in item.definition.keys]
 
 
+def risk_text(text: str, settle: str | None) -> str:
+    """The risk, and the statement that settles it."""
+    return f"{text}. To settle it: {settle}" if settle else text
+
+
 def _index_of(item: AlgorithmFinding) -> str | None:
     return item.definition.id if item.definition is not None else None
 

@@ -16,7 +16,7 @@ from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Block, Document, Facts, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import facts, fall, notes, one_line, percent, plural, redundant_facts, saving, visible
 from indexpilot_cli.render.views.pictures import plan_charts
-from indexpilot_cli.render.views.plan import PlanDocument, finding_line, rewrite_line
+from indexpilot_cli.render.views.plan import PlanDocument, finding_line, rewrite_line, risk_text
 
 RULE = code_scanning.SarifRule(
     "missing-index",
@@ -154,7 +154,7 @@ def _details(plan: Plan, *, show_rejected: bool, verbose: bool) -> list[Block]:
     blocks: list[Block] = []
     risks: list[tuple[str, str]] = []
     for r in plan.advised:
-        risks += (("Risk", f"{r.id}: {_risk(text, settle)}") for text, settle in _risks(r))
+        risks += (("Risk", f"{r.id}: {risk_text(text, settle)}") for text, settle in _risks(r))
     blocks += [Facts(tuple(("Rewrite", rewrite_line(r)) for r in plan.rewrites))] if plan.rewrites else []
     if risks:
         shown = risks if verbose else risks[:_RISKS]
@@ -180,10 +180,6 @@ def _risks(recommendation: Recommendation) -> tuple[tuple[str, str | None], ...]
     if recommendation.confidence == "low" and not told:
         return (*found, (f"low confidence: {recommendation.confidence_why}", None))
     return found
-
-
-def _risk(text: str, settle: str | None) -> str:
-    return f"{text}. To settle it: {settle}" if settle else text
 
 
 def _upkeep(plan: Plan) -> list[Block]:
@@ -297,7 +293,7 @@ def _comments(item: Recommendation) -> tuple[str, ...]:
     lines = [
         f"{item.id}: {_worth(item)}" if item.same_as is None else item.id,
         *(f"because: {reason.text} ({reason.source})" for reason in item.reasons),
-        *(f"risk: {_risk(text, settle)}" for text, settle in _risks(item)),
+        *(f"risk: {risk_text(text, settle)}" for text, settle in _risks(item)),
         f"undo: {item.undo};",
     ]
     return tuple(one_line(line) for line in lines)
