@@ -22,7 +22,7 @@ from indexpilot_cli.render.document import (
     TableBlock,
     TableColumn,
 )
-from indexpilot_cli.render.text import INDENT, LABEL, entry_head, entry_label, tree_text
+from indexpilot_cli.render.text import INDENT, entry_head, entry_label, label_text, tree_text
 from indexpilot_cli.render.units import Measure, shorten, visible
 
 if TYPE_CHECKING:
@@ -231,7 +231,7 @@ def _table(table: TableBlock, width: int) -> Iterator[Text]:
 
 
 def _fact(label: str, text: str, width: int) -> Iterator[Text]:
-    first = f"{label:<{LABEL}}" if len(label) < LABEL - 1 else f"{label}   "
+    first = label_text(label, "")
     lines = _fold(text, width - len(first))
     role = label if label in STATES else "label"
     yield _text(Cell(first, role), Cell(lines[0], "text"))
