@@ -53,6 +53,11 @@ def quote_literal(text: str) -> str:
     return "E" + quoted if "\\" in text else quoted
 
 
+def dotted(schema: str | None, name: str) -> str:
+    """A name as SQL text, with its schema where there is one."""
+    return f"{quote_identifier(schema)}.{quote_identifier(name)}" if schema else quote_identifier(name)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class QualifiedName:
     """A schema and a name as they stand in the catalog (unquoted); ``str()`` gives quoted SQL text."""

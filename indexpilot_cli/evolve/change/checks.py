@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 
 from indexpilot_cli.core.ddl import Select, any_row
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, quote_identifier, split_table
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, dotted, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve import dependents, relation_facts
@@ -157,16 +157,12 @@ def read_reference(session: Session, text: str, column: str, found: Findings) ->
     place = keys[0].child("pktable")
     assert place is not None
     columns = keys[0].names("pk_attrs")
-    name = _dotted(place.text("schemaname"), place.text("relname"))
+    name = dotted(place.text("schemaname"), place.text("relname"))
     wrong = dependents.answers(session, Select(", ".join(map(quote_identifier, columns)) or "1", name))
     if wrong is not None:
         found.wrong("bad_reference", f"--references {text}: {wrong.detail}", wrong.hint)
         return None
     return deparse(statement.node).partition(" REFERENCES ")[2]
-
-
-def _dotted(schema: str, name: str) -> str:
-    return f"{quote_identifier(schema)}.{quote_identifier(name)}" if schema else quote_identifier(name)
 
 
 def is_empty(session: Session, table: RelationFacts) -> bool:

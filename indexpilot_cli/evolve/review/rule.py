@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.core.hazard import Hazard, Severity
-from indexpilot_cli.core.names import NAME_LIMIT, quote_identifier
+from indexpilot_cli.core.names import NAME_LIMIT, dotted, quote_identifier
 from indexpilot_cli.core.observation import SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
@@ -181,11 +181,6 @@ def table_sql(action: Action) -> str:
     """The table as it was written."""
     assert action.table is not None
     return dotted(action.schema, action.table)
-
-
-def dotted(schema: str | None, name: str) -> str:
-    """A name as SQL text, with its schema where there is one."""
-    return f"{quote_identifier(schema)}.{quote_identifier(name)}" if schema else quote_identifier(name)
 
 
 def alter(action: Action) -> str:

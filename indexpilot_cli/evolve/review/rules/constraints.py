@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import dotted, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
@@ -22,7 +22,6 @@ from indexpilot_cli.evolve.review.rule import (
     columns_sql,
     constraint_name,
     does,
-    dotted,
     error,
     made_name,
     table_sql,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import dotted, quote_identifier
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.rule import (
@@ -21,7 +21,6 @@ from indexpilot_cli.evolve.review.rule import (
     SafeStep,
     concurrently,
     does,
-    dotted,
     made_name,
     on_table,
     table_sql,

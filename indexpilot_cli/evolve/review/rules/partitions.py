@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import dotted, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does, dotted, made_name
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does, made_name
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _KEY = re.compile(r'\A(?:RANGE|LIST)\s*\((?P<column>"(?:[^"]|"")+"|[a-z_][\w$]*)\)\Z', re.IGNORECASE)
