@@ -114,9 +114,9 @@ class IndexKind(ABC):
     def built(self, build: IndexBuild) -> BuiltSize:
         """Its size just after CREATE INDEX."""
 
-    @abstractmethod
-    def entry_class(self, definition: IndexDefinition, table: Table) -> EntryClass:
-        """Which entries its own cost as much as."""
+    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
+        """Which entries its own cost as much as; OTHER where nobody measured them."""
+        return EntryClass.OTHER
 
     def entry_cost(self, definition: IndexDefinition, table: Table, rates: WriteRates) -> tuple[float, float]:
         """Microseconds and WAL bytes per entry written."""

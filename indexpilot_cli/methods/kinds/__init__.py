@@ -8,11 +8,8 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from indexpilot_cli.core.catalog import Table
-from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind
-from indexpilot_cli.methods.rates import EntryClass
 
 
 class UnknownKind(IndexKind):
@@ -27,10 +24,6 @@ class UnknownKind(IndexKind):
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
         return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
-
-    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
-        """See IndexKind."""
-        return EntryClass.OTHER
 
 
 @cache

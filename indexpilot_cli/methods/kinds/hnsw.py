@@ -14,7 +14,7 @@ from indexpilot_cli.core.catalog import BLOCK, Column, Table
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
-from indexpilot_cli.methods.rates import EntryClass, WriteRates
+from indexpilot_cli.methods.rates import WriteRates
 
 _PAGE = BLOCK - 24 - 8
 _ELEMENT = 4 + 72 + 8  # line pointer, fixed part of an element with ten row pointers, head of the vector
@@ -37,10 +37,6 @@ class HnswKind(IndexKind):
         row = _aligned(_ELEMENT + vector) + _aligned(_NEIGHBOURS + 6 * 2 * m * (1 + 1 / m))
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / max(1, int(_PAGE // row))), sure=False)
-
-    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
-        """See IndexKind."""
-        return EntryClass.OTHER
 
     def entry_cost(self, _definition: IndexDefinition, _table: Table, rates: WriteRates) -> tuple[float, float]:
         """Not measured: an insert searches the graph and rewrites the lists of its neighbours."""

@@ -12,7 +12,7 @@ from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.hnsw import nearest, vector_bytes
-from indexpilot_cli.methods.rates import EntryClass, WriteRates
+from indexpilot_cli.methods.rates import WriteRates
 
 _PAGE = BLOCK - 24 - 8
 _FEW_ROWS = 1000  # centres are learned from the rows there are
@@ -34,10 +34,6 @@ class IvfflatKind(IndexKind):
         per_page = max(1, int(_PAGE // (tuple_bytes + 4)))
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / per_page + lists / 2 + lists / per_page), sure=False)
-
-    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
-        """See IndexKind."""
-        return EntryClass.OTHER
 
     def entry_cost(self, _definition: IndexDefinition, _table: Table, rates: WriteRates) -> tuple[float, float]:
         """Not measured: an insert is compared with every centre."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import struct
 
-from indexpilot_cli.core.catalog import Table
-from indexpilot_cli.core.index import SPGIST, IndexDefinition
+from indexpilot_cli.core.index import SPGIST
 from indexpilot_cli.methods.fields import tree_pages
 from indexpilot_cli.methods.kind import HEADER_SIZE, NO_BLOCK, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
-from indexpilot_cli.methods.rates import EntryClass
 
 _MAGIC, _PAGE_ID, _CACHED = 0xBA0BABEE, 0xFF82, 8
 
@@ -28,10 +26,6 @@ class SpGistKind(IndexKind):
     def built(self, build: IndexBuild) -> BuiltSize:
         """As a tree whose pages are half full."""
         return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
-
-    def entry_class(self, _definition: IndexDefinition, _table: Table) -> EntryClass:
-        """Not measured."""
-        return EntryClass.OTHER
 
     def first_pages(self, _file: RelationFile) -> bytes:
         """See IndexKind."""
