@@ -219,6 +219,11 @@ def _numeric(value: str) -> int:
     return 1 + 2 + 2 * len(digits)
 
 
+def aligned(size: float) -> int:
+    """Rounded up to the eight bytes at which tuples begin."""
+    return math.ceil(size / 8) * 8
+
+
 def tree_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
     """Pages of a tree without deduplication (GiST) whose pages are full to the share ``fill``."""
     width = sum(sum(k.widths) / len(k.widths) for k in keys)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import BRIN, IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
-from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.methods.fields import Field, aligned
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,
     BuiltSize,
@@ -39,7 +39,7 @@ def brin_pages(heap_pages: int, pages_per_range: int, keys: Sequence[Field], cla
     for key, name in zip(keys, classes, strict=True):
         bound = sum(key.widths) / len(key.widths)
         width += _MULTI_HEADER + _MULTI_VALUES * bound if "minmax_multi" in (name or "") else 2 * bound
-    item = math.ceil((8 + width) / 8) * 8 + 4
+    item = aligned(8 + width) + 4
     per_page = max(1, int((BLOCK - 24 - 8) // item))
     return 1 + math.ceil(ranges / _REVMAP_ITEMS) + math.ceil(ranges / per_page)
 

@@ -15,7 +15,7 @@ from itertools import product
 
 from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition
-from indexpilot_cli.methods.fields import Field, column_field, key_field
+from indexpilot_cli.methods.fields import Field, aligned, column_field, key_field
 from indexpilot_cli.methods.kind import HEADER_SIZE, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
 from indexpilot_cli.methods.rates import EntryClass, WriteRates
 from indexpilot_cli.sql.selectivity import row_count
@@ -248,16 +248,12 @@ def posting_bytes(count: float, base: float) -> float:
     if capacity < 2:
         return count * (base + _POINTER)
     full, rest = divmod(count, capacity)
-    size = full * (_aligned(base + capacity * _TID) + _POINTER)
+    size = full * (aligned(base + capacity * _TID) + _POINTER)
     if rest >= 2:
-        size += _aligned(base + rest * _TID) + _POINTER
+        size += aligned(base + rest * _TID) + _POINTER
     elif rest > 0:
         size += min(rest, 1.0) * (base + _POINTER) + max(rest - 1.0, 0.0) * 16
     return size
-
-
-def _aligned(size: float) -> float:
-    return math.ceil(size / 8) * 8
 
 
 def _poisson_bytes(rate: float, base: float) -> float:

@@ -17,7 +17,7 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.fields import STEEPEST, power_law
+from indexpilot_cli.methods.fields import STEEPEST, aligned, power_law
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,
     NO_BLOCK,
@@ -77,11 +77,11 @@ def gin_pages(keys: GinKeys, heap_pages: int) -> int:
 
 def _entry(count: float, heap_pages: int, width: float) -> tuple[float, float]:
     listed = count * item_bytes(count, heap_pages)
-    size = math.ceil((8 + width + 2 + listed) / 8) * 8 + 4
+    size = aligned(8 + width + 2 + listed) + 4
     if size <= _INLINE:
         return size, 0.0
     leaves = math.ceil(listed / _POSTING_FREE)
-    return math.ceil((8 + width) / 8) * 8 + 4, leaves + (1 if leaves > 1 else 0)
+    return aligned(8 + width) + 4, leaves + (1 if leaves > 1 else 0)
 
 
 def item_bytes(count: float, heap_pages: int) -> float:

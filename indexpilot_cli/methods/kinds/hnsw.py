@@ -13,6 +13,7 @@ from dataclasses import replace
 from indexpilot_cli.core.catalog import BLOCK, Column, Table
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.workload import AtomKind
+from indexpilot_cli.methods.fields import aligned
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.rates import WriteRates
 
@@ -34,7 +35,7 @@ class HnswKind(IndexKind):
         """Each row is an element with its vector, and a list of neighbours; half a list more on higher levels."""
         m = build.option("m", 16)
         vector = vector_bytes(build.table.column(build.definition.keys[0].column or ""))
-        row = _aligned(_ELEMENT + vector) + _aligned(_NEIGHBOURS + 6 * 2 * m * (1 + 1 / m))
+        row = aligned(_ELEMENT + vector) + aligned(_NEIGHBOURS + 6 * 2 * m * (1 + 1 / m))
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / max(1, int(_PAGE // row))), sure=False)
 
@@ -82,10 +83,6 @@ def _dimensions(column: Column | None) -> int:
     """Those that the type says (``vector(384)``), else 0."""
     found = re.search(r"\((\d+)\)", column.type) if column is not None else None
     return int(found[1]) if found is not None else 0
-
-
-def _aligned(size: float) -> float:
-    return math.ceil(size / 8) * 8
 
 
 KIND = HnswKind()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from indexpilot_cli.core.catalog import BLOCK, Table
 from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.methods.fields import aligned
 from indexpilot_cli.methods.kind import BuiltSize, IndexBuild, IndexKind, KeyCondition, NoService, Service
 from indexpilot_cli.methods.kinds.hnsw import nearest, vector_bytes
 from indexpilot_cli.methods.rates import WriteRates
@@ -28,9 +29,7 @@ class IvfflatKind(IndexKind):
     def built(self, build: IndexBuild) -> BuiltSize:
         """The vectors as index tuples, half a page lost in each list, and a page or less for each centre."""
         lists = build.option("lists", 100)
-        tuple_bytes = (
-            math.ceil((8 + 8 + vector_bytes(build.table.column(build.definition.keys[0].column or ""))) / 8) * 8
-        )
+        tuple_bytes = aligned(8 + 8 + vector_bytes(build.table.column(build.definition.keys[0].column or "")))
         per_page = max(1, int(_PAGE // (tuple_bytes + 4)))
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(1 + math.ceil(rows / per_page + lists / 2 + lists / per_page), sure=False)
