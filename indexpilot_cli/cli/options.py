@@ -51,18 +51,21 @@ def _section_names(path: Path) -> list[str]:
 
 def targets(incomplete: str) -> list[tuple[str, str]]:
     """Plans this user kept, and the recommendations in them."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
-    plans = sorted(path.stem for path in (Path(base) / "indexpilot" / "plans").glob("P-*.json"))
+    plans = [path.stem for path in _kept_plans("P-*.json")]
     return [(name, "plan") for name in plans if name.startswith(incomplete)] + ids(incomplete)
 
 
 def ids(incomplete: str) -> list[tuple[str, str]]:
     """Recommendation ids of the plans this user kept, with how they read."""
-    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
     found: dict[str, str] = {}
-    for path in sorted((Path(base) / "indexpilot" / "plans").glob("*.json")):
+    for path in _kept_plans("*.json"):
         found.update(_advice(path))
     return [(name, text) for name, text in sorted(found.items()) if name.startswith(incomplete)]
+
+
+def _kept_plans(pattern: str) -> list[Path]:
+    base = os.environ.get("XDG_STATE_HOME") or str(Path.home() / ".local" / "state")
+    return sorted((Path(base) / "indexpilot" / "plans").glob(pattern))
 
 
 def explainable(incomplete: str) -> list[tuple[str, str]]:
