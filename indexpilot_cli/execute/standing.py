@@ -26,7 +26,7 @@ _OURS = "a run that ended before it could say so dropped it"
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class LogDrift:
     """A standing operation of which the log says other things than the catalog, and the row that sets it right."""
 
     before: Event
@@ -34,7 +34,7 @@ class Drift:
     text: str
 
 
-def drifted(session: Session, schema: str) -> tuple[Drift, ...]:
+def drifted(session: Session, schema: str) -> tuple[LogDrift, ...]:
     """What others changed, oldest operation first; nothing is written, a read-only session will do."""
     return tuple(_drifts(session, intents.latest(session, schema=schema)))
 
@@ -54,7 +54,7 @@ def follow_catalog(ctx: RunContext) -> tuple[MutationReport, ...]:
     return tuple(reports)
 
 
-def _write(ctx: RunContext, session: Session, drift: Drift) -> MutationReport:
+def _write(ctx: RunContext, session: Session, drift: LogDrift) -> MutationReport:
     """The row; the current definition goes into it and into the versions of the index."""
     event = drift.now
     found = build.find_index_by_oid(session, event.details["oid"]) if event.state in STANDING else None
@@ -71,7 +71,7 @@ def _write(ctx: RunContext, session: Session, drift: Drift) -> MutationReport:
     return report_of_event(written, "done", notes=(drift.text,))
 
 
-def _drifts(session: Session, latest: Sequence[Event]) -> Iterator[Drift]:
+def _drifts(session: Session, latest: Sequence[Event]) -> Iterator[LogDrift]:
     # An index that an open operation is about to drop or to attach is in the hands of that operation.
     busy = set(chain.from_iterable(oids_of(e) for e in latest if e.state in OPEN))
     dropped: dict[object, Event] = {}
@@ -97,10 +97,10 @@ def oids_of(event: Event) -> Iterator[object]:
     yield from event.details.get("part_oids", ())
 
 
-def _dropped(event: Event, by: Event) -> Drift:
+def _dropped(event: Event, by: Event) -> LogDrift:
     """Our own drop, whose run died between its row and the one that says it of the operation that built the index."""
     details = dict(event.details) | {"reverted_by": by.op_id}
-    return Drift(event, events.follow(event, OperationState.REVERTED, type=by.type, details=details), _OURS)
+    return LogDrift(event, events.follow(event, OperationState.REVERTED, type=by.type, details=details), _OURS)
 
 
 def _kind(event: Event) -> OperationKind | None:
@@ -125,11 +125,11 @@ def _own(event: Event, indexes: Sequence[Row]) -> Row | None:
     return next(iter([*same, *(i for i in indexes if nameless and i.name == event.index.name)]), None)
 
 
-def _drift(event: Event, found: Row | None) -> Drift | None:
+def _drift(event: Event, found: Row | None) -> LogDrift | None:
     if found is None:
-        return Drift(event, _ended(event, OperationState.REVERTED, _GONE), _GONE)
+        return LogDrift(event, _ended(event, OperationState.REVERTED, _GONE), _GONE)
     if _kind(event) is OperationKind.ATTACH and found.parent_name is None:
-        return Drift(event, _ended(event, OperationState.REVERTED, _DETACHED), _DETACHED)
+        return LogDrift(event, _ended(event, OperationState.REVERTED, _DETACHED), _DETACHED)
     details = dict(event.details) | {"oid": found.oid}
     if _kind(event) is OperationKind.ATTACH:
         details["parent"] = to_json(QualifiedName(found.parent_schema, found.parent_name))
@@ -138,8 +138,8 @@ def _drift(event: Event, found: Row | None) -> Drift | None:
     if not found.usable and _kind(event) is OperationKind.CREATE:
         # The index of a partitioned table waits for parts again; any other was to be dropped by somebody.
         state = OperationState.STARTED if found.partitioned else OperationState.FAILED_LEFTOVER
-        return Drift(event, _ended(moved, state, _INVALID, leftover=str(index)), _INVALID)
-    return None if moved == event else Drift(event, events.follow(moved, event.state), _MOVED)
+        return LogDrift(event, _ended(moved, state, _INVALID, leftover=str(index)), _INVALID)
+    return None if moved == event else LogDrift(event, events.follow(moved, event.state), _MOVED)
 
 
 def _ended(event: Event, state: OperationState, why: str, leftover: str | None = None) -> Event:

@@ -197,7 +197,7 @@ def _together(
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class CountersSeen:
     """The looks at the primary and its standbys, the kept ones, and what could not be had."""
 
     looks: tuple[Look, ...] = ()
@@ -214,32 +214,32 @@ class Seen:
         """Those of now and the kept ones."""
         return (*(one.snapshot for one in self.looks), *self.before)
 
-    def with_sizes(self, sizes: Mapping[int, SizeEstimate]) -> Seen:
+    def with_sizes(self, sizes: Mapping[int, SizeEstimate]) -> CountersSeen:
         """The same with the sizes after REINDEX on the primary, where statistics tell them."""
         rebuilt = {oid: built.pages for oid, built in sizes.items() if built.confidence != "low"}
         primary = (with_rebuilt(one, rebuilt) for one in self.looks[:1])
         return replace(self, looks=(*primary, *self.looks[1:]))
 
 
-def look_at_counters(source: Source, request: LifecycleRequest, progress: Progress) -> Seen:
+def look_at_counters(source: Source, request: LifecycleRequest, progress: Progress) -> CountersSeen:
     """The counters of the server and of the standbys that were named, and those that were kept earlier."""
     if source.session is None:
-        return Seen()
+        return CountersSeen()
     progress.stage("reading the counters")
     schema = request.connection.metadata_schema
     primary = look(source.session, schema)
     standbys = [look_at_standby(request.connection, dsn, primary, source.catalog.database) for dsn in request.standbys]
     if not source.is_initialised:
-        return Seen((primary, *standbys))
+        return CountersSeen((primary, *standbys))
     try:
         before = earlier(source.session, schema, primary.cluster)
     except IndexPilotError as error:
         warning = Warn("not_readable", "counter_snapshots", f"the kept counters cannot be read: {error.message}")
-        return Seen((primary, *standbys), (), (warning,))
-    return Seen((primary, *standbys), before)
+        return CountersSeen((primary, *standbys), (), (warning,))
+    return CountersSeen((primary, *standbys), before)
 
 
-def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn | None:
+def keep_counters(request: LifecycleRequest, source: Source, seen: CountersSeen) -> Warn | None:
     """Keep what was seen for later runs; why that failed."""
     if not seen.looks or not request.record.enabled or not source.is_initialised:
         return None
@@ -247,7 +247,9 @@ def keep_counters(request: LifecycleRequest, source: Source, seen: Seen) -> Warn
     return warning
 
 
-def gather(source: Source, request: LifecycleRequest, seen: Seen, workload: FoldedWorkload | None) -> LifecycleFacts:
+def gather(
+    source: Source, request: LifecycleRequest, seen: CountersSeen, workload: FoldedWorkload | None
+) -> LifecycleFacts:
     """Everything the findings are made from."""
     catalog = source.catalog
     facts = LifecycleFacts(
@@ -339,7 +341,7 @@ def _counts(findings: Sequence[LifecycleFinding]) -> dict[LifecycleState, int]:
     return found
 
 
-def notes_of(facts: LifecycleFacts, seen: Seen, request: LifecycleRequest) -> Iterator[str]:
+def notes_of(facts: LifecycleFacts, seen: CountersSeen, request: LifecycleRequest) -> Iterator[str]:
     """What the counters do not tell, and why."""
     if not seen.looks:
         yield "a snapshot knows the structure of indexes, not who read them over time: none is called unused"
@@ -355,7 +357,7 @@ def notes_of(facts: LifecycleFacts, seen: Seen, request: LifecycleRequest) -> It
         yield "the server counts nothing: track_counts is off"
 
 
-def _watched(facts: LifecycleFacts, seen: Seen) -> str:
+def _watched(facts: LifecycleFacts, seen: CountersSeen) -> str:
     def age(moment: datetime) -> str:
         return seconds(max(0.0, (facts.now - moment).total_seconds()))
 

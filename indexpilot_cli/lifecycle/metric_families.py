@@ -70,7 +70,7 @@ class MeasuredIndex:
 
 
 @dataclass(frozen=True, slots=True)
-class Activity:
+class LoggedActivity:
     """Rows of the log of one type, command and outcome; ``operation``: they are steps of a change.
 
     ``type`` is empty for idle runs of a timer, which are counted and have no rows.
@@ -88,7 +88,7 @@ class Activity:
 class LogFigures:
     """What our own tables say; ``findings`` are those of the last whole run of ``lifecycle``, by state."""
 
-    activity: tuple[Activity, ...] = ()
+    activity: tuple[LoggedActivity, ...] = ()
     refusals: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     findings: Mapping[str, int] | None = None
     findings_at: datetime | None = None
@@ -206,7 +206,7 @@ def _logged(log: LogFigures) -> Iterator[MetricFamily]:
         yield _gauge("indexpilot_findings_timestamp_seconds", text, log.findings_at.timestamp())
 
 
-def _runs(activity: Sequence[Activity]) -> Iterator[MetricFamily]:
+def _runs(activity: Sequence[LoggedActivity]) -> Iterator[MetricFamily]:
     numbers: Counter[tuple[str, str]] = Counter()
     last: dict[tuple[str, str], float] = {}
     known = dict.fromkeys(r.command for r in sorted(activity, key=lambda r: r.last, reverse=True) if r.command)

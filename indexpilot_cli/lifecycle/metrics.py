@@ -20,8 +20,8 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
 from indexpilot_cli.execute.reconcile import pending
 from indexpilot_cli.lifecycle.metric_families import (
-    Activity,
     LogFigures,
+    LoggedActivity,
     MeasuredIndex,
     MeasuredPlace,
     MetricFamily,
@@ -158,8 +158,8 @@ def _log(session: Session, schema: str) -> LogFigures | None:
             counted = idle.counts(session, schema)
     except PrerequisiteError:
         return None
-    ended = [Activity(r.type, r.command, r.outcome, r.operation, r.number, r.last) for r in rows]
-    ended += [Activity("", run.command, run.outcome, False, run.runs, run.last) for run in counted]
+    ended = [LoggedActivity(r.type, r.command, r.outcome, r.operation, r.number, r.last) for r in rows]
+    ended += [LoggedActivity("", run.command, run.outcome, False, run.runs, run.last) for run in counted]
     return LogFigures(
         tuple(ended),
         MappingProxyType({r.guard: r.number for r in refusals if r.guard}),

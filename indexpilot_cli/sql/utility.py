@@ -43,7 +43,7 @@ UNKNOWN = "unknown command"
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class KeptStatement:
     """A text as it may be kept. ``reason`` is empty for a query, else a word of ``Skipped.reason``; ``detail`` why."""
 
     text: str
@@ -51,7 +51,7 @@ class Kept:
     detail: str = ""
 
 
-def kept(text: str) -> Kept:
+def kept(text: str) -> KeptStatement:
     """A query as it is, or the query within a utility statement; else the statement's kind.
 
     What is kept of CALL is the routine, for a review of migrations: its constants are blank.
@@ -61,22 +61,24 @@ def kept(text: str) -> Kept:
         return _one(text)
     parts = [_one(piece.text) for piece in pieces]
     if not any(part.reason for part in parts):
-        return Kept(text)
-    return Kept("; ".join(part.text.strip() for part in parts), "unparsed", "more than one statement")
+        return KeptStatement(text)
+    return KeptStatement("; ".join(part.text.strip() for part in parts), "unparsed", "more than one statement")
 
 
-def _one(text: str) -> Kept:
+def _one(text: str) -> KeptStatement:
     word = _WORD.match(text, _start(text))
     first = word.group().lower() if word else ""
     if first in _QUERIES or not text.strip():
-        return Kept(text)
+        return KeptStatement(text)
     if first not in _COMMANDS:
-        return Kept(UNKNOWN, *why_unparsed(parse(text)))
+        return KeptStatement(UNKNOWN, *why_unparsed(parse(text)))
     inner = _query(text) if first in _WRAPPING else None
     if inner is not None:
-        return Kept(inner)
+        return KeptStatement(inner)
     kind = _kind(text)
-    return Kept(_call(text) if first == "call" else kind, "transaction" if first in _TRANSACTION else "utility", kind)
+    return KeptStatement(
+        _call(text) if first == "call" else kind, "transaction" if first in _TRANSACTION else "utility", kind
+    )
 
 
 def why_unparsed(found: Statement | Unparsed) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.review.values import UnparsedFile
 from indexpilot_cli.sql.ddl.action import Act, Action, Ignore, Migration, MigrationStatement
 from indexpilot_cli.sql.ddl.action_of import read_actions
-from indexpilot_cli.sql.ddl.psql_script import Files, Script, Source, read_script
+from indexpilot_cli.sql.ddl.psql_script import Files, Script, ScriptSource, read_script
 from indexpilot_cli.sql.ddl.script import Comment, cutting_tool, marked_transaction
 from indexpilot_cli.sql.parser import Unparsed, parse
 
@@ -169,7 +169,7 @@ class _Lines:
         return bisect_right(self.starts, position)
 
 
-def _with_ignores(migration: Migration, source: Source, lines: _Lines, *, own: bool) -> Migration:
+def _with_ignores(migration: Migration, source: ScriptSource, lines: _Lines, *, own: bool) -> Migration:
     """The migration with the ignore comments of one of its files; stray ones only of the file itself."""
     mine = [s for s in migration.statements if (s.source is None if own else s.source and s.source[0] == source.path)]
     of: dict[int, tuple[Ignore, ...]] = {}

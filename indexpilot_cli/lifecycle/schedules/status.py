@@ -10,7 +10,7 @@ from enum import StrEnum
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.lifecycle.schedules.run import KnownJobs, look_at_jobs
-from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
+from indexpilot_cli.lifecycle.schedules.store import JobRunState, PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey, enabled
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.sections import MaintenanceSettings
@@ -93,7 +93,7 @@ def _jobs(known: KnownJobs, maintenance: MaintenanceSettings) -> Iterator[JobSta
     for key in (*keys, *(JobKey(Job.TENANT, tenant) for tenant in sorted(tenants))):
         rhythm, last = known.rhythm(key), known.last.get(key)
         if rhythm is None or not enabled(key, maintenance):
-            running = last is not None and last.state is RunState.RUNNING
+            running = last is not None and last.state is JobRunState.RUNNING
             health = JobHealth.RUNNING if running else JobHealth.OFF
             yield JobStatus(key.job, key.tenant, health, "by hand", None, last)
             continue
@@ -110,6 +110,6 @@ def _jobs(known: KnownJobs, maintenance: MaintenanceSettings) -> Iterator[JobSta
 def _health(last: PastRun | None, due: datetime | None) -> JobHealth:
     if last is None:
         return JobHealth.NEVER
-    if last.state is not RunState.DONE:
+    if last.state is not JobRunState.DONE:
         return JobHealth(last.state.value.lower())
     return JobHealth.OK if due is None else JobHealth.DUE

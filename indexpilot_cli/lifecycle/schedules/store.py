@@ -30,7 +30,7 @@ _KEEP = 400 * 86400  # seconds
 _NO_WORD = "the run ended without a word"
 
 
-class RunState(StrEnum):
+class JobRunState(StrEnum):
     """How a run stands. DIED: its session is gone and never said how it ended."""
 
     RUNNING = "RUNNING"
@@ -46,7 +46,7 @@ class PastRun:
 
     key: JobKey
     id: int
-    state: RunState
+    state: JobRunState
     due_at: datetime | None
     started_at: datetime
     finished_at: datetime | None
@@ -58,7 +58,7 @@ class PastRun:
 
     def waits(self, now: datetime) -> datetime | None:
         """Until when a run that failed is not tried again; None: it may be."""
-        if self.state is not RunState.FAILED or self.finished_at is None or self.finished_at + RETRY <= now:
+        if self.state is not JobRunState.FAILED or self.finished_at is None or self.finished_at + RETRY <= now:
             return None
         return self.finished_at + RETRY
 
@@ -115,7 +115,7 @@ def settled(session: Session, schema: str) -> dict[JobKey, PastRun]:
     On a standby the sessions of the primary cannot be seen, so what runs is believed.
     """
     found = newest(session, schema)
-    running = [key for key, run in found.items() if run.state is RunState.RUNNING]
+    running = [key for key, run in found.items() if run.state is JobRunState.RUNNING]
     if not running or session.value("SELECT pg_catalog.pg_is_in_recovery()"):
         return found
     alive = held(session, running, schema)
@@ -146,11 +146,11 @@ def claimed(
         try:
             yield claim
         except BaseException as error:  # Ctrl-C and a signal's SystemExit end a run too; all of them are raised again
-            state = RunState.FAILED if isinstance(error, Exception) else RunState.INTERRUPTED
+            state = JobRunState.FAILED if isinstance(error, Exception) else JobRunState.INTERRUPTED
             with suppress(IndexPilotError):  # what is raised is why there is nothing more to write
                 _close(connection, session, claim, state, str(error) or type(error).__name__)
             raise
-        claim.finished_at = _close(connection, session, claim, RunState.DONE)
+        claim.finished_at = _close(connection, session, claim, JobRunState.DONE)
 
 
 def require_writable(session: Session, record: Record, schema: str) -> None:
@@ -187,7 +187,7 @@ def _claim(
 
 
 def _close(
-    connection: Connection, session: Session, claim: Claim, state: RunState, error: str | None = None
+    connection: Connection, session: Session, claim: Claim, state: JobRunState, error: str | None = None
 ) -> datetime | None:
     """Write how the run ended; when it did, None when others had given it up for dead by then."""
     secrets = secrets_of(connection.conninfo, connection.password)
@@ -211,14 +211,14 @@ def _close(
 
 
 def _dead(run: PastRun) -> PastRun:
-    return replace(run, state=RunState.DIED, error=_NO_WORD)
+    return replace(run, state=JobRunState.DIED, error=_NO_WORD)
 
 
 def _past(row: Row) -> PastRun:
     return PastRun(
         JobKey(Job(row.job), row.tenant_id),
         row.id,
-        RunState(row.state),
+        JobRunState(row.state),
         row.due_at,
         row.started_at,
         row.finished_at,

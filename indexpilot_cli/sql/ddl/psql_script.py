@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from indexpilot_cli.sql.ddl.psql import SENDS, Command, Psql, UnknownToFiles, command_at
-from indexpilot_cli.sql.ddl.script import Comment, Cutter, Part, Stretch, cut, data_end, stretch
+from indexpilot_cli.sql.ddl.script import Comment, Cutter, ScriptPart, Stretch, cut, data_end, stretch
 
 MOST_DEEP = 16
 _INCLUDES = frozenset({"i", "include", "ir", "include_relative"})
@@ -32,7 +32,7 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ScriptSource:
     """A file that was read, with all its comments."""
 
     path: str
@@ -71,7 +71,7 @@ class Script:
     ``composed``: the text alone is not what runs.
     """
 
-    sources: list[Source] = field(default_factory=list)
+    sources: list[ScriptSource] = field(default_factory=list)
     statements: list[ScriptStatement] = field(default_factory=list)
     problems: list[ScriptProblem] = field(default_factory=list)
     composed: bool = False
@@ -96,11 +96,11 @@ class _Reader:
 
     def read(self, path: str, text: str, at: int | None) -> None:
         number = len(self.script.sources)
-        self.script.sources.append(Source(path, text))
+        self.script.sources.append(ScriptSource(path, text))
         deep = len(self.psql.branches)
         cutter = _ScriptCutter(text, number, at, self)
         found = cutter.run()
-        self.script.sources[number] = Source(path, text, found.comments)
+        self.script.sources[number] = ScriptSource(path, text, found.comments)
         if len(self.psql.branches) > deep:
             cutter.problem(cutter.opened_at, r"\if has no \endif")
             del self.psql.branches[deep:]
@@ -155,7 +155,7 @@ class _ScriptCutter(Cutter):
 
     def _take(self, piece: Stretch) -> None:
         psql = self.reader.psql
-        if piece.part in (Part.META, Part.SPACE, Part.COMMENT) or psql.active:
+        if piece.part in (ScriptPart.META, ScriptPart.SPACE, ScriptPart.COMMENT) or psql.active:
             super()._take(piece)
         elif self.start >= 0:
             self.holes.append((piece.start, piece.end))
@@ -274,6 +274,6 @@ def _bare(text: str, position: int) -> bool:
     depth = at = 0
     while at < position:
         piece = stretch(text, at)
-        depth += (piece.part is Part.OPEN) - (piece.part is Part.CLOSE)
+        depth += (piece.part is ScriptPart.OPEN) - (piece.part is ScriptPart.CLOSE)
         at = piece.end
     return at == position and depth == 0

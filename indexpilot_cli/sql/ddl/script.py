@@ -55,7 +55,7 @@ _CUTTING = re.compile(r"--\s*\+(goose|migrate)\s+up\b", re.IGNORECASE)
 _BLOCK_END = re.compile(r"--[ \t]*\+(?:goose|migrate)[ \t]+statementend\b", re.IGNORECASE)
 
 
-class Part(StrEnum):
+class ScriptPart(StrEnum):
     """What a stretch of text is."""
 
     SPACE = "space"
@@ -72,7 +72,7 @@ class Part(StrEnum):
 class Stretch:
     """Characters ``start`` to ``end`` of the text."""
 
-    part: Part
+    part: ScriptPart
     start: int
     end: int
 
@@ -95,14 +95,14 @@ class Cut:
 
 
 _PARTS = {
-    "space": Part.SPACE,
-    "line_comment": Part.COMMENT,
-    "block_comment": Part.COMMENT,
-    "meta": Part.META,
-    "semicolon": Part.SEMICOLON,
-    "open": Part.OPEN,
-    "close": Part.CLOSE,
-    "word": Part.WORD,
+    "space": ScriptPart.SPACE,
+    "line_comment": ScriptPart.COMMENT,
+    "block_comment": ScriptPart.COMMENT,
+    "meta": ScriptPart.META,
+    "semicolon": ScriptPart.SEMICOLON,
+    "open": ScriptPart.OPEN,
+    "close": ScriptPart.CLOSE,
+    "word": ScriptPart.WORD,
 }
 
 
@@ -111,7 +111,7 @@ def stretch(text: str, position: int) -> Stretch:
     match = _TOKEN.match(text, position)
     assert match is not None  # the last alternative takes any character
     kind = match.lastgroup or "other"
-    return Stretch(_PARTS.get(kind, Part.OTHER), position, _end(text, kind, match))
+    return Stretch(_PARTS.get(kind, ScriptPart.OTHER), position, _end(text, kind, match))
 
 
 def _end(text: str, kind: str, match: re.Match[str]) -> int:
@@ -152,13 +152,13 @@ class Cutter:
         return Cut(tuple(self.statements), tuple(self.comments))
 
     def _take(self, piece: Stretch) -> None:
-        if piece.part is Part.COMMENT:
+        if piece.part is ScriptPart.COMMENT:
             self._comment(piece)
-        elif piece.part is Part.SEMICOLON and not self.depth and not self.body:
+        elif piece.part is ScriptPart.SEMICOLON and not self.depth and not self.body:
             self.close(piece.end)
-        elif piece.part is Part.META:
+        elif piece.part is ScriptPart.META:
             self.meta(piece)
-        elif piece.part is not Part.SPACE:
+        elif piece.part is not ScriptPart.SPACE:
             self._grow(piece)
 
     def meta(self, piece: Stretch) -> None:
@@ -185,8 +185,8 @@ class Cutter:
     def _grow(self, piece: Stretch) -> None:
         self.start = piece.start if self.start < 0 else self.start
         self.end = piece.end
-        self.depth = max(self.depth + (piece.part is Part.OPEN) - (piece.part is Part.CLOSE), 0)
-        word = self.text[piece.start : piece.end].lower() if piece.part is Part.WORD else ""
+        self.depth = max(self.depth + (piece.part is ScriptPart.OPEN) - (piece.part is ScriptPart.CLOSE), 0)
+        word = self.text[piece.start : piece.end].lower() if piece.part is ScriptPart.WORD else ""
         if word == "atomic" and self.before == "begin":
             self.body = 1
         elif self.body and word in ("case", "end"):

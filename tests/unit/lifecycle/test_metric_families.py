@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from prometheus_client.parser import text_string_to_metric_families
 
 from indexpilot_cli.lifecycle.metric_families import (
-    Activity,
     LogFigures,
+    LoggedActivity,
     MeasuredIndex,
     MeasuredPlace,
     ServerFigures,
@@ -22,11 +22,11 @@ ODD = ('a "quoted"\\name', "line\nbreak", "ünïcode")
 INDEXES = tuple(MeasuredIndex("public", "orders", f"i{n}", 1000 - n, n, 2 * n) for n in range(300))
 LOG = LogFigures(
     (
-        Activity("CREATE_INDEX", "apply", "valid", True, 3, NOW),
-        Activity("LIFECYCLE_RUN", "lifecycle", "done", False, 5, NOW - timedelta(hours=1)),
-        Activity("LIFECYCLE_RUN", "lifecycle", "failed", False, 2, NOW),
-        Activity("RATE_LIMIT_EXCEEDED", "apply", "refused", False, 4, NOW),
-        Activity("", "doctor", "ready", False, 900, NOW),
+        LoggedActivity("CREATE_INDEX", "apply", "valid", True, 3, NOW),
+        LoggedActivity("LIFECYCLE_RUN", "lifecycle", "done", False, 5, NOW - timedelta(hours=1)),
+        LoggedActivity("LIFECYCLE_RUN", "lifecycle", "failed", False, 2, NOW),
+        LoggedActivity("RATE_LIMIT_EXCEEDED", "apply", "refused", False, 4, NOW),
+        LoggedActivity("", "doctor", "ready", False, 900, NOW),
     ),
     {"rate": 4, "window": 2},
     {"unused": 7},
@@ -98,7 +98,7 @@ def test_the_cap_holds_and_what_it_leaves_out_is_counted():
 
 
 def test_a_log_full_of_foreign_words_stays_under_its_cap():
-    rows = tuple(Activity("BULK_UPDATE", f"host {n}", "done", False, 1, NOW) for n in range(500))
+    rows = tuple(LoggedActivity("BULK_UPDATE", f"host {n}", "done", False, 1, NOW) for n in range(500))
     log = LogFigures(rows, {f"guard {n}": n + 1 for n in range(500)})
     series = parsed(families(figures(log=log), PLACE, "1.2", 10_000))
     assert series["indexpilot_runs_total"][("other", "done")] == 400

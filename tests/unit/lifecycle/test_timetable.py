@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
+from indexpilot_cli.lifecycle.schedules.store import JobRunState, PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey, Timetable, components, enabled, states, timetable
 from indexpilot_cli.lifecycle.values import LifecycleState
 from indexpilot_cli.settings.sections import MaintenanceComponents, MaintenanceSettings
@@ -100,10 +100,10 @@ def test_what_never_ran_is_due_and_a_run_by_hand_replaces_none_to_come():
 
 def test_a_run_that_failed_waits_an_hour_and_one_that_died_does_not():
     now = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    failed = PastRun(JobKey(Job.WEEKLY), 1, RunState.FAILED, None, now, now, None)
+    failed = PastRun(JobKey(Job.WEEKLY), 1, JobRunState.FAILED, None, now, now, None)
     assert failed.waits(now + timedelta(minutes=59)) == now + timedelta(hours=1)
     assert failed.waits(now + timedelta(hours=1)) is None
-    died = PastRun(JobKey(Job.WEEKLY), 1, RunState.DIED, None, now, now, None)
+    died = PastRun(JobKey(Job.WEEKLY), 1, JobRunState.DIED, None, now, now, None)
     assert died.waits(now) is None
 
 

@@ -10,7 +10,7 @@ from indexpilot_cli.lifecycle.query_stats import StatisticsAction, StatisticsRes
 from indexpilot_cli.lifecycle.schedules.policies import PolicyResult, TenantPolicy
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
 from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
-from indexpilot_cli.lifecycle.schedules.store import PastRun, RunState
+from indexpilot_cli.lifecycle.schedules.store import JobRunState, PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.schedules.units import UnitKind, UnitRequest, units
 from indexpilot_cli.lifecycle.schedules.watch import WatchResult
@@ -59,8 +59,10 @@ RUN = ScheduleRunResult(
 )
 IDLE = ScheduleRunResult((), NOW, ("nothing is due",))
 DETAILS = {"findings": {"unused": 2}, "open_operations": 1}
-DONE = PastRun(JobKey(Job.WEEKLY), 118, RunState.DONE, NOW, NOW, LATER, NOW, "dba", "P-7c1e", None, DETAILS)
-DEAD = PastRun(JobKey(Job.TENANT, 7), 119, RunState.DIED, None, NOW, None, None, error="the run ended without a word")
+DONE = PastRun(JobKey(Job.WEEKLY), 118, JobRunState.DONE, NOW, NOW, LATER, NOW, "dba", "P-7c1e", None, DETAILS)
+DEAD = PastRun(
+    JobKey(Job.TENANT, 7), 119, JobRunState.DIED, None, NOW, None, None, error="the run ended without a word"
+)
 STATUS = LifecycleStatusResult(
     (
         JobStatus(Job.INTEGRITY, None, JobHealth.NEVER, "every hour", NOW),

@@ -109,7 +109,7 @@ def _unnamed(statement: MigrationStatement, item: CatalogObject) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class SavedCatalog:
     """What was known at some moment."""
 
     objects: Mapping[str, KnownObject]
@@ -140,11 +140,11 @@ class Tracker:
             self.scene = RelationsAtStart(state.relations)
             self.names = names_of(self.objects.values())
 
-    def keep(self) -> Kept:
+    def keep(self) -> SavedCatalog:
         """What is known now, for ``restore`` when the transaction is rolled back."""
-        return Kept(self.objects, self._relations)
+        return SavedCatalog(self.objects, self._relations)
 
-    def restore(self, kept: Kept) -> None:
+    def restore(self, kept: SavedCatalog) -> None:
         """Forget what a transaction did."""
         # DDL is transactional: after ROLLBACK the catalog is what it was and need not be read again.
         self.objects, self._relations = kept.objects, kept.relations
@@ -208,5 +208,5 @@ class OpenTransaction:
     """The transaction that is open: its number, what was known before it, and the last look."""
 
     number: int
-    kept: Kept
+    kept: SavedCatalog
     last: SessionState | None = None
