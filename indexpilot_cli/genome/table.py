@@ -216,14 +216,11 @@ def profile_count(session: Session, key: FieldKey, *, schema: str = SCHEMA) -> i
     return int(session.value(question(session, "genome/profile_count", schema), _key(key)))
 
 
-def find_registry(
-    session: Session, table_name: str = "tenants", column: str = "id", schema_name: str | None = None
-) -> TenantRegistry | None:
-    """The host's table of tenants: one of that name with such an integer column, else what most foreign keys of a
-    column ``tenant_id`` refer to, else None.
+def find_registry(session: Session) -> TenantRegistry | None:
+    """The host's table of tenants: ``tenants`` with an integer column ``id``, else what most foreign keys of a column
+    ``tenant_id`` refer to, else None.
     """
-    names = {"table_name": table_name, "field_name": column, "schema_name": schema_name}
-    row = session.one("genome/tenant_registry", names)
+    row = session.one("genome/tenant_registry", {"table_name": "tenants", "field_name": "id", "schema_name": None})
     return None if row is None else TenantRegistry(QualifiedName(row.schema_name, row.table_name), row.field_name)
 
 

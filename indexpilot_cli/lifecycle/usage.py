@@ -50,7 +50,7 @@ def usage_of(now: Sequence[UsageSnapshot], earlier: Iterable[UsageSnapshot]) -> 
     chains = [_chain([*(s for s in kept if s.place == today.place), today]) for today in now]
     found = {}
     for oid in now[0].counts if now else ():
-        there = _there_since(oid, chains)
+        there = min(_sightings(oid, chains), default=None)
         quiet = [_quiet_since(oid, chain, there) for chain in chains]
         scans = [today.counts[oid].scans for today in now if oid in today.counts]
         moments = [moment for moment in quiet if moment is not None]
@@ -72,10 +72,6 @@ class _Chain:
 def _chain(snapshots: Sequence[UsageSnapshot]) -> _Chain:
     # Asked once for each pair of snapshots, not for each index: it looks at all of them.
     return _Chain(tuple(snapshots), tuple(starmap(began_anew, pairwise(snapshots))))
-
-
-def _there_since(oid: int, chains: Sequence[_Chain]) -> datetime | None:
-    return min(_sightings(oid, chains), default=None)
 
 
 def _sightings(oid: int, chains: Sequence[_Chain]) -> Iterator[datetime]:

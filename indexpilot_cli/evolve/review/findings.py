@@ -14,7 +14,7 @@ from indexpilot_cli.evolve.review.offline.columns import rewrites, written
 from indexpilot_cli.evolve.review.offline.state import OfflineState
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.registry import RULES
-from indexpilot_cli.evolve.review.rule import HazardRule, Works
+from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.rules.server_refuses import FAILS
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
@@ -138,16 +138,12 @@ def causes(case: StatementCase) -> dict[HazardRule, Action | None]:
     works = frozenset(w.kind for w in case.seen.work if not w.online)
     found: dict[str, Action] = {}
     for action in sorted(case.actions, key=lambda a: not writes_anew(a, case)):
-        cause = _cause_of(action, works)
+        cause = next((key for key, rule in RULES.items() if rule.causes and rule.causes(action, works)), None)
         if cause is not None and not case.review.is_new(action):
             found.setdefault(cause, action)
     if not found:
         return {_unexplained(case): None}
     return {RULES[key]: action for key, action in _without_guesses(found, case).items()}
-
-
-def _cause_of(action: Action, works: Works) -> str | None:
-    return next((key for key, rule in RULES.items() if rule.causes and rule.causes(action, works)), None)
 
 
 def _unexplained(case: StatementCase) -> HazardRule:

@@ -30,19 +30,19 @@ class Pager:
         return f"{there.path}?{there.query}#{self.key.removesuffix('-page')}"
 
 
-def pager_of(url: URL, id_: str, title: str, rows: int, size: int = ROWS) -> Pager:
+def pager_of(url: URL, id_: str, title: str, rows: int) -> Pager:
     """The page of the section that the address names; the nearest there is."""
     key = f"{id_}-page"
     asked = dict(part.split("=", 1) for part in url.query.split("&") if "=" in part).get(key, "1")
-    count = max(1, -(-rows // size))
+    count = max(1, -(-rows // ROWS))
     # No server has so many rows, and digits of other scripts are digits, too.
     number = int(asked) if asked.isdecimal() and len(asked) < 10 else 1
     return Pager(f"Pages of {title}", min(max(number, 1), count), count, key, url)
 
 
-def on_page(rows: Sequence[T], pager: Pager, size: int = ROWS) -> Sequence[T]:
+def on_page(rows: Sequence[T], pager: Pager) -> Sequence[T]:
     """The rows of the page."""
-    return rows[(pager.number - 1) * size : pager.number * size]
+    return rows[(pager.number - 1) * ROWS : pager.number * ROWS]
 
 
 def paged(document: Document, url: URL, id_: str, title: str) -> tuple[Document, Pager]:

@@ -254,7 +254,7 @@ def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRe
     # The trigger would go on to write the old column, and fail the application's writes where the value does not fit
     # it.
     if whereabouts(run).following:  # a rollback that stopped half-way
-        brief(run, _unfollow(run), "the trigger", exclusive=(plan.table,))
+        brief(run, ddl.unfollow(run.plan, run.ctx.schema), "the trigger", exclusive=(plan.table,))
     _follow_genome(run)
     old = quote_identifier(texts.column_name(plan, Side.OLD))
     undo = f"indexpilot schema-evolve rollback: swaps {old} back"
@@ -265,10 +265,6 @@ def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRe
         return replace(_finish(run, began), outcome="done")
     outcome = "already_done" if swapped_before and not run.rows else "done"
     return _report(plan, outcome, began, run, summary=f"the old values are kept as {old} until it is finished", row=row)
-
-
-def _unfollow(run: OnlineRun) -> tuple[str, ...]:
-    return ddl.unfollow(run.plan, run.ctx.schema)
 
 
 def _finish(run: OnlineRun, began: float) -> OnlineReport:

@@ -136,13 +136,9 @@ def attach(action: Action, state: OfflineState, effect: OfflineEffect, relation:
     parent, table = state.table(action.schema, action.table), state.table(action.object_schema, action.object)
     for index in parent.indexes if parent else ():
         # Indexes of the parent that the child lacks are built in place, while the child is locked.
-        if table is not None and not _has_twin(index.definition.keys, table):
+        if table is not None and not any(i.definition.keys == index.definition.keys for i in table.indexes):
             effect.do(WorkKind.BUILD_INDEX, child, index.name.name)
     _default(action, state, effect)
-
-
-def _has_twin(keys: object, table: Table) -> bool:
-    return any(i.definition.keys == keys for i in table.indexes)
 
 
 def create_partition(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
