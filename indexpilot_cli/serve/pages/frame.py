@@ -44,7 +44,8 @@ _SOON = 2  # seconds until a page whose numbers are on their way looks again
 _MOMENT, _PATIENCE = 0.2, 5.0  # seconds to wait for numbers in place of older ones, and for the first
 _OLD = timedelta(seconds=15)
 _MOST_SHOWN = 128
-_shown: OrderedDict[tuple[str, int, str], tuple[object, Markup, Pager | None]] = OrderedDict()
+Shown = tuple[Markup, Pager | None]
+_shown: OrderedDict[tuple[str, str, tuple[int, ...]], tuple[tuple[object, ...], Shown]] = OrderedDict()
 T = TypeVar("T")
 
 
@@ -113,17 +114,30 @@ def part(
     """The section of a kept result; with ``url`` long tables come by pages, the one that the address names."""
     if kept.outcome is None:
         return Part(id_, title, kept)
-    key = (id_, id(kept.outcome), str(url or ""))
-    made = _shown.get(key)
-    if made is None:  # pictures take most of the time of a page, and an outcome does not change
-        document, pager = view(kept.outcome.result), None
-        if url is not None:
-            document, pager = paged(document, url, id_, title)
-        # With the outcome, so that its identity is nobody else's meanwhile.
-        made = _shown[key] = (kept.outcome, linked(document), pager)
+    outcome = kept.outcome
+
+    def make() -> Shown:
+        document = view(outcome.result)
+        if url is None:
+            return linked(document), None
+        document, pager = paged(document, url, id_, title)
+        return linked(document), pager
+
+    body, pager = shown_once(id_, url, (outcome,), make)
+    return Part(id_, title, kept, body, before, pager=pager)
+
+
+def shown_once(id_: str, url: URL | None, outcomes: tuple[object, ...], make: Callable[[], Shown]) -> Shown:
+    """What was made of these outcomes for that address: outcomes do not change, and pictures and rows take most of the
+    time of a page.
+    """
+    key = (id_, str(url or ""), tuple(map(id, outcomes)))
+    if key not in _shown:
+        # With the outcomes, so that their identity is nobody else's meanwhile.
+        _shown[key] = (outcomes, make())
         while len(_shown) > _MOST_SHOWN:
             _shown.popitem(last=False)
-    return Part(id_, title, kept, made[1], before, pager=made[2])
+    return _shown[key][1]
 
 
 _ID = re.compile(r">((?:[PRFq]-[0-9a-f]{4,64}|M-[0-9]{1,18}))(?=<)")

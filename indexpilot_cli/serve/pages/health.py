@@ -24,7 +24,7 @@ from indexpilot_cli.render.document import Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import ago, percent, plural, stamp
 from indexpilot_cli.render.views.lifecycle import lifecycle_view
 from indexpilot_cli.render.views.lifecycle_schedules import status_view
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, piece, show
+from indexpilot_cli.serve.pages.frame import Page, Part, Shown, linked, look, part, piece, show, shown_once
 from indexpilot_cli.serve.pages.paging import on_page, pager_of
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import Site
@@ -125,13 +125,22 @@ def _indexes(
     if kept.outcome is None:
         return Part("indexes", "Indexes", kept)
     result = kept.outcome.result
-    known = states_by_index(findings.outcome.result) if findings.outcome is not None else {}
+    judged = findings.outcome
+    body, pager = shown_once(
+        "indexes",
+        url,
+        (kept.outcome, judged),
+        lambda: _page_of(url, result, {} if judged is None else states_by_index(judged.result), choice),
+    )
+    return Part("indexes", "Indexes", kept, body, filters, pager=pager)
+
+
+def _page_of(url: URL, result: IndexesResult, known: Findings, choice: IndexChoice) -> Shown:
     chosen = sorted(choice.of(result.indexes, known), key=_ORDERS[choice.order])
     pager = pager_of(url, "indexes", "indexes", len(chosen))
     rows = tuple(_row(index, known, result.at) for index in on_page(chosen, pager))
     summary = Lines((_summary(chosen, result),))
-    document = Document((summary, TableBlock(_COLUMNS, rows)) if rows else (summary,))
-    return Part("indexes", "Indexes", kept, linked(document), filters, pager=pager)
+    return linked(Document((summary, TableBlock(_COLUMNS, rows)) if rows else (summary,))), pager
 
 
 def states_by_index(result: LifecycleResult) -> Findings:
