@@ -35,6 +35,7 @@ from tests.server.test_apply_faults import alongside
 from tests.servers import new_database
 from tests.serving import NOWHERE, TOKEN, serving
 from tests.unit.render.samples import PLAN
+from tests.waiting import eventually
 
 PATHS = ("/", "/performance", "/health", "/decisions", "/plans", f"/plans/{PLAN.id}", "/migrations", "/history")
 SIZES = ((360, "dark"), (1920, "light"), (1024, "dark"))  # benchmarks/pages.py has all of them
@@ -370,10 +371,15 @@ def hostile_builder(database):
 
 def test_s4_who_builds_and_who_is_in_the_way_may_have_any_name(site, look, hostile_builder):
     watched = look(site)
-    watched.go("/plans")
-    watched.page.wait_for_selector("#builds >> text=waiting for")
+
+    def builds():
+        # What was known a moment ago is believed for a while, and nothing tells the page to look again.
+        watched.go("/plans")
+        watched.settle()
+        return watched.page.inner_text("#builds")
+
+    told = eventually(lambda: "waiting for" in (text := builds()) and text)
     assert harmless(watched.page)
-    told = watched.page.inner_text("#builds")
     for path in ("/", "/health", "/history"):
         watched.go(path)
         watched.settle()
