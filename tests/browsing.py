@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.waiting import LIMIT
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -73,7 +75,7 @@ class Watched:
         """Bytes that the page shown now has fetched, by and by."""
         return self.page.evaluate(TRANSFERRED)
 
-    def settle(self, most=30_000):
+    def settle(self, most=1000 * LIMIT):
         """Wait until nothing on the page is being worked out any more."""
         self.page.wait_for_function("() => !document.querySelector('[aria-busy], .spinner')", timeout=most)
 
