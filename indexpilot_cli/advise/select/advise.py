@@ -70,7 +70,7 @@ def _prune(ledger: Ledger, selection: Mask) -> tuple[Mask, dict[int, float], dic
         small.sort(key=lambda n: (benefits[n], -n))
         if not small:
             return selection, benefits, given_up
-        for number in _apart(small, users):
+        for number in _apart(small, users, {n: ledger.stand_by(n, selection, users[n]) for n in small}):
             given_up[number] = max(0.0, benefits[number])
             selection = ledger.without(number, selection)
         ledger.pricer.ask((case, selection) for case in range(len(ledger.pricer.cases)))
@@ -91,13 +91,18 @@ def _harmless(ledger: Ledger, selection: Mask) -> Mask:
         pricer.ask((c, selection) for c in range(len(pricer.cases)))
 
 
-def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]]) -> list[int]:
-    """Those, first come first, that share no case with one before: giving up one changes nothing for the next."""
+def _apart(numbers: Sequence[int], users: Mapping[int, Sequence[int]], stand_by: Mapping[int, Mask]) -> list[int]:
+    """Those, first come first, of which giving up one changes nothing for the next: they share no case, and no plan
+    that comes in the place of one uses another.
+    """
     taken: set[int] = set()
+    needed = gone = 0
     chosen = []
     for number in numbers:
-        if taken.isdisjoint(users[number]):
+        bit = 1 << number
+        if taken.isdisjoint(users[number]) and not (needed & bit or stand_by[number] & gone):
             taken.update(users[number])
+            needed, gone = needed | stand_by[number], gone | bit
             chosen.append(number)
     return chosen
 

@@ -74,6 +74,14 @@ class Ledger:
     def _loss(self, cases: Sequence[int], selection: Mask, without: Mask) -> float:
         return sum(self.weight(c) * (self.case_cost(c, without) - self.case_cost(c, selection)) for c in cases)
 
+    def stand_by(self, number: int, selection: Mask, users: Sequence[int]) -> Mask:
+        """What the plans use that come in the place of those with the index."""
+        without, mask = self.without(number, selection), 0
+        for case in users:
+            answer = self.pricer.known(case, without)
+            mask |= answer.used if answer is not None else without
+        return mask
+
     def noticed(self, number: int, selection: Mask, users: Sequence[int]) -> float:
         """The largest share of a statement's cost, in one of its parameter classes, that the index saves."""
         without = self.without(number, selection)

@@ -70,6 +70,14 @@ def test_an_index_below_the_least_benefit_is_given_up():
     assert "1.9 %" in rejection.detail
 
 
+def test_of_two_that_stand_in_for_each_other_only_one_is_given_up():
+    ways = {"heavy": [way(100_000)]}
+    for n in range(12):  # either saves a little of many statements; without both they cost ten times as much
+        ways[f"a-{n}"] = [way(1000), way(100, A), way(109, B)]
+        ways[f"b-{n}"] = [way(1000), way(100, B), way(109, A)]
+    assert advice(ways, [A, B]).cost_after <= 100_000 + 12 * (100 + 109)
+
+
 def test_reasons():
     wide, long_, other = index("a", "x"), index("a", "y"), index("d")
     ways = {
