@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
-from typing import Annotated
 
-from indexpilot_cli.core.codec import UNPUBLISHED
 from indexpilot_cli.core.index import IndexDefinition, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 
@@ -357,20 +355,17 @@ class Catalog(_ByName):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server that was asked.
-
-    ``version`` is text such as ``16.4``.
-    """
+    """Identity of a server. ``version`` is text such as ``16.4``."""
 
     version: str
-    version_num: Annotated[int, UNPUBLISHED]
+    version_num: int
     database: str
     host: str | None
     port: int | None
     user: str
     in_recovery: bool = False
-    read_only: Annotated[bool, UNPUBLISHED] = False
-    tls: Annotated[bool, UNPUBLISHED] = False
+    read_only: bool = False
+    tls: bool = False
 
     @property
     def major(self) -> int:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from indexpilot_cli import __version__
-from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import DocumentShape, Facets, From, to_document
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.plan import Warn
@@ -19,8 +18,18 @@ from indexpilot_cli.render.document import Json
 VERSION = 1
 _STATUS = {6: "refused", 7: "partial"}
 
-
 ProgramVersion = Annotated[str, "version of the program", From(lambda _: __version__)]
+
+
+class ServerDocument(DocumentShape):
+    """The server that was asked."""
+
+    version: str
+    database: str
+    host: str | None
+    port: int | None
+    user: str
+    in_recovery: bool
 
 
 class ErrorDocument(DocumentShape):
@@ -38,7 +47,7 @@ class EnvelopeDocument(DocumentShape):
     schema: str
     indexpilot: ProgramVersion
     generated_at: datetime
-    server: Annotated[Server | None, From("outcome.server")]
+    server: Annotated[ServerDocument | None, From("outcome.server")]
     status: Annotated[Literal["ok", "findings", "skipped", "refused", "partial", "failed"], From("outcome.status")]
     exit_code: Annotated[int, Facets(0, 255)]
     result: Any

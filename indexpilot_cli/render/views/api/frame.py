@@ -12,7 +12,7 @@ from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import Amount, DocumentShape, From
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.errors import IndexPilotError
-from indexpilot_cli.render.envelope import ErrorDocument, ProgramVersion
+from indexpilot_cli.render.envelope import ErrorDocument, ProgramVersion, ServerDocument
 
 
 class AnswerStatus(StrEnum):
@@ -121,7 +121,7 @@ class ApiDocument(DocumentShape):
     as_of: Annotated[datetime | None, "when the database was asked; null: it never answered"]
     age_seconds: Amount | None
     stage: Annotated[str | None, "what is done just now in the background"]
-    server: Server | None
+    server: ServerDocument | None
     sources: tuple[SourceDocument, ...]
     warnings: tuple[Warn, ...]
     notes: Annotated[tuple[str, ...], "what is not known, and why"]
