@@ -85,6 +85,8 @@ def _decoder(hint: Any) -> _Decoder:
     origin = get_origin(hint)
     if origin in (Union, types.UnionType):
         return _union_decoder(get_args(hint))
+    if origin is Literal:
+        return partial(_decode_word, get_args(hint))
     if origin is not None:
         return _generic_decoder(origin, get_args(hint))
     if hint is Any or hint is object or isinstance(hint, TypeVar):
@@ -117,6 +119,12 @@ def _decode_scalar(hint: Any, data: Any) -> Any:
         return hint(data)
     if not isinstance(data, hint):
         raise TypeError(f"expected {hint.__name__}, got {type(data).__name__}")
+    return data
+
+
+def _decode_word(words: tuple[Any, ...], data: Any) -> Any:
+    if data not in words:
+        raise ValueError(f"{data!r} is none of {', '.join(map(repr, words))}")
     return data
 
 

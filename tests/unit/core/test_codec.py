@@ -1,14 +1,19 @@
 """Values survive the way to JSON and back."""
 
+import dataclasses
 import json
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
+from importlib import import_module
+from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal, get_args, get_origin, get_type_hints
 
 import pytest
 
+import indexpilot_cli
 from indexpilot_cli.core import codec
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, ForeignKey, Index, Table
 from indexpilot_cli.core.codec import (
@@ -35,6 +40,7 @@ from indexpilot_cli.core.workload import (
     StatementKind,
 )
 
+PACKAGE = Path(indexpilot_cli.__file__).parent
 ORDERS = QualifiedName("public", "orders")
 INDEX = IndexDefinition(ORDERS, (IndexKey("a"), IndexKey(expression="lower(b)")), options=(("fillfactor", "90"),))
 
@@ -201,3 +207,44 @@ class Part:
 class Whole:
     name: str
     parts: tuple[Part, ...]
+
+
+KEPT = re.compile(r"\bfrom_json\((\w+),")
+
+
+def kept_kinds():
+    """What the program reads back from files and the log, with all that is within."""
+    for path in PACKAGE.rglob("*.py"):
+        names = set(KEPT.findall(path.read_text()))
+        if names and path.name != "codec.py":
+            module = import_module(".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts))
+            yield from (getattr(module, name) for name in names)
+
+
+def within(hint):
+    if dataclasses.is_dataclass(hint):
+        yield from get_type_hints(hint).values()
+    yield from get_args(hint)
+
+
+def test_whatever_is_kept_can_be_read_back():
+    todo, seen = list(kept_kinds()), set()
+    assert len(todo) > 20
+    while todo:
+        hint = todo.pop()
+        if hint is not Ellipsis and str(hint) not in seen:
+            seen.add(str(hint))
+            if get_origin(hint) is not Literal:
+                todo += within(hint)
+            codec._decoder(hint)
+
+
+def test_a_word_is_one_of_those_it_may_be():
+    assert from_json(Worded, {"word": "soon"}) == Worded("soon")
+    with pytest.raises(ValueError, match="'late' is none of 'now', 'soon'"):
+        from_json(Worded, {"word": "late"})
+
+
+@dataclass(frozen=True)
+class Worded:
+    word: Literal["now", "soon"]
