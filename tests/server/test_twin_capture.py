@@ -124,6 +124,22 @@ def test_what_cannot_be_had_is_named_or_stood_in_for(twin_snapshot, twin_place):
     assert "public.v" not in missing and rights == 0
 
 
+def test_counts_that_other_minor_versions_keep_are_no_detail_of_a_table(twin_snapshot, twin_place):
+    snapshot = strange_snapshot(twin_snapshot)
+    count = 'ALTER TABLE ONLY public.places ALTER COLUMN "at ""all""" SET (pg_attver=26518984);'
+    real = "ALTER TABLE ONLY public.places ALTER COLUMN id SET (n_distinct=7);"
+    text = f'CREATE TABLE public.places (\n    id int NOT NULL,\n    "at ""all""" int\n);\n{count}\n{real}\n{count}'
+    objects = (SchemaObject("places", "TABLE", "public", text),)
+    with open_twin(replace(snapshot, objects=objects), cache_dir=twin_place, workers=1) as opened:
+        session = opened._pool.workers[0]._admin
+        options = session.value(
+            "SELECT attoptions FROM pg_attribute WHERE attrelid = 'places'::regclass AND attnum = 1"
+        )
+        missing = opened.not_modelled
+    assert "n_distinct=7" in options
+    assert not [m for m in missing if m.name == "public.places"]
+
+
 OTHERS = sorted({b.major: b for b in installed() if b.origin == "embedded"}.values(), key=lambda b: b.major)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
 
@@ -178,6 +178,8 @@ _LEFT_OUT = frozenset({"FOREIGN DATA WRAPPER", "SERVER", "POLICY", "ROW SECURITY
 _TOGETHER = 50  # objects made in one message: thousands of round trips take longer than the work
 _ROUTINES = frozenset({"FUNCTION", "PROCEDURE"})
 _STATEMENTS = re.compile(r";\n+(?=(?:ALTER|CREATE|SET|COMMENT|GRANT)\s)")
+# The server's own count of changes, which late minor versions write and earlier ones refuse; no planner reads it.
+_COUNTED = re.compile(rf"\nALTER \w[\w ]*(?:{_NAME}\.)?{_NAME} ALTER COLUMN {_NAME} SET \(pg_attver=\d+\);")
 _LANGUAGE = re.compile(r"\sLANGUAGE (\w+)(?=[\s;])")
 _BODY = re.compile(r"\n    AS .*\Z", re.DOTALL)
 _STAND_IN_TYPES = {"citext": "text", "ltree": "text", "isbn": "text", "uint8": "numeric", "uint4": "bigint"}
@@ -292,12 +294,16 @@ class Builder:
 def build(builder: Builder, objects: Iterable[SchemaObject]) -> Iterator[SchemaObject]:
     """Create the objects in their order, giving each after its turn."""
     todo = iter(objects)
-    while batch := list(islice(todo, _TOGETHER)):
+    while batch := [_without_counts(item) for item in islice(todo, _TOGETHER)]:
         whole = builder.create_together(batch)
         for item in batch:
             if not whole:
                 builder.create(item)
             yield item
+
+
+def _without_counts(item: SchemaObject) -> SchemaObject:
+    return replace(item, sql=_COUNTED.sub("", item.sql)) if "pg_attver" in item.sql else item
 
 
 def _create_table(table: Table, columns: list[str]) -> str:
