@@ -181,7 +181,7 @@ def _details(mutation: Mutation, verbose: bool) -> str:
 
 
 def _words(value: object) -> object:
-    return " ".join(map(str, value)) if isinstance(value, list) else value
+    return " and ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _brief(value: object) -> object:
