@@ -168,13 +168,16 @@ _FIELD = {"month": 12.0, "day": 31.0, "dow": 7.0, "isodow": 7.0, "hour": 24.0, "
 _FIELD |= {"quarter": 4.0, "week": 53.0, "doy": 366.0}
 
 
+_WHOLE = re.compile(r"[0-9]{1,19}")  # constants of bigint
+
+
 def remainders(tree: Expression) -> float | None:
     """How many values come of ``x % 20`` (no x below 0) or ``x & 4`` at most; None for other trees."""
-    constants = [a.value for a in tree.arguments if a.kind == CONSTANT and a.value.isdigit()]
+    constants = [a.value for a in tree.arguments if a.kind == CONSTANT and _WHOLE.fullmatch(a.value)]
     if tree.kind != OPERATOR or tree.value not in ("%", "&") or len(tree.arguments) != 2 or not constants:
         return None
     if tree.value == "&":
-        return float(2 ** int(constants[0]).bit_count())
+        return 2.0 ** int(constants[0]).bit_count()
     return float(constants[0]) if tree.arguments[1].kind == CONSTANT and constants[0].strip("0") else None
 
 
