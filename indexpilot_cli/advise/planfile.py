@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from indexpilot_cli.core import files
 from indexpilot_cli.core.codec import from_json, to_json
@@ -28,6 +28,8 @@ from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.errors import UsageError
 
 KEPT = 20  # plans
+
+PlannedAdvice: TypeAlias = tuple[Plan, Recommendation | Rejection]
 
 
 def plans_directory() -> Path:
@@ -56,12 +58,12 @@ def kept_plans() -> Iterator[Plan]:
             continue
 
 
-def find_advice(identifier: str) -> tuple[tuple[Plan, Recommendation | Rejection], ...]:
+def find_advice(identifier: str) -> tuple[PlannedAdvice, ...]:
     """The plans that speak of the id (a full ``R-…``) and what they say: the newest of each database, newest first.
 
     The id follows from the structure alone, so that databases with the same table share it.
     """
-    found: dict[str, tuple[Plan, Recommendation | Rejection]] = {}
+    found: dict[str, PlannedAdvice] = {}
     for plan in kept_plans():
         advice = advice_in(plan, identifier)
         if advice is not None:

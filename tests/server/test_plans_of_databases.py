@@ -3,6 +3,7 @@
 import json
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import psycopg
 import pytest
@@ -108,6 +109,17 @@ def test_an_id_that_two_databases_share_is_explained_by_the_one_that_is_asked(co
     for dsn, wanted in ((one, plan.id), (copy, other.id)):
         told = explain.run(ExplainRequest(Connection(dsn), subject=subject, record=Record(enabled=False)), Silent())
         assert dict(told.result.facts)["plan"] == wanted
+
+
+def test_a_plan_that_the_database_keeps_goes_before_a_file_of_another(shop):
+    plan = replace(keep_plan(shop, definition("customer_id")), database=identity(shop))
+    with open_session(shop, read_only=False, statement_timeout_ms=30_000) as session:
+        plans.store(session, plan)
+    planfile.keep(replace(plan, id="P-ffffff", database="elsewhere", created_at=plan.created_at + timedelta(days=1)))
+    asked = ExplainRequest(Connection(shop), subject=plan.recommendations[0].id, record=Record(enabled=False))
+    assert dict(explain.run(asked, Silent()).result.facts)["plan"] == plan.id
+    nowhere = replace(asked, connection=Connection("host=/nowhere dbname=shop"))
+    assert dict(explain.run(nowhere, Silent()).result.facts)["plan"] == "P-ffffff"
 
 
 def test_plans_of_earlier_versions_are_found_where_they_are_stored_and_by_name(shop):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 from indexpilot_cli.advise import planfile
@@ -11,6 +12,7 @@ from indexpilot_cli.advise.ablate import PlanDifference, difference
 from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query, only
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, make_plan, prepared, types_from
+from indexpilot_cli.advise.planfile import PlannedAdvice
 from indexpilot_cli.advise.recommend import folded_for
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.algorithms import registry
@@ -20,7 +22,7 @@ from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
-from indexpilot_cli.db.capabilities import database_identity, look
+from indexpilot_cli.db.capabilities import database_identity
 from indexpilot_cli.db.plans import access, lines
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UsageError
@@ -50,9 +52,6 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
 
 
 def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
-    kept = _from_the_database(request)
-    if kept is not None:
-        return kept
     checks = request.bypass.features.expression_checks.enabled
     # Of a query the plan on its own schema's tables is asked for; an id may be of an advice for many.
     grouping = SchemaGrouping(request.tenant_schemas if (request.subject or "").startswith("R-") else 0)
@@ -86,37 +85,29 @@ def _from_kept_plans(request: ExplainRequest) -> ExplainResult | None:
         if plan is None:
             raise planfile.unknown_id(subject)
         return of_plan(plan)
-    found = planfile.find_advice(subject) if subject.startswith("R-") else ()
-    if len(found) > 1 and request.snapshot is None:
-        here = _database(request)
-        found = tuple(one for one in found if one[0].database == here) or found
+    if not subject.startswith("R-"):
+        return None
+    found = planfile.find_advice(subject)
+    if request.snapshot is None:
+        found = _of_the_database(request, subject, found) or found
     return of_advice(*found[0]) if found else None
 
 
-def _from_the_database(request: ExplainRequest) -> Outcome[ExplainResult] | None:
-    """Of the plans that are kept there, by whomever; None where none has the id, or none can be read."""
-    subject = request.subject or ""
-    if not subject.startswith("R-") or request.snapshot is not None or request.without_algorithms:
-        return None
-    schema = request.connection.metadata_schema
-    try:
-        with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=schema).server
-            kept = find_recommendation(session, subject, schema=schema)
-    except IndexPilotError:
-        return None
-    advice = kept.recommendation or kept.rejection
-    assert advice is not None
-    return Outcome("explain", of_advice(kept.plan, advice), server=server)
+def _of_the_database(
+    request: ExplainRequest, subject: str, found: tuple[PlannedAdvice, ...]
+) -> tuple[PlannedAdvice, ...]:
+    """What plans of the database that is meant say, the newest first: those found here and those that are kept there,
+    by whomever; nothing where it cannot be reached.
 
-
-def _database(request: ExplainRequest) -> str:
-    """The database that is meant, where it can be reached: the plans of several speak of the id."""
-    try:
-        with open_reader(request.connection) as session:
-            return database_identity(session)
-    except IndexPilotError:
-        return ""
+    A copy of a database has the plans of that as well: those come last.
+    """
+    here, told = "", list[PlannedAdvice]()
+    with suppress(IndexPilotError), open_reader(request.connection) as session:
+        here = database_identity(session)
+        kept = find_recommendation(session, subject, schema=request.connection.metadata_schema)
+        told += [(kept.plan, advice) for advice in (kept.recommendation, kept.rejection) if advice is not None]
+    told += [one for one in found if one[0].database == here]
+    return tuple(sorted(told, key=lambda one: (one[0].database in ("", here), one[0].created_at), reverse=True))
 
 
 def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
