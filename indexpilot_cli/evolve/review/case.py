@@ -135,7 +135,7 @@ class Review:
         table = self.table(action)
         family, number = [table] if table is not None else [], 0
         while number < len(family) and self.catalog is not None:
-            family += (t for t in self.catalog.tables if t.parent == family[number].name)
+            family += self.catalog.children_of(family[number].name)
             number += 1
         return tuple(family)
 

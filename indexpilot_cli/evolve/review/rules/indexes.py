@@ -50,7 +50,7 @@ def _partitioned_index(action: Action, review: Review) -> tuple[SafeStep, ...]:
     parent = on_table(action.sql, f"ONLY {table_sql(action)}")
     if table is None or parent is None or action.object is None or review.catalog is None:
         return ()
-    children = [t for t in review.catalog.tables if t.parent == table.name]
+    children = review.catalog.children_of(table.name)
     # Below a partition that is partitioned itself the same steps would be due again; a foreign table cannot be indexed.
     if not children or any(t.kind != "r" for t in children):
         return ()

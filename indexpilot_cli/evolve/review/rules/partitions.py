@@ -66,7 +66,7 @@ def _detach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     if review.version and review.version < _DETACH_CONCURRENTLY:
         return ()
     table = review.table(action)
-    children = (t for t in review.catalog.tables if table and t.parent == table.name) if review.catalog else ()
+    children = review.catalog.children_of(table.name) if review.catalog and table else ()
     # By its name: what was read of the catalog does not say which partition is the default one.
     if any("default" in t.name.name for t in children):
         return ()
