@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from types import TracebackType
@@ -25,6 +27,7 @@ Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
+_PARTING = 1.0  # seconds
 _NAME = re.compile(r"[a-z]+/[a-z][a-z0-9_]*")
 
 
@@ -89,12 +92,12 @@ class Session:
         self.close()
 
     def close(self) -> None:
-        """End the connection; closing twice is allowed."""
-        self._connection.close()
+        """End the connection; closing twice is allowed. The server has room for another one when this returns."""
+        _end(self._connection)
 
     def reconnect(self) -> None:
         """A new connection with the same settings in place of this one."""
-        self._connection.close()
+        self.close()
         self._connection, self._facts = self._connect()
 
     def another(self) -> Session:
@@ -252,7 +255,7 @@ class Session:
                 if self.read_only:
                     _stay_unseen(connection)
         except IndexPilotError:
-            connection.close()
+            _end(connection)
             raise
         return connection, facts
 
@@ -303,6 +306,20 @@ def open_session(
         secrets=secrets_of(dsn, password),
     )
     return Session(target, read_only=read_only)
+
+
+def _end(connection: psycopg.Connection[Any]) -> None:
+    """Close, and wait until the backend has gone (for a second at most): until then it counts as a session."""
+    if connection.closed:
+        return
+    # libpq closes its socket without a wait. The kernel closes the other end when the backend has ended, so that a
+    # copy of ours reads its end then.
+    with socket.socket(fileno=os.dup(connection.fileno())) as other:
+        connection.close()
+        other.settimeout(_PARTING)
+        with suppress(OSError):
+            while other.recv(4096):
+                pass
 
 
 def _options(given: Set[str], application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:

@@ -274,3 +274,15 @@ def test_our_looking_leaves_no_trace_in_pg_stat_statements(database, connection)
         "SELECT query FROM pg_stat_statements WHERE query LIKE '%unique_word_here' AND query NOT LIKE '%LIKE%'"
     ).fetchall()
     assert found == []
+
+
+def test_a_closed_session_counts_no_longer(database, connection):
+    """For who may have few: a role's CONNECTION LIMIT refuses the next while the last is still leaving."""
+    seen = "SELECT FROM pg_stat_activity WHERE pid = %s"
+    for _ in range(100):
+        with open_session(database) as session:
+            first = session.backend_pid
+            session.reconnect()
+            assert connection.execute(seen, [first]).rowcount == 0
+            second = session.backend_pid
+        assert connection.execute(seen, [second]).rowcount == 0
