@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from indexpilot_cli.algorithms.bx_tree import interval_forms
+from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.sql.parser import deparse, parse

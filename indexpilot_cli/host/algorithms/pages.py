@@ -291,7 +291,8 @@ def get_bx_tree_index_recommendation(
 
     Raises UsageError for a table or field that is not there.
     """
-    from indexpilot_cli.algorithms.bx_tree import interval_forms, time_index
+    from indexpilot_cli.algorithms.bx_tree import time_index
+    from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
     from indexpilot_cli.algorithms.rewriting import usual_statement
     from indexpilot_cli.core.ddl import create_index, index_name
     from indexpilot_cli.sql.normal import columns

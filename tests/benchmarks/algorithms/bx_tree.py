@@ -11,7 +11,7 @@ from statistics import median
 
 import psycopg
 
-from indexpilot_cli.algorithms.bx_tree import interval_forms
+from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session

@@ -18,33 +18,20 @@ from enum import StrEnum
 from itertools import chain
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
 from indexpilot_cli.algorithms.pgm_index.predict import compared_columns, layout, predictions, question_of
-from indexpilot_cli.algorithms.rewriting import (
-    FLIPPED,
-    OtherForm,
-    clauses,
-    column_of,
-    conjuncts_of,
-    moving,
-    priced,
-    same_type,
-    usual_statement,
-    with_conditions,
-)
+from indexpilot_cli.algorithms.rewriting import OtherForm, priced, usual_statement
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.index import BRIN, GIST, Candidate, IndexDefinition, IndexKey, Proposal, Reason
+from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, IndexKey, Proposal, Reason
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, Rewrite
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.existing import covers
 from indexpilot_cli.sql.bounds import TIMES, about_now
-from indexpilot_cli.sql.parser import Node, deparse_expression
 
-RANGES = {"timestamptz": "tstzrange", "timestamp": "tsrange", "date": "daterange"}
 IN_ORDER = 0.9  # correlation from which rows lie in the order of a column
 _PARTITION_FROM = 64 * 1024**2  # bytes of a table from which deleting by time is worth partitions
-_LAST_DATE = "but for the last date there is (5874897-12-31), which the index could not hold"
 
 
 class TemporalPattern(StrEnum):
@@ -242,106 +229,6 @@ def _intervals(uses: Sequence[TemporalUse], study: Study, proposal: Proposal) ->
             rewrite = priced(study, proposal, template, usual[0], form) if not there else None
             if rewrite is not None:
                 yield form, rewrite
-
-
-def interval_forms(statement: Node, catalog: Catalog) -> Iterator[OtherForm]:
-    """``s <= t AND e >= t`` as a range that holds t: true for the same rows. It cannot fail where s > e, is NULL where
-    the two conditions are not both true for any t, and takes an end that may be NULL for one that never comes.
-    """
-    for query, where in clauses(statement):
-        sides = [(place, side) for place, c in enumerate(conjuncts_of(where)) if (side := _side(c, query, catalog))]
-        for one, low in sides:
-            for other, high in sides:
-                if low.starts and not high.starts and low.fits(high):
-                    yield _as_range(statement, where, (one, other), low, high)
-        for place, condition in enumerate(conjuncts_of(where)):
-            both = _between(condition, query, catalog)
-            if both is not None:
-                yield _as_range(statement, where, (place,), *both)
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """A time column beside a moment: it ``starts`` the interval where it is not after the moment."""
-
-    table: Table
-    column: Column
-    name: str
-    moment: str
-    starts: bool
-    closed: bool
-    open_ended: bool = False
-
-    def fits(self, other: _Side) -> bool:
-        same = self.table == other.table and self.moment == other.moment and self.column != other.column
-        qualified = self.name.rpartition(".")[0] == other.name.rpartition(".")[0]
-        return same and qualified and self.column.base_type == other.column.base_type
-
-
-def _side(condition: Node, query: Node, catalog: Catalog) -> _Side | None:
-    if condition.kind == "BoolExpr" and condition.enum("boolop") == "OR_EXPR":
-        arms = condition.children("args")
-        tests = [a.child("arg") for a in arms if a.kind == "NullTest" and a.enum("nulltesttype") == "IS_NULL"]
-        sides = [s for a in arms if (s := _side(a, query, catalog)) is not None]
-        if len(arms) != 2 or len(tests) != 1 or len(sides) != 1 or tests[0] is None or sides[0].starts:
-            return None
-        return replace(sides[0], open_ended=True) if deparse_expression(tests[0]) == sides[0].name else None
-    if condition.kind != "A_Expr" or condition.enum("kind") != "AEXPR_OP":
-        return None
-    left, right, operator = condition.child("lexpr"), condition.child("rexpr"), condition.names("name")[-1]
-    if left is None or right is None:
-        return None
-    if left.kind != "ColumnRef":
-        left, right, operator = right, left, FLIPPED.get(operator, "")
-    return _of(left, right, operator, query, catalog)
-
-
-def _between(condition: Node, query: Node, catalog: Catalog) -> tuple[_Side, _Side] | None:
-    """``t BETWEEN s AND e``."""
-    if condition.kind != "A_Expr" or condition.enum("kind") != "AEXPR_BETWEEN":
-        return None
-    moment, ends = condition.child("lexpr"), condition.child("rexpr")
-    if moment is None or ends is None:
-        return None
-    pair = ends.children("items")
-    low, high = _of(pair[0], moment, "<=", query, catalog), _of(pair[1], moment, ">=", query, catalog)
-    return (low, high) if low is not None and high is not None and low.fits(high) else None
-
-
-def _of(left: Node, right: Node, operator: str, query: Node, catalog: Catalog) -> _Side | None:
-    if left.kind != "ColumnRef" or operator not in FLIPPED or moving(right):
-        return None
-    found = column_of(left, query, catalog)
-    if found is None or found[1].base_type not in RANGES or not same_type(right, found[1].base_type):
-        return None
-    table, column = found
-    starts, closed = operator in ("<", "<="), operator.endswith("=")
-    return _Side(table, column, deparse_expression(left), deparse_expression(right), starts, closed)
-
-
-def _as_range(statement: Node, where: Node, places: tuple[int, ...], low: _Side, high: _Side) -> OtherForm:
-    conditions = [_in_and(c) for c in conjuncts_of(where)]
-    before = " AND ".join(conditions[place] for place in sorted(places))
-    kind = low.column.base_type
-    after = f"{_range(low.name, high.name, low, high)} @> ({low.moment})::{kind}"
-    rest = [text for place, text in enumerate(conditions) if place not in places]
-    bare = _range(quote_identifier(low.column.name), quote_identifier(high.column.name), low, high)
-    index = IndexDefinition(low.table.name, (IndexKey(expression=bare),), GIST)
-    why = "each of the two conditions alone keeps a large part of the table"
-    only = _LAST_DATE if kind == "date" else ""
-    return OtherForm("interval", before, after, why, only, with_conditions(statement, where, [*rest, after]), index)
-
-
-def _in_and(condition: Node) -> str:
-    text = deparse_expression(condition)
-    return f"({text})" if condition.kind == "BoolExpr" else text
-
-
-def _range(start: str, end: str, low: _Side, high: _Side) -> str:
-    bounds = ("[" if low.closed else "(") + ("]" if high.closed else ")")
-    least = f"COALESCE({end}, {start})" if high.open_ended else end
-    made = f"{RANGES[low.column.base_type]}({start}, {end}, '{bounds}')"
-    return f"CASE WHEN {start} <= {least} THEN {made} END"
 
 
 def _range_finding(form: OtherForm, rewrite: Rewrite) -> AlgorithmFinding:
