@@ -18,7 +18,9 @@ MOST_BYTES = 2692
 
 @dataclass(frozen=True, slots=True)
 class SampledPage:
-    """A page and its rows, each with a value for every column asked for (None: NULL, or too long to be read)."""
+    """A page and its rows, each with a value for every column asked for (None: NULL, too long to be read, or a time
+    that is infinite or not of the years 1 to 9999).
+    """
 
     part: int
     block: int

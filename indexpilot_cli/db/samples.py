@@ -34,6 +34,9 @@ from indexpilot_cli.sql.bounds import NUMBERS, TIMES
 # SYSTEM takes each page with the same chance, so their number is random, too: three deviations below the bound.
 _ASKED = 250
 _SEED = 0  # the same pages as long as the table is as it was: the same command gives the same plan
+_SHORT: LiteralString = "CASE WHEN {long} THEN NULL ELSE {value} END AS {name}"
+# Python has no dates before the year 1 or after 9999, and no infinite ones: a single one would fail the whole sample.
+_FINITE: LiteralString = "CASE WHEN {value} BETWEEN '0001-01-02' AND '9999-12-30' THEN {value} END AS {name}"
 _RangesKey = tuple[QualifiedName, tuple[str, ...], int, int]
 
 
@@ -134,8 +137,8 @@ class PageSamples(Samples):
         if not columns:
             return None
         width = len(columns)
-        short = "CASE WHEN {long} THEN NULL ELSE {value} END AS {name}"
-        chosen = [_selected(short, c, n) for n, c in enumerate(columns)]
+        times = {c.name for c in table.columns if c.base_type in TIMES} if table is not None else ()
+        chosen = [_selected(_FINITE if c in times else _SHORT, c, n) for n, c in enumerate(columns)]
         chosen += [_selected("{long} AS {name}", c, n + width) for n, c in enumerate(columns)]
         rows, pages = self._asked(name, "samples/pages", columns=SQL(", ").join(chosen))
         if rows is None:

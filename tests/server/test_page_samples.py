@@ -1,5 +1,7 @@
 """Page samples: whole pages, within their bound, the same ones again, and none where the rows may not be read."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
@@ -23,6 +25,8 @@ CREATE TABLE hidden (id int);
 INSERT INTO hidden VALUES (1);
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE TABLE nothing (id int);
+CREATE TABLE ends (day date, at timestamp, until timestamptz);
+INSERT INTO ends VALUES ('infinity', '-infinity', '0044-03-15 BC'), ('9999-12-31', '20000-01-01', '2026-01-01Z');
 ANALYZE
 '''
 BIG = 'Big "One"'
@@ -70,6 +74,11 @@ def test_a_partitioned_table_is_read_by_its_parts(sampled):
     found = sampled("parts", "day")
     assert len({page.part for page in found.pages}) == 2
     assert len(found.values("day")) == 2000
+
+
+def test_times_that_python_does_not_have_are_left_out(sampled):
+    ((first, second),) = (page.rows for page in sampled("ends", "day", "at", "until").pages)
+    assert (first, second) == ((None, None, None), (None, None, datetime(2026, 1, 1, tzinfo=UTC)))
 
 
 @pytest.mark.parametrize("name", ["hidden", "nothing", "unknown"])
