@@ -11,6 +11,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import IndexDefinition, Proposal
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Rewrite
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.sql.parser import (
@@ -32,15 +33,23 @@ _CLAUSES = ("SelectStmt", "UpdateStmt", "DeleteStmt")
 
 @dataclass(frozen=True, slots=True)
 class OtherForm:
-    """Another form of a statement; texts as in ``Rewrite``. ``index`` is what the new form wants."""
+    """Another form of a statement; texts as in ``Rewrite``. ``wants`` are the indexes that the new form asks for,
+    ``index`` the one that serves it.
+    """
 
     rule: str
+    table: QualifiedName
     before: str
     after: str
     why: str
     only: str
     statement: Node
-    index: IndexDefinition
+    wants: tuple[IndexDefinition, ...]
+
+    @property
+    def index(self) -> IndexDefinition:
+        """The last of them."""
+        return self.wants[-1]
 
 
 def usual_statement(template: QueryTemplate) -> tuple[Plannable, Node] | None:
@@ -138,18 +147,18 @@ def prices_of(
     study: Study, proposal: Proposal, template: QueryTemplate, usual: Plannable, form: OtherForm
 ) -> tuple[float, float, float] | None:
     """Planner costs of the statement as it is now, with every index proposed for it, and in the other form by the
-    index that it wants; None where one cannot be planned, or the index is not used.
+    indexes that it wants; None where one cannot be planned, or an index is not used.
     """
-    estimator = study.estimator
-    if estimator.refuses(form.index) is not None:
+    estimator, wanted = study.estimator, frozenset(form.wants)
+    if any(estimator.refuses(definition) is not None for definition in form.wants):
         return None
     ordinary = [c.definition for c in proposal.candidates if template.id in c.templates]
-    study.sizes.tell(estimator, (*ordinary, form.index))
+    study.sizes.tell(estimator, (*ordinary, *form.wants))
     # Numbered without gaps: a parameter that only the old form has would have no type.
     fresh = Plannable(deparse(renumber(form.statement)), usual.mode, len(parameters(form.statement)))
-    asked = [WhatIf(usual), WhatIf(usual, frozenset(ordinary)), WhatIf(fresh, frozenset({form.index}))]
+    asked = [WhatIf(usual), WhatIf(usual, frozenset(ordinary)), WhatIf(fresh, wanted)]
     now, best, after = estimator.plan(asked)
-    if not (now.ok and best.ok and after.ok) or form.index not in after.hypothetical:
+    if not (now.ok and best.ok and after.ok) or not wanted <= set(after.hypothetical):
         return None
     return now.total_cost, best.total_cost, after.total_cost
 
@@ -157,6 +166,6 @@ def prices_of(
 def as_rewrite(template: QueryTemplate, form: OtherForm, before: float, after: float) -> Rewrite:
     """The form as a plan holds it."""
     return Rewrite(
-        template.id, form.index.table, form.rule, form.before, form.after, form.why, form.only,
-        before, after, summary(form.index),
+        template.id, form.table, form.rule, form.before, form.after, form.why, form.only,
+        before, after, " and ".join(map(summary, form.wants)) or None,
     )  # fmt: skip

@@ -141,6 +141,10 @@ class Samples(Protocol):
         """The extended statistics that have the name on the server already, if any."""
         ...
 
+    def checks(self, table: QualifiedName) -> Sequence[str]:  # noqa: ARG002
+        """Conditions that a CHECK keeps for every row of the table: they are true, or NULL."""
+        return ()
+
 
 class NoSamples(Samples):
     """Of a snapshot or a file there are no rows."""

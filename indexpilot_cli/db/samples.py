@@ -130,6 +130,12 @@ class PageSamples(Samples):
         found = find_extended(self._session, name)
         return found.made if found is not None else None
 
+    def checks(self, table: QualifiedName) -> Sequence[str]:
+        """See Samples."""
+        return [
+            row.condition for row in self._session.rows("samples/checks", {"schema": table.schema, "name": table.name})
+        ]
+
     def _read(self, name: QualifiedName) -> PageSample | None:
         table = self._catalog.table(name)
         wanted = self._columns.get(name, frozenset())

@@ -6,18 +6,20 @@ https://www.vldb.org/conf/2004/RS20P3.PDF. As one reads it elsewhere it stands b
 PostgreSQL has no such index and rows do not move; what is used is the paper's way with time: what comes in the order of
 time lies in that order (BRIN instead of a B-tree, and partitions that go as a whole), and an object that holds for a
 while is found by one structure over the line of time: a range, where two B-tree conditions each keep half the table.
+Where it is known how long they last, as the paper knows how fast objects move, the start has two bounds (``bounded``).
 
 What cannot be told: rows that will come late, and a statement that somebody sends in yet another form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
+from indexpilot_cli.algorithms.bx_tree.bounded import bounded_forms
 from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
 from indexpilot_cli.algorithms.pgm_index.predict import compared_columns, layout, predictions, question_of
 from indexpilot_cli.algorithms.rewriting import OtherForm, priced, usual_statement
@@ -26,9 +28,10 @@ from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, IndexKey, Proposal, Reason
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect, Rewrite
-from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.core.workload import AtomKind, Plannable, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.existing import covers
 from indexpilot_cli.sql.bounds import TIMES, about_now
+from indexpilot_cli.sql.parser import Node
 
 IN_ORDER = 0.9  # correlation from which rows lie in the order of a column
 _PARTITION_FROM = 64 * 1024**2  # bytes of a table from which deleting by time is worth partitions
@@ -218,24 +221,48 @@ def _partitions(table: Table, uses: Sequence[TemporalUse], study: Study) -> Iter
 
 
 def _intervals(uses: Sequence[TemporalUse], study: Study, proposal: Proposal) -> Iterator[tuple[OtherForm, Rewrite]]:
+    """A start with two bounds where that is cheaper, since a B-tree is smaller than ranges and easier to keep; else the
+    range.
+    """
     wanted = {u.template for u in uses if u.pattern is TemporalPattern.VALIDITY}
     for template in study.templates:
         usual = usual_statement(template) if template.id in wanted else None
         if usual is None:
             continue
-        for form in interval_forms(usual[1], study.catalog):
-            table = study.catalog.table(form.index.table)
-            there = table is not None and any(covers(i.definition, form.index) for i in table.indexes if i.valid)
-            rewrite = priced(study, proposal, template, usual[0], form) if not there else None
-            if rewrite is not None:
-                yield form, rewrite
+        statement, tree = usual
+        bounded = _cheapest(bounded_forms(tree, study.catalog, study.samples), study, proposal, template, statement)
+        ranges = (form for form in _ranges(tree, study.catalog) if form.table not in bounded)
+        yield from bounded.values()
+        yield from _cheapest(ranges, study, proposal, template, statement).values()
+
+
+def _cheapest(
+    forms: Iterable[OtherForm], study: Study, proposal: Proposal, template: QueryTemplate, usual: Plannable
+) -> dict[QualifiedName, tuple[OtherForm, Rewrite]]:
+    """Of each table the form that costs the least, where one is worth it."""
+    best: dict[QualifiedName, tuple[OtherForm, Rewrite]] = {}
+    for form in forms:
+        rewrite = priced(study, proposal, template, usual, form)
+        known = best.get(form.table)
+        if rewrite is not None and (known is None or rewrite.cost_after < known[1].cost_after):
+            best[form.table] = form, rewrite
+    return best
+
+
+def _ranges(statement: Node, catalog: Catalog) -> Iterator[OtherForm]:
+    for form in interval_forms(statement, catalog):
+        table = catalog.table(form.table)
+        if table is not None and not any(covers(i.definition, form.index) for i in table.indexes if i.valid):
+            yield form
 
 
 def _range_finding(form: OtherForm, rewrite: Rewrite) -> AlgorithmFinding:
-    text = f"cost {rewrite.cost_before:.0f} with the best index for two conditions, {rewrite.cost_after:.0f} as a range"
+    before, after = rewrite.cost_before, rewrite.cost_after
+    text = f"{form.why}; cost {before:.0f} with the best index for the conditions as they are, {after:.0f} written so"
+    index = f", with {rewrite.index}" if rewrite.index else ""
     return AlgorithmFinding(
         BxTree.name, "interval", rewrite.table.short, Effect.REPORT_ONLY,
-        f"write {form.after}, with {rewrite.index}; the application has to",
+        f"write {form.after}{index}; the application has to",
         (Reason("interval", text, "planner"),), "by the planner", "intervals that nearly all hold the moment",
-        definition=form.index,
+        definition=form.wants[-1] if form.wants else None,
     )  # fmt: skip

@@ -24,24 +24,8 @@ RANGES = {"timestamptz": "tstzrange", "timestamp": "tsrange", "date": "daterange
 _LAST_DATE = "but for the last date there is (5874897-12-31), which the index could not hold"
 
 
-def interval_forms(statement: Node, catalog: Catalog) -> Iterator[OtherForm]:
-    """``s <= t AND e >= t`` as a range that holds t: true for the same rows. It cannot fail where s > e, is NULL where
-    the two conditions are not both true for any t, and takes an end that may be NULL for one that never comes.
-    """
-    for query, where in clauses(statement):
-        sides = [(place, side) for place, c in enumerate(conjuncts_of(where)) if (side := _side(c, query, catalog))]
-        for one, low in sides:
-            for other, high in sides:
-                if low.starts and not high.starts and low.fits(high):
-                    yield _as_range(statement, where, (one, other), low, high)
-        for place, condition in enumerate(conjuncts_of(where)):
-            both = _between(condition, query, catalog)
-            if both is not None:
-                yield _as_range(statement, where, (place,), *both)
-
-
 @dataclass(frozen=True, slots=True)
-class _Side:
+class Side:
     """A time column beside a moment: it ``starts`` the interval where it is not after the moment."""
 
     table: Table
@@ -52,13 +36,63 @@ class _Side:
     closed: bool
     open_ended: bool = False
 
-    def fits(self, other: _Side) -> bool:
+    def fits(self, other: Side) -> bool:
+        """Whether the other compares another column of the same row with the same moment."""
         same = self.table == other.table and self.moment == other.moment and self.column != other.column
         qualified = self.name.rpartition(".")[0] == other.name.rpartition(".")[0]
         return same and qualified and self.column.base_type == other.column.base_type
 
 
-def _side(condition: Node, query: Node, catalog: Catalog) -> _Side | None:
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Conditions of a query by which an interval holds a moment: the ``places`` of those in its WHERE clause."""
+
+    query: Node
+    where: Node
+    places: tuple[int, ...]
+    low: Side
+    high: Side
+
+    @property
+    def text(self) -> str:
+        """The conditions as they are written."""
+        conditions = conjuncts_of(self.where)
+        return " AND ".join(in_and(conditions[place]) for place in sorted(self.places))
+
+
+def held_moments(statement: Node, catalog: Catalog) -> Iterator[Held]:
+    """``s <= t AND e >= t`` in whatever order, and ``t BETWEEN s AND e``; e may be open."""
+    for query, where in clauses(statement):
+        sides = [(place, side) for place, c in enumerate(conjuncts_of(where)) if (side := _side(c, query, catalog))]
+        for one, low in sides:
+            for other, high in sides:
+                if low.starts and not high.starts and low.fits(high):
+                    yield Held(query, where, (one, other), low, high)
+        for place, condition in enumerate(conjuncts_of(where)):
+            both = _between(condition, query, catalog)
+            if both is not None:
+                yield Held(query, where, (place,), *both)
+
+
+def interval_forms(statement: Node, catalog: Catalog) -> Iterator[OtherForm]:
+    """``s <= t AND e >= t`` as a range that holds t: true for the same rows. It cannot fail where s > e, is NULL where
+    the two conditions are not both true for any t, and takes an end that may be NULL for one that never comes.
+    """
+    for held in held_moments(statement, catalog):
+        low, high = held.low, held.high
+        conditions = enumerate(map(in_and, conjuncts_of(held.where)))
+        kind = low.column.base_type
+        after = f"{_range(low.name, high.name, low, high)} @> ({low.moment})::{kind}"
+        rest = [text for place, text in conditions if place not in held.places]
+        bare = _range(quote_identifier(low.column.name), quote_identifier(high.column.name), low, high)
+        index = IndexDefinition(low.table.name, (IndexKey(expression=bare),), GIST)
+        why = "each of the two conditions alone keeps a large part of the table"
+        only = _LAST_DATE if kind == "date" else ""
+        fresh = with_conditions(statement, held.where, [*rest, after])
+        yield OtherForm("interval", low.table.name, held.text, after, why, only, fresh, (index,))
+
+
+def _side(condition: Node, query: Node, catalog: Catalog) -> Side | None:
     if condition.kind == "BoolExpr" and condition.enum("boolop") == "OR_EXPR":
         arms = condition.children("args")
         tests = [a.child("arg") for a in arms if a.kind == "NullTest" and a.enum("nulltesttype") == "IS_NULL"]
@@ -76,7 +110,7 @@ def _side(condition: Node, query: Node, catalog: Catalog) -> _Side | None:
     return _of(left, right, operator, query, catalog)
 
 
-def _between(condition: Node, query: Node, catalog: Catalog) -> tuple[_Side, _Side] | None:
+def _between(condition: Node, query: Node, catalog: Catalog) -> tuple[Side, Side] | None:
     """``t BETWEEN s AND e``."""
     if condition.kind != "A_Expr" or condition.enum("kind") != "AEXPR_BETWEEN":
         return None
@@ -88,7 +122,7 @@ def _between(condition: Node, query: Node, catalog: Catalog) -> tuple[_Side, _Si
     return (low, high) if low is not None and high is not None and low.fits(high) else None
 
 
-def _of(left: Node, right: Node, operator: str, query: Node, catalog: Catalog) -> _Side | None:
+def _of(left: Node, right: Node, operator: str, query: Node, catalog: Catalog) -> Side | None:
     if left.kind != "ColumnRef" or operator not in FLIPPED or moving(right):
         return None
     found = column_of(left, query, catalog)
@@ -96,28 +130,16 @@ def _of(left: Node, right: Node, operator: str, query: Node, catalog: Catalog) -
         return None
     table, column = found
     starts, closed = operator in ("<", "<="), operator.endswith("=")
-    return _Side(table, column, deparse_expression(left), deparse_expression(right), starts, closed)
+    return Side(table, column, deparse_expression(left), deparse_expression(right), starts, closed)
 
 
-def _as_range(statement: Node, where: Node, places: tuple[int, ...], low: _Side, high: _Side) -> OtherForm:
-    conditions = [_in_and(c) for c in conjuncts_of(where)]
-    before = " AND ".join(conditions[place] for place in sorted(places))
-    kind = low.column.base_type
-    after = f"{_range(low.name, high.name, low, high)} @> ({low.moment})::{kind}"
-    rest = [text for place, text in enumerate(conditions) if place not in places]
-    bare = _range(quote_identifier(low.column.name), quote_identifier(high.column.name), low, high)
-    index = IndexDefinition(low.table.name, (IndexKey(expression=bare),), GIST)
-    why = "each of the two conditions alone keeps a large part of the table"
-    only = _LAST_DATE if kind == "date" else ""
-    return OtherForm("interval", before, after, why, only, with_conditions(statement, where, [*rest, after]), index)
-
-
-def _in_and(condition: Node) -> str:
+def in_and(condition: Node) -> str:
+    """A condition's text, so that it may be joined by AND."""
     text = deparse_expression(condition)
     return f"({text})" if condition.kind == "BoolExpr" else text
 
 
-def _range(start: str, end: str, low: _Side, high: _Side) -> str:
+def _range(start: str, end: str, low: Side, high: Side) -> str:
     bounds = ("[" if low.closed else "(") + ("]" if high.closed else ")")
     least = f"COALESCE({end}, {start})" if high.open_ended else end
     made = f"{RANGES[low.column.base_type]}({start}, {end}, '{bounds}')"

@@ -7,10 +7,12 @@ both holds the same rows; within the band a condition on the one column is one o
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from typing import TypeGuard
 
 from indexpilot_cli.algorithms.cortex.dependence import placed
 from indexpilot_cli.algorithms.rewriting import (
@@ -78,7 +80,7 @@ def find_band(sample: PageSample, target: Column, host: Column) -> Band | None:
             best = (cost, low, high)
     assert best is not None  # there is a share to try
     low, high = math.floor(best[1]), math.ceil(best[2])
-    share, most = _outside(rows, low, high)
+    share, most = _outside(sample, rows, low, high)
     band = Band(target, host, low, high, share, most, (high - low) / span)
     return band if most <= MOST_OUTSIDE and band.width <= MOST_OF_HOST else None
 
@@ -92,33 +94,43 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _outside(rows: Sequence[tuple[int, float, float]], low: int, high: int) -> tuple[float, float]:
-    """The share outside of the band, and its upper bound over pages: rows of one page are often alike."""
-    pages: dict[int, tuple[int, int]] = {}
-    for page, target, host in rows:
-        seen, out = pages.get(page, (0, 0))
-        pages[page] = (seen + 1, out + (not low <= target - host <= high))
-    number = sum(seen for seen, _ in pages.values())
-    share = sum(out for _, out in pages.values()) / number
-    spread = sum((out - share * seen) ** 2 for seen, out in pages.values()) / max(len(pages) - 1, 1)
+def _outside(sample: PageSample, rows: Sequence[tuple[int, float, float]], low: int, high: int) -> tuple[float, float]:
+    """The share outside of the band, rows without one of the values among them, and its upper bound over pages: rows of
+    one page are often alike.
+    """
+    inside = Counter(page for page, target, host in rows if low <= target - host <= high)
+    pages = [(len(page.rows), len(page.rows) - inside[place]) for place, page in enumerate(sample.pages)]
+    number = sum(seen for seen, _ in pages)
+    share = sum(out for _, out in pages) / number
+    spread = sum((out - share * seen) ** 2 for seen, out in pages) / max(len(pages) - 1, 1)
     error = math.sqrt(spread * len(pages)) / number
     return share, min(1.0, share + max(_Z * error, 3.0 / number))
 
 
 def band_forms(statement: Node, catalog: Catalog, bands: Sequence[Band]) -> Iterator[OtherForm]:
     """Queries that compare the target of a band, with the host compared too and the rest beside."""
-    if statement.kind != "SelectStmt" or any(n.kind == "LockingClause" for n in statement.walk()):
-        return
     for query, where in clauses(statement):
         for band in bands:
-            conditions = [c for c in conjuncts_of(where) if _on(c, band, query, catalog)]
-            items = [item for item in relations(query) if _table_of(item, catalog) is not None]
-            own = [item for item in items if _holds(_table_of(item, catalog), band)]
-            if conditions and len(own) == 1 and _once(own[0], statement):
-                yield _form(statement, own[0], conditions, band, query, catalog)
+            hosts: dict[str, None] = {}
+            for condition in conjuncts_of(where):
+                for operator, value in _bounds(condition, band, query, catalog):
+                    hosts |= dict.fromkeys(host_conditions(operator, deparse_expression(value), band))
+            form = two_arms(statement, query, tuple(hosts), band, catalog) if hosts else None
+            if form is not None:
+                yield form
 
 
-def _holds(table: Table | None, band: Band) -> bool:
+def two_arms(statement: Node, query: Node, hosts: Sequence[str], band: Band, catalog: Catalog) -> OtherForm | None:
+    """The statement with the band's table read in two parts: within the band, where the conditions on the host hold
+    too, and outside of it. None where the query cannot be written that way.
+    """
+    if statement.kind != "SelectStmt" or any(n.kind == "LockingClause" for n in statement.walk()):
+        return None
+    own = [(item, table) for item in relations(query) if _holds(table := _table_of(item, catalog), band)]
+    return _form(statement, *own[0], hosts, band) if len(own) == 1 and _once(own[0][0], statement) else None
+
+
+def _holds(table: Table | None, band: Band) -> TypeGuard[Table]:
     return table is not None and table.column(band.target.name) == band.target
 
 
@@ -134,10 +146,6 @@ def _once(item: Node, statement: Node) -> bool:
     system = {"ctid", "tableoid", "xmin", "xmax", "cmin", "cmax"}
     named = {n.names("fields")[-1] for n in statement.walk() if n.kind == "ColumnRef"}
     return len(same) == 1 and plain and item.flag("inh") and not named & system
-
-
-def _on(condition: Node, band: Band, query: Node, catalog: Catalog) -> bool:
-    return bool(_bounds(condition, band, query, catalog))
 
 
 def _bounds(condition: Node, band: Band, query: Node, catalog: Catalog) -> tuple[tuple[str, Node], ...]:
@@ -161,15 +169,7 @@ def _bounds(condition: Node, band: Band, query: Node, catalog: Catalog) -> tuple
     return found if usable else ()
 
 
-def _form(
-    statement: Node, item: Node, conditions: Sequence[Node], band: Band, query: Node, catalog: Catalog
-) -> OtherForm:
-    table = _table_of(item, catalog)
-    assert table is not None  # it was looked up
-    hosts: dict[str, None] = {}
-    for condition in conditions:
-        for operator, value in _bounds(condition, band, query, catalog):
-            hosts |= dict.fromkeys(_host_conditions(operator, deparse_expression(value), band))
+def _form(statement: Node, item: Node, table: Table, hosts: Sequence[str], band: Band) -> OtherForm:
     inside = within(band)
     alias = item.child("alias")
     called = quote_identifier(alias.text("aliasname") if alias is not None else item.text("relname"))
@@ -185,16 +185,25 @@ def _form(
         return fresh if here.kind == "RangeVar" and deparse_item(here) == plain else None
 
     index = IndexDefinition(table.name, (IndexKey(band.target.name),), BTREE, predicate=f"({inside}) IS NOT TRUE")
-    target, host = quote_identifier(band.target.name), quote_identifier(band.host.name)
-    why = (
-        f"{target} is {band.low} to {band.high}{_UNITS.get(band.target.base_type, '')} above {host}, which is indexed,"
-        f" but for {band.outside:.1%} of the rows (at most {band.outside_high:.1%})"
-    )
-    only = "as long as values that far below those asked for fit the type" if band.target.base_type == "int8" else ""
-    return OtherForm("band", f"FROM {plain}", f"FROM {after}", why, only, rewrite(statement, exchanged), index)
+    why = f"{apart(band)}, which is indexed, {exceptions(band)}"
+    only = "" if band.target.base_type in _ROOM else "as long as values that far below those asked for fit the type"
+    fresh_statement = rewrite(statement, exchanged)
+    return OtherForm("band", table.name, f"FROM {plain}", f"FROM {after}", why, only, fresh_statement, (index,))
 
 
+_ROOM = ("int2", "int4", "numeric")  # compared as a type that holds what lies below
 _UNITS = {"date": " days", "timestamp": " seconds", "timestamptz": " seconds"}
+
+
+def apart(band: Band) -> str:
+    """How far the target is above the host, for a person."""
+    target, host = quote_identifier(band.target.name), quote_identifier(band.host.name)
+    return f"{target} is {band.low} to {band.high}{_UNITS.get(band.target.base_type, '')} above {host}"
+
+
+def exceptions(band: Band) -> str:
+    """How many rows are not within the band, for a person."""
+    return f"but for {band.outside:.1%} of the rows (at most {band.outside_high:.1%})"
 
 
 def deparse_item(item: Node) -> str:
@@ -212,20 +221,21 @@ def within(band: Band) -> str:
         # The difference of two integers may be too large for their type.
         cast = {"int8": "::numeric", "numeric": ""}.get(kind, "::bigint")
         return f"{target}{cast} - {host}{cast} BETWEEN {band.low} AND {band.high}"
-    low, high = (_distance(n, kind) for n in (band.low, band.high))
+    low, high = (distance(n, kind) for n in (band.low, band.high))
     # Infinite times have no difference: an error before version 17.
     return f"CASE WHEN isfinite({target}) AND isfinite({host}) THEN {target} - {host} BETWEEN {low} AND {high} END"
 
 
-def _distance(number: int, kind: str) -> str:
+def distance(number: int, kind: str) -> str:
+    """So many days of a date, seconds of a moment, or units of a number, as SQL."""
     return f"interval '{number} seconds'" if kind.startswith("timestamp") else f"({number})"
 
 
-def _host_conditions(operator: str, value: str, band: Band) -> Iterator[str]:
+def host_conditions(operator: str, value: str, band: Band) -> Iterator[str]:
     """What the host then is: x - high <= host <= x - low for a target of x."""
     kind, host = band.target.base_type, quote_identifier(band.host.name)
     cast = {"int2": "bigint", "int4": "bigint", "int8": "bigint"}.get(kind, kind)
-    low, high = (_distance(n, kind) for n in (band.low, band.high))
+    low, high = (distance(n, kind) for n in (band.low, band.high))
     if operator in ("=", ">", ">="):
         yield f"{host} >= ({value})::{cast} - {high}"
     if operator in ("=", "<", "<="):

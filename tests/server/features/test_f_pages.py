@@ -172,8 +172,34 @@ def test_f11_an_interval_that_holds_a_moment_is_better_written_as_a_range(keyed,
         wanted = queries("SELECT pad FROM prices WHERE since <= '2026-01-05' AND until > '2026-01-05'")
         return keyed.ask(RecommendRequest, workload=wanted, planner=TWIN, features=features).result.rewrites
 
-    (found,) = rewrites(FeatureSettings())
-    assert found.rule == "interval" and "USING gist" in found.index and found.cost_after < 0.9 * found.cost_before
+    def ruled(index, *changes):
+        for change in changes:
+            keyed.sql(change)
+        (found,) = rewrites(FeatureSettings())
+        assert index in found.index and found.cost_after < 0.9 * found.cost_before
+        return found.rule
+
+    # One of 500 rows lasts nine days, the others 20 minutes.
+    assert ruled("IS NOT TRUE", "ALTER TABLE prices ADD CHECK (until <= since + interval '216 hours') NOT VALID") == (
+        "mostly_bounded_interval"
+    )
+    assert (
+        ruled(
+            "(since)",
+            "DELETE FROM prices WHERE until > since + interval '1 hour'",
+            "ALTER TABLE prices ADD CHECK (until - since <= interval '20 minutes')",
+        )
+        == "bounded_interval"
+    )
+    assert (
+        ruled(
+            "USING gist",
+            "ALTER TABLE prices DROP CONSTRAINT prices_check1",
+            "UPDATE prices SET until = since + random() * interval '9 days'",
+            "ANALYZE prices",
+        )
+        == "interval"
+    )
     assert not rewrites(FeatureSettings(bx_tree=BxTreeSettings(enabled=False)))
 
 
