@@ -8,7 +8,6 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from itertools import chain
 from types import TracebackType
 from typing import Any, TypeAlias
 
@@ -251,9 +250,7 @@ class Session:
         connection.add_notice_handler(self._keep_notice)
         try:
             with mapped(connection, target.secrets):
-                facts = _facts_of(connection, _configure(connection, target.settings))
-                if self.read_only:
-                    _stay_unseen(connection)
+                facts = _facts_of(connection, _begin(connection, target.settings, looks=self.read_only))
         except IndexPilotError:
             _end(connection)
             raise
@@ -343,21 +340,15 @@ def _facts_of(connection: psycopg.Connection[Any], answering_pid: int) -> _Facts
     )
 
 
-def _configure(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]]) -> int:
-    """Apply the settings; gives the process id of the backend that did."""
-    # set_config() takes parameters where SET takes none; the same round trip tells who answers.
-    calls = ["set_config(%s, %s, false)"] * len(settings)
-    values = list(chain.from_iterable(settings))
-    question = compose.SQL("SELECT ") + compose.SQL(", ").join(map(compose.SQL, ["pg_backend_pid()", *calls]))
-    row = connection.execute(question, values).fetchone()
-    return int(row[0]) if row else 0
+def _begin(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]], *, looks: bool) -> int:
+    """Apply the settings, and stay unseen where it only ``looks``; gives the process id of the backend that did.
 
-
-def _stay_unseen(connection: psycopg.Connection[Any]) -> None:
-    """Where the role may: thousands of our EXPLAINs would push the workload out of pg_stat_statements, and make indexes
-    look used.
+    Thousands of our EXPLAINs would push the workload out of pg_stat_statements, and make indexes look used.
     """
-    connection.execute(compose.SQL(sql.get("session/looking", connection.info.server_version)))
+    text = sql.get("session/begin", connection.info.server_version)
+    names, values = [name for name, _ in settings], [value for _, value in settings]
+    row = connection.execute(compose.SQL(text), {"names": names, "values": values, "looks": looks}).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:
