@@ -22,7 +22,7 @@ GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) exists from 16 on
 
 
 def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabilities:
-    """The facts every command decides by, in four questions.
+    """The facts every command decides by, in four questions at most.
 
     ``pooler_suspected``: the backend answering is not the one we connected to, so a pooler in transaction mode
     stands between (https://www.pgbouncer.org/features.html). Raises UnreachableError only.
@@ -32,7 +32,7 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     assert facts is not None
     metadata = _metadata_version(session, metadata_schema) if facts.has_metadata else None
     hidden = session.rows("server/unreadable", scope)
-    unreadable = _statements_unreadable(session)
+    unreadable = _statements_unreadable(session, facts)
     return Capabilities(
         server=_server(session, facts),
         superuser=facts.superuser,
@@ -81,9 +81,9 @@ def _server(session: Session, facts: Row) -> Server:
     )
 
 
-def _statements_unreadable(session: Session) -> PrerequisiteError | None:
+def _statements_unreadable(session: Session, facts: Row) -> PrerequisiteError | None:
     try:
-        locate(session)
+        locate(session, facts)
     except PrerequisiteError as error:
         return error
     return None

@@ -185,16 +185,16 @@ class StatementsView:
     like_version: int
 
 
-def locate(session: Session) -> StatementsView:
-    """Where the extension is, having made sure it answers.
+def locate(session: Session, found: Row | None = None) -> StatementsView:
+    """Where the extension is, having made sure it answers. ``found`` is what the server said of it, where it was asked.
 
     Raises PrerequisiteError (code ``statements_missing``) with the fix as hint.
     """
-    found = session.one("statements/place")
+    found = found or session.one("statements/place")
     assert found is not None
-    if found.version is None:
+    if found.statements_version is None:
         raise _missing("pg_stat_statements is not installed in the database", _fix(found))
-    place = StatementsView(found.schema, _like_version(found.version))
+    place = StatementsView(found.statements_schema, _like_version(found.statements_version))
     try:
         session.value(_query("statements/probe", place))
     except StatementError as error:
@@ -217,15 +217,15 @@ def _query(name: str, place: StatementsView) -> Composed:
 
 
 def _fix(found: Row) -> str:
-    if found.available is None:
+    if found.statements_available is None:
         return "install the server's contrib package, then " + _PRELOAD
-    return _CREATE if found.preloaded else f"{_PRELOAD}, then {_CREATE}"
+    return _CREATE if found.statements_preloaded else f"{_PRELOAD}, then {_CREATE}"
 
 
 def _grant(found: Row) -> str:
     """Everybody may read the view, unless its schema is closed or the right was taken away."""
-    place, role = quote_identifier(found.schema), quote_identifier(found.role)
-    right = f"SELECT ON {place}.pg_stat_statements" if found.usable else f"USAGE ON SCHEMA {place}"
+    place, role = quote_identifier(found.statements_schema), quote_identifier(found.role)
+    right = f"SELECT ON {place}.pg_stat_statements" if found.statements_usable else f"USAGE ON SCHEMA {place}"
     return f"GRANT {right} TO {role};"
 
 
