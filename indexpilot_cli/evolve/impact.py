@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Connection, Progress, TableFilter, WorkloadRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, Stage, StatementKind
@@ -194,20 +195,18 @@ def _templates(
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.snapshot.source import Source
-    from indexpilot_cli.workload.templates import fold_workload
+    from indexpilot_cli.workload.templates import fold_workload, read_workload
 
     capabilities = look(session, metadata_schema=connection.metadata_schema)
-    catalog = read_catalog(session, metadata_schema=connection.metadata_schema)
-    source = Source(catalog, capabilities.server, connection, capabilities, session=session)
-    try:
-        return fold_workload(source, workload, TableFilter(), progress).templates
-    except UnreachableError:
-        raise
-    except IndexPilotError:
-        if workload != WorkloadRequest():
-            raise
-    recorded = WorkloadRequest(source=SourceKind.QUERY_STATS)
-    return fold_workload(source, recorded, TableFilter(), progress).templates
+    nothing = Catalog(capabilities.server.version_num, capabilities.server.database, ())
+    source = Source(nothing, capabilities.server, connection, capabilities, session=session)
+    if workload == WorkloadRequest() and not capabilities.statements_readable:
+        workload = WorkloadRequest(source=SourceKind.QUERY_STATS)
+        # Mostly nothing is, and that takes no catalog to tell.
+        if not any(w.statements or w.skipped for w in read_workload(source, workload, progress)):
+            return ()
+    source = replace(source, catalog=read_catalog(session, metadata_schema=connection.metadata_schema))
+    return fold_workload(source, workload, TableFilter(), progress).templates
 
 
 def _weight(template: QueryTemplate) -> float:
