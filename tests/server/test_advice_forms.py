@@ -87,6 +87,12 @@ CASES = {
         INSERT INTO bills (customer_id, t) SELECT g % 8000, md5(g::text) FROM generate_series(1, 20000) g""",
         "SELECT * FROM bills WHERE customer_id = 77.0",
     ),
+    "turns": (
+        """CREATE TABLE turns (id serial PRIMARY KEY, at timestamp, pad text);
+        INSERT INTO turns (at, pad) SELECT timestamp '2024-01-01' + g * interval '1 min', repeat('x', 20)
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM (SELECT *, row_number() OVER (ORDER BY at DESC) AS place FROM turns) AS t WHERE place <= 3",
+    ),
     "crowd": (
         """CREATE TABLE crowd (id serial PRIMARY KEY, a int, b int, c int, d int, e int, f int, g int, h int, i int,
             j int, wanted int, t text);
@@ -166,6 +172,7 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
         ("bought", "bought (customer_id)"),
         ("employee", "employee (email)"),
         ("leads", "leads ((org_id::text), created_at)"),
+        ("turns", "turns (at)"),
     ],
 )
 def test_the_one_index_that_helps_is_offered(advised, table, index):

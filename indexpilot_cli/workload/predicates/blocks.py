@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.workload import RelationUse
-from indexpilot_cli.sql.parser import Node, Statement
-from indexpilot_cli.workload.predicates.clauses import Collector, note_aggregates, note_limit, note_order, note_sets
+from indexpilot_cli.sql.parser import Node, Statement, deparse_expression
+from indexpilot_cli.workload.predicates.clauses import (
+    Collector,
+    note_aggregates,
+    note_limit,
+    note_order,
+    note_sets,
+    partition,
+    windows,
+)
 from indexpilot_cli.workload.predicates.fromclause import AnalysedQuery, add_from, delete, insert, merge, update
 from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.predicates.scopes import (
@@ -45,9 +52,15 @@ def _arms(node: Node) -> list[Node]:
     return arms
 
 
-def _windowed(node: Node) -> bool:
-    targets = node.children("target_list")
-    return any(n.kind == "FuncCall" and n.child("over") for n in chain.from_iterable(t.level() for t in targets))
+def _movable(node: Node) -> frozenset[str] | None:
+    """Output expressions that conditions from outside may be about and move in; None for all.
+
+    Below windows those that all of them partition by, below DISTINCT ON its keys (subquery_is_pushdown_safe).
+    """
+    keys = [partition(window, node) for window in windows(node)]
+    keys += [node.children("distinct_clause")] if node.children("distinct_clause") else []
+    parts = [frozenset(map(deparse_expression, each)) for each in keys]
+    return frozenset.intersection(*parts) if parts else None
 
 
 class Blocks:
@@ -87,7 +100,7 @@ class Blocks:
         limited = node.child("limit_count") is not None or node.child("limit_offset") is not None
         aggregated = any(is_aggregate(t) for t in targets) or bool(node.children("group_clause"))
         distinct = bool(node.message.distinct_clause)
-        outputs = self.outputs(targets, scope, pushable=not limited and not _windowed(node))
+        outputs = self.outputs(targets, scope, movable=frozenset() if limited else _movable(node))
         for field in ("group_clause", "sort_clause", "window_clause", "distinct_clause"):
             for item in node.children(field):
                 self.touch(item, scope)
@@ -158,8 +171,8 @@ class Blocks:
             cte.outputs = {n: closed.find(n) or () for n in names}
         scope.ctes[name] = cte
 
-    def outputs(self, targets: Sequence[Node], scope: NameScope, *, pushable: bool) -> Outputs:
-        """What each output column stands for."""
+    def outputs(self, targets: Sequence[Node], scope: NameScope, *, movable: frozenset[str] | None = None) -> Outputs:
+        """What each output column stands for; ``movable`` are those that conditions may move to (None: all)."""
         found: dict[str, tuple[Target, ...]] = {}
         for position, target in enumerate(targets):
             value = target.child("val")
@@ -167,9 +180,11 @@ class Blocks:
                 continue
             if value.kind == "ColumnRef" and value.names("fields")[-1] == "*":
                 for name, things in star(value, scope).items():
+                    pushable = movable is None or name in movable
                     found.setdefault(name, things if pushable else closed(things))
                 continue
             name = target.text("name") or output_name(value) or f"?column?{position}"
+            pushable = movable is None or deparse_expression(value) in movable
             found.setdefault(name, (Derived(value, scope, pushable),))
         return found
 

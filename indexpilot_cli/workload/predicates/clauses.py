@@ -172,11 +172,12 @@ DISTANCE = frozenset(("<->", "<#>", "<=>", "<+>", "<<->", "<->>", "<~>", "<%>"))
 
 
 def note_order(node: Node, scope: NameScope) -> None:
-    """ORDER BY onto the relation its first keys lie on."""
-    items = node.children("sort_clause")
+    """The order that rows are wanted in, that of a window or ORDER BY, onto the relation its first keys lie on."""
+    order = [(_meant(item.child("node"), node), item) for item in node.children("sort_clause")]
+    # Windows see all rows in their order before the query's own order counts. Those of groups see no rows of a table.
+    orders = () if node.children("group_clause") else (_order_of(w, node) for w in windows(node))
     found: list[tuple[Use, SortKey]] = []
-    for item in items:
-        value = _meant(item.child("node"), node)
+    for value, item in next(filter(None, orders), order):
         if value is None or _distance(value, scope):
             break
         sides = operands(value, scope)
@@ -193,9 +194,33 @@ def note_order(node: Node, scope: NameScope) -> None:
         found[0][0].order_by = tuple(key for _, key in found)
 
 
-def _key(side: Operand, item: Node) -> SortKey:
+def _key(side: Operand, item: Node | None) -> SortKey:
+    if item is None:
+        return SortKey(side.column, side.expression)
     nulls = {"SORTBY_NULLS_FIRST": True, "SORTBY_NULLS_LAST": False}.get(item.enum("sortby_nulls"))
     return SortKey(side.column, side.expression, item.enum("sortby_dir") == "SORTBY_DESC", nulls)
+
+
+def windows(node: Node) -> tuple[Node, ...]:
+    """The windows (OVER) that the functions in a query's output look through."""
+    inside = chain.from_iterable(target.level() for target in node.children("target_list"))
+    found = (call.child("over") for call in inside if call.kind == "FuncCall")
+    return tuple(window for window in found if window is not None)
+
+
+def _order_of(window: Node, node: Node) -> list[tuple[Node | None, Node | None]]:
+    """Keys of the rows' order in a window with their SortBy: partitions, which have none, then ORDER BY."""
+    named = {w.text("name"): w for w in node.children("window_clause")}
+    base = named.get(window.text("name") or window.text("refname"), window)
+    items = window.children("order_clause") or base.children("order_clause")
+    keys: list[tuple[Node | None, Node | None]] = [(key, None) for key in partition(window, node)]
+    return [*keys, *((item.child("node"), item) for item in items)]
+
+
+def partition(window: Node, node: Node) -> tuple[Node, ...]:
+    """The keys of PARTITION BY of a window of the query, also where WINDOW names it."""
+    named = {w.text("name"): w for w in node.children("window_clause")}
+    return named.get(window.text("name") or window.text("refname"), window).children("partition_clause")
 
 
 def _meant(value: Node | None, select: Node) -> Node | None:

@@ -257,6 +257,43 @@ def test_order(tail, keys, complete):
     assert found.order_complete is complete
 
 
+LAST = "SELECT *, row_number() OVER ({window}) AS place FROM orders {tail}"
+
+
+@pytest.mark.parametrize(
+    ("window", "tail", "keys"),
+    [
+        ("PARTITION BY customer_id ORDER BY placed DESC", "", ["customer_id", "placed DESC"]),
+        ("ORDER BY placed DESC", "ORDER BY id LIMIT 3", ["placed DESC"]),  # all rows in this order first
+        ("w", "WINDOW w AS (PARTITION BY status ORDER BY placed)", ["status", "placed"]),
+        ("w ORDER BY total", "WINDOW w AS (PARTITION BY status)", ["status", "total"]),
+        ("", "ORDER BY id", ["id"]),
+    ],
+)
+def test_windows_want_rows_in_an_order(window, tail, keys):
+    found = use(LAST.format(window=window, tail=tail), "orders")
+    assert [f"{k.column}{' DESC' * k.descending}" for k in found.order_by] == keys and found.order_complete
+
+
+def test_windows_of_groups_want_no_order_of_rows():
+    found = use("SELECT customer_id, rank() OVER (ORDER BY customer_id) FROM orders GROUP BY 1", "orders")
+    assert found.order_by == ()
+
+
+@pytest.mark.parametrize(
+    ("inner", "moved"),
+    [
+        ("SELECT *, rank() OVER (PARTITION BY customer_id ORDER BY placed) FROM orders", ["equal customer_id 3"]),
+        ("SELECT *, rank() OVER (ORDER BY placed) FROM orders", []),
+        ("SELECT *, rank() OVER (PARTITION BY id), rank() OVER (PARTITION BY customer_id) FROM orders", []),
+        ("SELECT DISTINCT ON (customer_id) customer_id, status FROM orders", ["equal customer_id 3"]),
+        ("SELECT DISTINCT customer_id, status FROM orders", ["equal customer_id 3", "equal status 'a'"]),
+    ],
+)
+def test_conditions_move_below_windows_only_on_what_all_partition_by(inner, moved):
+    assert atoms(f"SELECT * FROM ({inner}) AS x WHERE customer_id = 3 AND status = 'a'") == moved
+
+
 def test_order_through_a_view_with_limit():
     found = use("SELECT * FROM open_orders WHERE customer = 3 ORDER BY placed DESC LIMIT 10", "o")
     assert (found.order_by[0].column, found.limited, found.limit) == ("placed", True, 10)
