@@ -41,6 +41,7 @@ _NEVER_EQUAL = {
 _PADDED_SINCE = {14: 25, 15: 20, 16: 16, 17: 12, 18: 6}
 _SHORT = 126  # longest value that keeps a one-byte header
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
+_WRITTEN = {"uuid": 37, "date": 11, "timestamp": 23, "timestamptz": 30, "bool": 5}  # bytes of values cast to text
 _SAMPLES = 40
 _SAMPLED_ROWS = 300  # that ANALYZE reads per unit of the statistics target
 _TARGET = 100
@@ -151,7 +152,8 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
     if not widths and tree is not None and tree.value in ("left", "substring", "right", "substr"):
         widths = (_cut([a.value for a in tree.arguments], statistics),)
     if not widths and column is not None and column.statistics is not None and kind in _TEXTS:
-        widths = column_field(column, rows, version).widths if column.base_type in _TEXTS else (12,)
+        written = (_WRITTEN.get(column.base_type, 12),)
+        widths = column_field(column, rows, version).widths if column.base_type in _TEXTS else written
     field = replace(
         unknown_field(rows),
         widths=widths or (16,),

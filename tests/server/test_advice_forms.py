@@ -93,6 +93,14 @@ CASES = {
         FROM generate_series(1, 20000) g""",
         "SELECT * FROM (SELECT *, row_number() OVER (ORDER BY at DESC) AS place FROM turns) AS t WHERE place <= 3",
     ),
+    "parts": (
+        """CREATE TABLE parts (id int, region text, ref text) PARTITION BY LIST (region);
+        CREATE TABLE parts_north PARTITION OF parts FOR VALUES IN ('n');
+        CREATE TABLE parts_south PARTITION OF parts FOR VALUES IN ('s');
+        INSERT INTO parts SELECT g, substr('ns', 1 + g % 2, 1), 'r' || g FROM generate_series(1, 20000) g""",
+        "SELECT * FROM parts WHERE ref = 'r77'",
+    ),
+    "parts_north": ("SELECT 1", "SELECT * FROM parts_north WHERE ref = 'r78'"),
     "crowd": (
         """CREATE TABLE crowd (id serial PRIMARY KEY, a int, b int, c int, d int, e int, f int, g int, h int, i int,
             j int, wanted int, t text);
@@ -177,6 +185,12 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
 )
 def test_the_one_index_that_helps_is_offered(advised, table, index):
     assert [r.summary for r in indexes(advised, table)] == [index]
+
+
+def test_a_partition_needs_no_index_of_its_own_beside_that_of_the_whole_table(advised):
+    (offered,) = indexes(advised, "parts")
+    assert offered.summary == "parts (ref)" and len(offered.templates) == 2
+    assert indexes(advised, "parts_north") == []
 
 
 def test_an_operator_means_what_its_type_says(advised):

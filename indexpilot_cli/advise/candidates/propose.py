@@ -27,6 +27,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
+from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.sql.selectivity import row_count
 
@@ -60,7 +61,19 @@ def propose(
         kept, refused = _table(site, wanted, sizes)
         candidates.extend(_candidate(d) for d in kept)
         rejections.extend(refused)
-    return Proposal(tuple(candidates), _without_repeats(rejections))
+    return Proposal(_for_parts_too(candidates, catalog), _without_repeats(rejections))
+
+
+def _for_parts_too(candidates: Sequence[Candidate], catalog: Catalog) -> tuple[Candidate, ...]:
+    """Indexes of partitioned tables also with the templates that ask a partition for the like: each is one of those."""
+    asking: dict[tuple[QualifiedName, str, str], frozenset[str]] = {}
+    for candidate in candidates:
+        lead = candidate.definition.keys[0].text
+        for name in upwards(candidate.definition.table, catalog):
+            key = (name, candidate.definition.method, lead)
+            asking[key] = asking.get(key, frozenset()) | candidate.templates
+    keys = [(c.definition.table, c.definition.method, c.definition.keys[0].text) for c in candidates]
+    return tuple(replace(c, templates=asking[key]) for c, key in zip(candidates, keys, strict=True))
 
 
 def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[QualifiedName, ...]:

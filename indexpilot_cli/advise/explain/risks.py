@@ -229,7 +229,7 @@ def _expressions(
         asked = {a.expression for a in atoms if a.expression is not None}
         for expression in sorted(asked - held):
             if _margin(served[template.id]) < 1 / DEFAULT_SELECTIVITY:
-                text = f"there are no statistics of {expression}: the planner assumes a fixed share of rows"
+                text = f"there are no statistics of {expression} yet: how many rows match is guessed"
                 settle = f"ANALYZE {table.name}"
                 if expression not in own:
                     settle = f"CREATE STATISTICS ON ({expression}) FROM {table.name}; {settle}"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.index import BTREE, IndexDefinition
+from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
+from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.partitioned import upwards
@@ -22,6 +22,7 @@ class HypotheticalIndexes:
         self._wanted: dict[QualifiedName, dict[IndexDefinition, None]] = {}
         self.sizes: dict[IndexDefinition, IndexSize] = {}
         self.refusals: dict[IndexDefinition, str | None] = {}
+        self._statistics: dict[tuple[QualifiedName, str], ColumnStatistics | None] = {}
 
     def want(self, definitions: Sequence[IndexDefinition]) -> None:
         """Give indexes that come for the first time their place: behind those of the same table that came before."""
@@ -51,7 +52,7 @@ class HypotheticalIndexes:
     def _make(self, worker: Worker, definitions: Sequence[IndexDefinition]) -> None:
         """All at once; halves of them when the server refuses one, until that one is found."""
         try:
-            builds = [self._as_build(definition) for definition in definitions]
+            builds = [self._as_build(worker, definition) for definition in definitions]
             worker.build(builds)
         except UnreachableError:
             raise
@@ -66,10 +67,23 @@ class HypotheticalIndexes:
             self.sizes.update({build.definition: build.size for build in builds})
             self.refusals.update(dict.fromkeys(definitions))
 
-    def _as_build(self, definition: IndexDefinition) -> IndexBuild:
-        statistics = tuple(expression_statistics(self._catalog, definition, key) for key in definition.keys)
+    def _as_build(self, worker: Worker, definition: IndexDefinition) -> IndexBuild:
+        statistics = tuple(self._of_key(worker, definition, key) for key in definition.keys)
         size = self.sizes.get(definition)
         return IndexBuild(definition, self._model(definition) if size is None else size, statistics)
+
+    def _of_key(self, worker: Worker, definition: IndexDefinition, key: IndexKey) -> ColumnStatistics | None:
+        """Statistics of a key that is an expression: of an analyzed index, computed, or carried over."""
+        table = self._catalog.table(definition.table)
+        if key.expression is None or table is None:
+            return None
+        asked = (definition.table, key.expression)
+        if asked not in self._statistics:
+            known = expression_statistics(self._catalog, definition, key)
+            if known is None or not known.most_common_vals + known.histogram_bounds:
+                known = worker.computed(key.expression, table, known) or known
+            self._statistics[asked] = known
+        return self._statistics[asked]
 
     def _model(self, definition: IndexDefinition) -> IndexSize:
         """The size nobody gave, from the catalog's statistics."""

@@ -9,7 +9,7 @@ from itertools import chain, count
 from types import MappingProxyType
 from typing import Any
 
-from indexpilot_cli.core.catalog import ColumnStatistics
+from indexpilot_cli.core.catalog import ColumnStatistics, Table
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.estimator import AssumedStatistics, CostFactors
 from indexpilot_cli.core.index import IndexDefinition
@@ -22,6 +22,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.methods.kind import RelationFile
 from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.planner.twin.assumed import Assumption
+from indexpilot_cli.planner.twin.computed import computed
 from indexpilot_cli.planner.twin.hydrate import without_domain_checks
 from indexpilot_cli.planner.twin.layout import Heap, Storage
 from indexpilot_cli.planner.twin.statistics import put_statistics
@@ -143,6 +144,10 @@ class Worker:
         finally:
             self._forget_statement()
         return tuple(types or ())
+
+    def computed(self, expression: str, table: Table, kept: ColumnStatistics | None) -> ColumnStatistics | None:
+        """Statistics of an expression by the values known of its column; see there."""
+        return computed(self._planner, expression, table, kept)
 
     def explain(self, statement: Plannable, *, verbose: bool = False, factors: CostFactors | None = None) -> Node:
         """The plan with what is shown and hidden now."""
