@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -28,8 +28,6 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
-
-_VOLATILITY = {1: "i", 2: "s", 3: "v"}
 
 
 def read_catalog(
@@ -185,17 +183,20 @@ def _foreign_keys(session: Session, oids: Sequence[int]) -> tuple[ForeignKey, ..
 
 def _functions(session: Session, search_path: Sequence[str]) -> dict[str, Any]:
     """By ``schema.name``; by bare name what the search path finds first, pg_catalog before all."""
-    rank = {schema: number for number, schema in enumerate(("pg_catalog", *search_path))}
     rows = session.rows("catalog/functions")
-    found = {f"{row.schema}.{row.name}": _VOLATILITY[row.volatility] for row in rows}
-    for row in sorted(rows, key=lambda r: -rank.get(r.schema, len(rank))):
-        if row.schema in rank:
-            found[row.name] = _VOLATILITY[row.volatility]
-    leaking = {row.name for row in rows if not row.leakproof}
+    schemas: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    for row in rows:  # the least volatile come last and stay
+        schemas[row.schema].update(dict.fromkeys(sorted(row.names), row.volatility))
+    found: dict[str, str] = {}
+    for schema, names in sorted(schemas.items()):
+        found.update((f"{schema}.{name}", volatility) for name, volatility in names.items())
+    for schema in reversed(("pg_catalog", *search_path)):
+        found.update(schemas[schema])
+    leaking = frozenset(chain.from_iterable(row.names for row in rows if not row.leakproof))
     return {
         "functions": MappingProxyType(found),
-        "leakproof": frozenset(r.name for r in rows) - leaking,
-        "supported": frozenset(r.name for r in rows if r.supported),
+        "leakproof": frozenset(chain.from_iterable(row.names for row in rows)) - leaking,
+        "supported": frozenset(chain.from_iterable(row.names for row in rows if row.supported)),
     }
 
 

@@ -1,8 +1,9 @@
+-- Names in a few lists, volatile ones first: a row for each of the three thousand took three times as long.
 SELECT n.nspname::text AS schema,
-       p.proname::text AS name,
-       min(CASE p.provolatile WHEN 'i' THEN 1 WHEN 's' THEN 2 ELSE 3 END) AS volatility,
-       bool_and(p.proleakproof) AS leakproof,
-       bool_or(p.prosupport <> 0 AND p.prorettype = 'bool'::regtype AND n.nspname <> 'pg_catalog') AS supported
+       p.provolatile::text AS volatility,
+       p.proleakproof AS leakproof,
+       p.prosupport <> 0 AND p.prorettype = 'bool'::regtype AND n.nspname <> 'pg_catalog' AS supported,
+       array_agg(p.proname::text) AS names
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 WHERE p.prokind = 'f'
@@ -10,5 +11,5 @@ WHERE p.prokind = 'f'
   AND NOT ('internal'::regtype = ANY (p.proargtypes))
   AND NOT ('cstring'::regtype = ANY (p.proargtypes))
   AND n.nspname <> 'information_schema'
-GROUP BY n.nspname, p.proname
-ORDER BY n.nspname, p.proname
+GROUP BY n.nspname, p.provolatile, p.proleakproof, supported
+ORDER BY pg_catalog.array_position('{v,s,i}', p.provolatile), n.nspname, leakproof, supported
