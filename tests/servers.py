@@ -7,6 +7,7 @@ a local installation, the embedded wheel. ``INDEXPILOT_TEST_MAJOR`` asks for one
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,18 @@ def _admin(dsn):
     return psycopg.connect(dsn, autocommit=True)
 
 
+def _end_sessions(admin, name):
+    """End what is left of sessions to the database, and wait for it: DROP DATABASE sleeps a tenth of a second where it
+    meets one, and each test has closed its own a moment before.
+    """
+    admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    left = "SELECT pg_stat_get_db_numbackends(oid) FROM pg_database WHERE datname = %s"
+    for _ in range(50):
+        if not any(admin.execute(left, (name,)).fetchone() or ()):
+            return
+        time.sleep(0.002)
+
+
 @contextmanager
 def new_database(pg, template="template1"):
     """A new database, empty unless it copies another; gives its superuser DSN and drops it afterwards."""
@@ -117,10 +130,8 @@ def new_database(pg, template="template1"):
     try:
         yield pg.database(name)
     finally:
-        force = " WITH (FORCE)"
-        if admin.info.server_version < 130000:  # which has no FORCE, but waits five seconds for sessions to end
-            force = ""
-            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+        _end_sessions(admin, name)
+        force = " WITH (FORCE)" if admin.info.server_version >= 130000 else ""
         admin.execute(sql.SQL("DROP DATABASE IF EXISTS {}" + force).format(sql.Identifier(name)))
 
 
