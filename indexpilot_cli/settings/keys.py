@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import accumulate, chain
 
 from indexpilot_cli.errors import UsageError
@@ -54,8 +54,11 @@ def sections() -> frozenset[str]:
     return frozenset(chain.from_iterable(above))
 
 
+_hints = cache(typing.get_type_hints)  # asked for the keys and for each building of settings
+
+
 def _walk(kind: type, prefix: str) -> Iterator[SettingKey]:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     for field in dataclasses.fields(kind):
         if not prefix and field.name in _OWN_FIELDS:
             continue
@@ -92,7 +95,7 @@ def build(values: Mapping[str, object]) -> Settings:
 
 
 def _build(kind: type, prefix: str, values: Mapping[str, object]) -> object:
-    hints = typing.get_type_hints(kind)
+    hints = _hints(kind)
     given: dict[str, object] = {}
     for field in dataclasses.fields(kind):
         path = prefix + field.name

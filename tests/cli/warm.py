@@ -15,6 +15,7 @@ import signal
 import sys
 
 import indexpilot_cli
+from indexpilot_cli.settings.keys import keys
 
 LIMIT = 300  # seconds for a command; the code is then the negative number of the signal
 # What a command imports only when it comes to it, and typer when it reads the first option.
@@ -39,6 +40,7 @@ def load():
         if not name.endswith("__main__"):
             with contextlib.suppress(ImportError):  # an extra that is not installed
                 importlib.import_module(name)
+    keys()  # which each command reads from the annotations of all settings
 
 
 def become(job):
