@@ -213,8 +213,10 @@ def _counted(advice: Advice) -> Iterator[str]:
     """How sizes count against a storage budget."""
     if advice.selection.budget_bytes is None:
         return
-    most = sum(advice.priceable.most_bytes_of(c.candidate.definition) for c in advice.selection.chosen)
-    yield f"sizes count against the budget with the error measured for their kind: {units.size(most)} at most"
+    sized = {c.candidate.definition: c.size_bytes for c in advice.selection.chosen}
+    error = math.hypot(*(size * advice.priceable.sizes[d].error for d, size in sized.items()))
+    most = units.size(math.ceil(sum(sized.values()) + error))
+    yield f"sizes count against the budget with the errors measured for their kinds together: {most} at most"
 
 
 def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:
@@ -315,11 +317,6 @@ class Priceable:
     def bytes_of(self, definition: IndexDefinition) -> int:
         """What it takes wherever it is built."""
         return sum(p.bytes for p in self.places.get(definition, ())) or self.sizes[definition].bytes
-
-    def most_bytes_of(self, definition: IndexDefinition) -> int:
-        """What that hardly exceeds; budgets count it."""
-        size = self.sizes[definition]
-        return math.ceil(self.bytes_of(definition) * size.most_bytes / (size.bytes or 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,8 +284,7 @@ def _select(
     from indexpilot_cli.advise.select.advise import advise
 
     bytes_of = {definition: priceable.bytes_of(definition) for definition in priceable.sizes}
-    most = {definition: priceable.most_bytes_of(definition) for definition in priceable.sizes}
-    limits = replace(limits, at_most=most)
+    limits = replace(limits, errors={definition: size.error for definition, size in priceable.sizes.items()})
     if priceable.spare and limits.protection is not None:
         limits = replace(limits, protection=min(limits.protection, request.max_slower))
     begun = time.monotonic()

@@ -294,13 +294,12 @@ def sizes_by_tenant(priceable: Priceable, columns: Columns) -> dict[str, list[tu
     """
     found: dict[str, list[tuple[IndexDefinition, float]]] = {}
     for definition, size in priceable.sizes.items():
-        most = size.most_bytes / (size.bytes or 1)
         for place in priceable.places.get(definition, ()):
-            found.setdefault(place.table.name.schema, []).append((definition, place.bytes * most))
+            found.setdefault(place.table.name.schema, []).append((definition, float(place.bytes)))
         if definition.predicate is not None and definition.table in columns:
             owners = _owners(definition.predicate, columns[definition.table])
             for tenant in owners:
-                found.setdefault(tenant, []).append((definition, size.most_bytes / len(owners)))
+                found.setdefault(tenant, []).append((definition, size.bytes / len(owners)))
     return found
 
 

@@ -41,10 +41,10 @@ class SizeEstimate:
     least_pages: int = 0
 
     @property
-    def most_bytes(self) -> int:
-        """What it hardly exceeds when it is built; budgets count this."""
+    def error(self) -> float:
+        """The part of its size by which it is hardly larger when it is built, in whole pages; budgets count this."""
         error = OTHERS_ERROR if index_kind(self.method).assumed else ERRORS[self.confidence]
-        return math.ceil(self.pages * (1.0 + error)) * BLOCK
+        return math.ceil(self.pages * error) / (self.pages or 1)
 
 
 def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:

@@ -9,9 +9,9 @@ from dataclasses import replace
 from indexpilot_cli.advise.costing import stand_ins
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
-from indexpilot_cli.advise.select.limits import Limits
+from indexpilot_cli.advise.select.limits import Limits, budget_row, errors_of
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Selection, SelectionProblem, build
-from indexpilot_cli.advise.select.program import Row, Solution
+from indexpilot_cli.advise.select.program import Solution
 from indexpilot_cli.advise.select.proof import LITTLE
 from indexpilot_cli.advise.select.search import Found, Search
 from indexpilot_cli.core import units
@@ -187,15 +187,11 @@ def _curve(
     """Workload cost relative to now for other storage budgets, from the plans known by now; and the new indexes of each
     by their ids.
     """
-    bound = next((row for row in search.program.rows if row.family == "budget"), None)
-    budget = bound.limit if bound is not None else None
-    counted = (
-        bound.coefficients
-        if bound is not None
-        else tuple((n, float(problem.sizes[n])) for n in range(problem.pool.first_spare))
-    )
-    size = sum(problem.sizes[n] for n in members(selection & problem.pool.new))
-    base = budget if budget is not None else float(size)
+    budget, errors = problem.limits.budget_bytes, errors_of(problem.pool, problem.limits)
+    sizes = dict(enumerate(problem.sizes[: problem.pool.first_spare]))
+    base = budget
+    if base is None:  # the set itself takes what it takes
+        base, errors = sum(sizes[n] for n in members(selection & problem.pool.new)), [0.0] * len(sizes)
     if base <= 0 or search.solver != "HiGHS":
         return (), ()
     others = tuple(row for row in search.program.rows if row.family != "budget")
@@ -204,7 +200,7 @@ def _curve(
     point: tuple[float, tuple[str, ...]] = (1.0, ())
     solution: Solution | None = None
     for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
-        row = Row("budget", counted, base * factor)
+        row = budget_row(sizes, errors, base * factor)
         # The best within more space is the best within less where it fits there.
         if solution is None or not row.allows(solution.mask):
             search.program = replace(program, rows=(*others, row))

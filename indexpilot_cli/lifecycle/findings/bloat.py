@@ -161,7 +161,7 @@ def _stands_out(suspect: Suspect, built: SizeEstimate, facts: LifecycleFacts) ->
     """Whether statistics alone say bloated; of other kinds than B-trees beyond the error of their size model."""
     if suspect.tree:
         return suspect.index.pages >= facts.bloat_ratio * built.pages
-    return built.confidence != "low" and suspect.index.size_bytes >= facts.bloat_ratio * built.most_bytes
+    return built.confidence != "low" and suspect.index.size_bytes >= facts.bloat_ratio * built.bytes * (1 + built.error)
 
 
 def is_confirmed(suspect: Suspect, looked: RebuiltSize, facts: LifecycleFacts) -> bool:

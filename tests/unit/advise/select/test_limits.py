@@ -1,9 +1,13 @@
 """Each limit decides: without it the answer is another. And which limits keep it from a better one."""
 
+import math
+import random
 from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.advise.masks import members
+from indexpilot_cli.advise.select.limits import budget_row
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import brute_force_within, index, random_instance, table, way, workload_cost
 from tests.unit.advise.select.test_search import choose, two_good_indexes
@@ -39,6 +43,24 @@ def test_f12_each_limit_decides(limit, kept, greedy):
     (left,) = found.rejections
     assert left.definition in {A, B} - kept and left.reason in ("over_budget", "over_limit", "write_cost")
     assert found.conflicts and (found.bound.gap is None) == greedy
+
+
+def test_errors_of_sizes_count_against_a_budget_as_independent_ones_add_up():
+    draw = random.Random(3)
+    for _ in range(100):
+        sizes = {n: draw.paretovariate(1.0) for n in range(7)}
+        errors = [draw.choice((0.0, 0.1, 0.25, 0.45)) for _ in sizes]
+        budget = sum(sizes.values()) * draw.random()
+        row, larger = budget_row(sizes, errors, budget), budget_row(sizes, errors, 1.1 * budget)
+        for mask in filter(row.allows, range(1 << len(sizes))):
+            chosen = list(members(mask))
+            error = math.hypot(*(sizes[n] * errors[n] for n in chosen))
+            assert sum(sizes[n] for n in chosen) + error <= budget * (1 + 1e-9)
+            assert larger.allows(mask)
+    alike, every = dict.fromkeys(range(6), 100.0), 0b111111
+    assert budget_row(alike, [0.25] * 6, 665.0).allows(every)  # 661 together, 750 if all of them were at their most
+    assert budget_row(alike, [0.0] * 6, 600.0).allows(every)
+    assert not budget_row(alike, [0.25] * 6, 640.0).allows(every)
 
 
 def test_f12_a_statement_is_protected_and_an_index_has_to_improve_enough():
