@@ -20,47 +20,45 @@ from indexpilot_cli.cli.options import (
     RunOptions,
     option,
 )
-from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.cli.session import CommandSession, HasConnection
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
     from indexpilot_cli.advise.values import RecommendRequest
-    from indexpilot_cli.cli.options import Flags, SourceChoice, WhatIfChoice
-    from indexpilot_cli.cli.session import CommandSession
-    from indexpilot_cli.core.command import PlannerRequest, TableFilter, WorkloadRequest
+    from indexpilot_cli.cli.options import StatementOptions, TableOptions
+    from indexpilot_cli.core.command import Outcome, PlannerRequest, Progress, TableFilter, WorkloadRequest
     from indexpilot_cli.lifecycle.values import LifecycleRequest
+    from indexpilot_cli.render.document import Document
 
 
 Group = type["DataclassInstance"]
 LOCAL: tuple[Group, ...] = (OutputOptions, RunOptions)
 SERVER: tuple[Group, ...] = (OutputOptions, ConnectionOptions, RunOptions)
-# Those of the session; a command gets the others itself.
-_KNOWN: tuple[Group, ...] = (OutputOptions, ConnectionOptions, DatabaseOptions, RunOptions)
 
 
 def command(
     name: str, *groups: Group, sql: bool = False, also: tuple[str, ...] = ()
 ) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the groups.
+    """Decorate ``f(session, *, option…) -> exit code``; the result also takes the fields of the session's ``groups``.
 
-    Of groups that the session does not know (``ChangeOptions``, …) the function gets the value, behind the session.
-
+    A parameter that is a group itself (``PlannerOptions``, …) stands for the options in it.
     ``sql`` says that the command's result has an SQL form, ``also`` which others it has beyond the common ones.
     """
 
     def wrap(function: Callable[..., int]) -> Callable[..., int]:
-        handed = [g for g in groups if g not in _KNOWN]
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1 + len(handed) :]
-        common = list(chain.from_iterable(map(_parameters, handed)))
-        last = sorted((p for p in (*common, *own) if _panel(p) == RUN), key=lambda p: p.name == "exit_code")
-        own = [p for p in (*own, *common) if _panel(p) != RUN]
+        taken = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        within: dict[str, Group] = {p.name: p.annotation for p in taken if _is_group(p.annotation)}
+        own = list(chain.from_iterable(_parameters(within[p.name]) if p.name in within else [p] for p in taken))
+        last = sorted((p for p in own if _panel(p) == RUN), key=lambda p: p.name == "exit_code")
+        own = [p for p in own if _panel(p) != RUN]
         forms = (*also, "sql") if sql else also
-        shared = [_offering(p, forms) for p in chain.from_iterable(_parameters(g) for g in groups if g not in handed)]
+        shared = [_offering(p, forms) for p in chain.from_iterable(map(_parameters, groups))]
 
         def run(**given: Any) -> int:
-            options = {g: g(**{f.name: given.pop(f.name) for f in dataclasses.fields(g)}) for g in groups}
+            options = {group: _value(group, given) for group in groups}
+            parts = {part: _value(group, given) for part, group in within.items()}
             session = CommandSession.open(
                 name,
                 output=typing.cast(OutputOptions, options[OutputOptions]),
@@ -71,7 +69,7 @@ def command(
                 run=typing.cast(RunOptions, options[RunOptions]),
                 forms=forms,
             )
-            return function(session, *(options[g] for g in handed), **given)
+            return function(session, **parts, **given)
 
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in (*own, *shared, *last)]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -81,6 +79,15 @@ def command(
         return run
 
     return wrap
+
+
+def _is_group(annotation: object) -> bool:
+    return isinstance(annotation, type) and dataclasses.is_dataclass(annotation)
+
+
+def _value(group: Group, given: dict[str, Any]) -> Any:
+    """The group made of what was given, of which it takes its part."""
+    return group(**{f.name: given.pop(f.name) for f in dataclasses.fields(group)})
 
 
 def _panel(parameter: inspect.Parameter) -> str | None:
@@ -107,48 +114,37 @@ def _offering(parameter: inspect.Parameter, forms: tuple[str, ...]) -> inspect.P
     return parameter.replace(annotation=typing.Annotated[Format | None, choice])
 
 
+R = TypeVar("R", bound=HasConnection)
 T = TypeVar("T")
 
 
-def table_filter(
-    session: CommandSession,
-    schemas: Sequence[str] | None,
-    tables: Sequence[str] | None,
-    exclude: Sequence[str] | None,
-) -> TableFilter:
+def table_filter(session: CommandSession, asked: TableOptions) -> TableFilter:
     """The filter, with the tables the settings exclude."""
     from indexpilot_cli.core.command import TableFilter
 
-    excluded = (*(exclude or ()), *session.settings.advisor.exclude_tables)
-    return TableFilter(tuple(schemas or ()), tuple(tables or ()), excluded)
+    excluded = (*(asked.exclude_table or ()), *session.settings.advisor.exclude_tables)
+    return TableFilter(tuple(asked.schema or ()), tuple(asked.table or ()), excluded)
 
 
 def workload(
     session: CommandSession,
-    source: SourceChoice | None,
+    asked: StatementOptions,
     files: Sequence[str] | None,
     queries: Sequence[str] | None = None,
-    since: str | None = None,
-    log_database: str | None = None,
 ) -> WorkloadRequest:
     """The statements to look at; limits come from the settings, where flags have gone already."""
     from indexpilot_cli.core.command import WorkloadRequest
     from indexpilot_cli.core.workload import SourceKind
 
     return WorkloadRequest(
-        SourceKind(source.value) if source else None,
+        SourceKind(asked.source.value) if asked.source else None,
         tuple(files or ()),
         tuple(queries or ()),
-        session.since(since),
+        session.since(asked.since),
         session.settings.advisor.min_calls,
         session.settings.advisor.min_time * 1000,
-        log_database,
+        asked.log_database,
     )
-
-
-def workload_flags(min_calls: float | None = None, min_time: str | None = None) -> Flags:
-    """The flags of ``workload`` that are settings too."""
-    return {"advisor.min_calls": ("--min-calls", min_calls), "advisor.min_time": ("--min-time", min_time)}
 
 
 def planner(session: CommandSession, *, cross_check: bool = False) -> PlannerRequest:
@@ -157,14 +153,6 @@ def planner(session: CommandSession, *, cross_check: bool = False) -> PlannerReq
 
     advisor = session.settings.advisor
     return PlannerRequest(advisor.what_if, cross_check, advisor.workers, advisor.max_calls, advisor.max_seconds)
-
-
-def planner_flags(what_if: WhatIfChoice | None = None, workers: int | None = None) -> Flags:
-    """The flags of ``planner`` that are settings too."""
-    return {
-        "advisor.what_if": ("--what-if", what_if.value if what_if else None),
-        "advisor.workers": ("--workers", workers),
-    }
 
 
 def recommend_request(
@@ -212,6 +200,21 @@ def lifecycle_request(
         planner=planner(session),
         record=session.record(),
     )
+
+
+def answer(
+    session: CommandSession,
+    workflow: Callable[[R, Progress], Outcome[T]],
+    request: R,
+    view: Callable[[T], Document],
+    *,
+    exit_code: bool = False,
+) -> int:
+    """Run the workflow on the command's server, and print what came of it; the exit code."""
+    from indexpilot_cli.cli.show import finish
+
+    outcome = session.call(workflow, session.signed(request))
+    return finish(session, outcome, view(outcome.result), exit_code=exit_code)
 
 
 def seconds_of(flag: str, text: str | None) -> float | None:

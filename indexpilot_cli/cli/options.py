@@ -19,7 +19,27 @@ import typer
 
 from indexpilot_cli.errors import UsageError
 
-Flags = Mapping[str, tuple[str, object]]  # settings that are options too: key -> option and what was given
+Flags = Mapping[str, tuple[str, Any]]  # settings that are options too: key -> option and what was given
+_AGE = "operational.lifecycle.min_age"  # a number alone would be seconds, which nobody means by an age
+
+
+class SettingOptions:
+    """A group of options of which some are settings, too: ``sets`` has the key of each, by the option's name."""
+
+    __slots__ = ()
+    sets: ClassVar[dict[str, str]] = {}
+
+    def flags(self) -> Flags:
+        """What was given of them. Raises UsageError for an age without its unit."""
+        given = {key: (f"--{name.replace('_', '-')}", getattr(self, name)) for name, key in self.sets.items()}
+        if _AGE in given:
+            with_unit(*given[_AGE])
+        return given
+
+
+def settings_of(section: str, *names: str, **others: str) -> dict[str, str]:
+    """The keys of options that are called as their settings in this section are, and of those that are not."""
+    return {name: f"{section}.{setting}" for name, setting in (*zip(names, names, strict=True), *others.items())}
 
 
 def with_unit(name: str, text: str | None) -> str | None:
@@ -145,8 +165,10 @@ class SourceChoice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class OutputOptions:
+class OutputOptions(SettingOptions):
     """Form and place of the result, and how much is said around it."""
+
+    sets = settings_of("output", "color")
 
     # What a command offers of them its decorator says.
     format: Annotated[Format | None, option("--format FORM", "", panel=OUTPUT)] = None
@@ -170,9 +192,14 @@ ConnectTimeout = Annotated[
 ]
 
 
+_DATABASE = settings_of("connection", "dbname", "connect_timeout", username="user")
+
+
 @dataclass(frozen=True, slots=True)
-class ConnectionOptions:
+class ConnectionOptions(SettingOptions):
     """The same options as psql. What is not given is left to libpq (PGHOST, PGSERVICE, ~/.pgpass, …)."""
+
+    sets = settings_of("connection", "host", "port") | _DATABASE
 
     host: Annotated[str | None, option("-h --host HOST", "Host or socket directory.", panel=CONNECTION)] = None
     port: Annotated[int | None, option("-p --port PORT", "Port.", panel=CONNECTION)] = None
@@ -184,19 +211,19 @@ class ConnectionOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseOptions:
+class DatabaseOptions(SettingOptions):
     """The options of ``ConnectionOptions`` for a command whose ``--host`` and ``--port`` are its own to listen on.
 
     The server's host and port stand in ``--dbname`` or PGHOST and PGPORT.
     """
+
+    sets = _DATABASE
 
     username: Username = None
     dbname: Dbname = None
     no_password: NoPassword = False
     password: AskPassword = False
     connect_timeout: ConnectTimeout = None
-    host: ClassVar[None] = None
-    port: ClassVar[None] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,20 +254,77 @@ ExcludeTables = Annotated[list[str] | None, option("--exclude-table T", "Not thi
 Schemas = Annotated[list[str] | None, option("--schema S", "Only this schema (repeatable).")]
 WhatIfOption = Annotated[WhatIfChoice | None, option("--what-if", "Planner that pretends.", metavar=None)]
 Workers = Annotated[int | None, option("--workers N", "Planner sessions.")]
+Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
 MinBenefit = Annotated[str | None, option("--min-benefit SHARE", "Least saving of the workload: 5%.")]
+MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
 ExitCode = Annotated[bool, option("--exit-code", "Exit with 3 when there is something to act on.", panel=RUN)]
 DryRun = Annotated[bool, option("--dry-run -n", "Do all but the writing; print the SQL.", panel=RUN)]
 Yes = Annotated[bool, option("--yes -y", "Do not ask, go ahead.", panel=RUN)]
-LockTimeout = Annotated[str | None, option("--lock-timeout TIME", "Longest wait for a table lock: 2s.")]
 Last = Annotated[bool, option("--last", "The newest change.")]
-Retries = Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)]
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeOptions:
+class StatementOptions(SettingOptions):
+    """Which statements are looked at."""
+
+    sets = settings_of("advisor", "min_calls", "min_time")
+
+    source: SourceOption = None
+    since: Since = None
+    log_database: LogDatabase = None
+    min_calls: MinCalls = None
+    min_time: MinTime = None
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """Which tables are looked at."""
+
+    schema: Schemas = None
+    table: Tables = None
+    exclude_table: ExcludeTables = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannerOptions(SettingOptions):
+    """Which planner is asked, and by how many sessions."""
+
+    sets = settings_of("advisor", "what_if", "workers")
+
+    what_if: WhatIfOption = None
+    workers: Workers = None
+
+
+_LOCKS = "production_safeguards.lock_manager"
+_LOCK_TIMEOUT = ("--lock-timeout TIME", "Longest wait for a table lock: 2s.")
+
+
+@dataclass(frozen=True, slots=True)
+class LockOptions(SettingOptions):
+    """How long and how often a table's lock is waited for."""
+
+    sets = settings_of(_LOCKS, lock_timeout="lock_timeout_seconds")
+
+    lock_timeout: Annotated[str | None, option(*_LOCK_TIMEOUT)] = None
+    retries: Annotated[int, option("--retries N", "Tries after a lock timeout.", min=0, max=100)] = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions(LockOptions):
+    """The same of builds, and how long one may take."""
+
+    sets = LockOptions.sets | settings_of(_LOCKS, build_timeout="build_timeout_seconds")
+
+    build_timeout: Annotated[str | None, option("--build-timeout TIME", "Longest build: 2h; 0 is no limit.")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeOptions(SettingOptions):
     """What every operation of ``schema-evolve`` has."""
 
-    lock_timeout: LockTimeout = None
+    sets = settings_of("operational.schema_evolution", "retries", lock_timeout="lock_timeout_seconds")
+
+    lock_timeout: Annotated[str | None, option(*_LOCK_TIMEOUT)] = None
     retries: Annotated[int | None, option("--retries N", "Tries after a lock timeout: 5.", min=0, max=100)] = None
     execute: Annotated[bool, option("--execute", "Do it; without this it is only shown.", panel=RUN)] = False
     yes: Yes = False
@@ -248,8 +332,10 @@ class ChangeOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleOptions:
+class ScheduleOptions(SettingOptions):
     """What runs of the jobs of ``lifecycle`` have, one by one and in a watch."""
+
+    sets = PlannerOptions.sets
 
     standby: Standbys = None
     with_files: QueryFiles = None
@@ -259,12 +345,3 @@ class ScheduleOptions:
     workers: Workers = None
     plan: Plan = False
     reconcile: Annotated[bool, option("--reconcile", "Let integrity settle what runs left open.")] = False
-
-
-def build_flags(lock_timeout: str | None, build_timeout: str | None = None, budget: str | None = None) -> Flags:
-    """Deadlines and room of a build, as flags of their settings."""
-    return {
-        "production_safeguards.lock_manager.lock_timeout_seconds": ("--lock-timeout", lock_timeout),
-        "production_safeguards.lock_manager.build_timeout_seconds": ("--build-timeout", build_timeout),
-        "advisor.budget": ("--budget", budget),
-    }

@@ -8,9 +8,10 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from indexpilot_cli import __version__
 from indexpilot_cli.cli.options import COMMON_FORMS
@@ -18,7 +19,14 @@ from indexpilot_cli.cli.terminal import Terminal, clear_first_line, look
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options import ConnectionOptions, DatabaseOptions, Flags, OutputOptions, RunOptions
+    from indexpilot_cli.cli.options import (
+        ConnectionOptions,
+        DatabaseOptions,
+        Flags,
+        OutputOptions,
+        RunOptions,
+        SettingOptions,
+    )
     from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
     from indexpilot_cli.settings.load import Flag
     from indexpilot_cli.settings.sections import Settings
@@ -30,10 +38,10 @@ def checked(flags: Flags) -> dict[str, Flag]:
 
     given: dict[str, Flag] = {}
     for path, (name, value) in flags.items():
-        if value is None:
+        if value in (None, []):
             continue
         try:
-            given[path] = Flag(name, flag_value(path, list(value) if isinstance(value, tuple) else value))
+            given[path] = Flag(name, flag_value(path, value.value if isinstance(value, Enum) else value))
         except ValueError as error:
             raise UsageError(f"{name}: {error}") from None
     return given
@@ -99,16 +107,18 @@ class CommandSession:
         terminal = look(output.color.value if output.color else "auto")
         return cls(command, output, connection, run, forms, Settings(), terminal)
 
-    def load(self, flags: Flags | None = None, *, config: bool = True) -> CommandSession:
-        """Read the settings; ``flags`` are those of the command by key. Raises UsageError. Returns self.
+    def load(self, *groups: SettingOptions, flags: Flags | None = None, config: bool = True) -> CommandSession:
+        """Read the settings; ``groups`` and ``flags`` are the command's own options. Raises UsageError. Returns self.
 
         ``config`` False leaves the file of ``--config`` out, because the command is about to write it.
         """
         from indexpilot_cli.settings.load import load
 
         named = self.run.config if config else None
-        given = checked({**self._shared_flags(), **(flags or {})})
-        self.settings = load(os.environ, Path.cwd(), named, given)
+        given = self._shared_flags()
+        for group in groups:
+            given |= group.flags()
+        self.settings = load(os.environ, Path.cwd(), named, checked({**given, **(flags or {})}))
         self.terminal = look(self.settings.output.color)
         if self.format not in (*COMMON_FORMS, *self.forms):
             raise self._no_form()
@@ -132,21 +142,13 @@ class CommandSession:
         if self.settings.origin("output.format").kind != "flag":
             self.settings = dataclasses.replace(self.settings, output=OutputSettings())
 
-    def _shared_flags(self) -> Flags:
-        out, server = self.output, self.server
-        given: dict[str, tuple[str, object]] = {}
+    def _shared_flags(self) -> dict[str, tuple[str, Any]]:
+        out = self.output
+        given = {**out.flags(), **(self.server.flags() if self.server is not None else {})}
         if out.format or out.json:
             given["output.format"] = ("--json" if out.json else "--format", self._format_flag())
-        if out.color:
-            given["output.color"] = ("--color", out.color.value)
         if out.no_pager:
             given["output.pager"] = ("--no-pager", False)
-        if server is not None:
-            given["connection.host"] = ("--host", server.host)
-            given["connection.port"] = ("--port", server.port)
-            given["connection.user"] = ("--username", server.username)
-            given["connection.dbname"] = ("--dbname", server.dbname)
-            given["connection.connect_timeout"] = ("--connect-timeout", server.connect_timeout)
         return given
 
     def _format_flag(self) -> str:
@@ -235,6 +237,11 @@ class CommandSession:
                 raise _no_password(error) from error
         self.password = self._ask_password()
         return self._attempt(workflow, self._with_password(request))
+
+    def signed(self, request: R) -> R:
+        """The request to the server that options and settings name, as that of the user who runs the command."""
+        told: R = dataclasses.replace(request, connection=self.connection(), record=self.record())  # type: ignore[type-var]
+        return told
 
     def _attempt(self, workflow: Callable[[R, Progress], Outcome[T]], request: R) -> Outcome[T]:
         import logging

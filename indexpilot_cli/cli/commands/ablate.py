@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import (
     SERVER,
     command,
-    planner_flags,
     recommend_request,
     table_filter,
     workload,
-    workload_flags,
 )
-from indexpilot_cli.cli.commands.recommend import Budget, MaxIndexes, Queries, limit_flags
+from indexpilot_cli.cli.commands.recommend import MaxIndexes, Queries
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -24,6 +23,19 @@ if TYPE_CHECKING:
     from indexpilot_cli.core.command import Outcome
 
 Demo = Annotated[bool, option("--demo", "Of the demo that  demo --keep  left; both plans are built and measured.")]
+
+
+@dataclass(frozen=True, slots=True)
+class AblationLimits(opt.SettingOptions):
+    """What bounds the plan whose algorithms are asked."""
+
+    sets = opt.settings_of("advisor", "budget", "max_indexes", "min_benefit")
+
+    budget: opt.Budget = None
+    max_indexes: MaxIndexes = None
+    min_benefit: opt.MinBenefit = None
+
+
 EXAMPLES = """Examples:
 
   indexpilot ablate -d shop
@@ -39,33 +51,22 @@ def ablate(
     session: CommandSession,
     *,
     files: opt.Files = None,
-    budget: Budget = None,
-    max_indexes: MaxIndexes = None,
-    min_benefit: opt.MinBenefit = None,
-    schema: opt.Schemas = None,
-    table: opt.Tables = None,
-    exclude_table: opt.ExcludeTables = None,
+    limits: AblationLimits,
+    tables: opt.TableOptions,
     query: Queries = None,
-    source: opt.SourceOption = None,
-    since: opt.Since = None,
-    log_database: opt.LogDatabase = None,
-    min_calls: opt.MinCalls = None,
-    min_time: opt.MinTime = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
+    statements: opt.StatementOptions,
+    planner: opt.PlannerOptions,
     snapshot: opt.Snapshot = None,
     demo: Demo = False,
 ) -> int:
     """Show what each algorithm changes of the plan. Nothing is changed."""
-    limits = limit_flags(budget, max_indexes, None, min_benefit, None, None)
-    session.load({**limits, **workload_flags(min_calls, min_time), **planner_flags(what_if, workers)})
+    session.load(limits, statements, planner)
     from indexpilot_cli.advise.ablate import run
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.ablate import view
 
-    statements = workload(session, source, files, query, since, log_database)
-    tables = table_filter(session, schema, table, exclude_table)
-    request = recommend_request(session, snapshot, statements, tables, cross_check=False)
+    work, only = workload(session, statements, files, query), table_filter(session, tables)
+    request = recommend_request(session, snapshot, work, only, cross_check=False)
     outcome = _on_demo(session, request) if demo else session.call(run, request)
     return finish(session, outcome, view(outcome.result))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, table_filter, workload, workload_flags
+from indexpilot_cli.cli.command import SERVER, answer, command, table_filter, workload
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -31,37 +32,27 @@ def analyze(
     session: CommandSession,
     *,
     files: opt.Files = None,
-    source: opt.SourceOption = None,
-    since: opt.Since = None,
-    log_database: opt.LogDatabase = None,
-    min_calls: opt.MinCalls = None,
-    min_time: opt.MinTime = None,
+    statements: opt.StatementOptions,
     top: Annotated[int, opt.option("--top N", "Show so many; 0 shows all.", min=0)] = 20,
     by: Annotated[By, opt.option("--by", "What comes first.", metavar=None)] = By.TOTAL,
-    schema: opt.Schemas = None,
-    table: opt.Tables = None,
-    exclude_table: opt.ExcludeTables = None,
+    tables: opt.TableOptions,
     snapshot: opt.Snapshot = None,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Show what the workload does, template by template."""
-    session.load(workload_flags(min_calls, min_time))
+    session.load(statements)
     from indexpilot_cli.admin.analyze import AnalyzeRequest, run
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import analyze_view
 
     request = AnalyzeRequest(
-        session.connection(),
-        snapshot,
-        workload(session, source, files, since=since, log_database=log_database),
-        table_filter(session, schema, table, exclude_table),
-        top or None,
-        by.value,
-        session.record(),
-        session.settings.bypass,
+        snapshot=snapshot,
+        workload=workload(session, statements, files),
+        filter=table_filter(session, tables),
+        top=top or None,
+        by=by.value,
+        bypass=session.settings.bypass,
     )
-    outcome = session.call(run, request)
-    return finish(session, outcome, analyze_view(outcome.result, verbose=session.verbose), exit_code=exit_code)
+    return answer(session, run, request, partial(analyze_view, verbose=session.verbose), exit_code=exit_code)
 
 
 COMMANDS = {"analyze": analyze}

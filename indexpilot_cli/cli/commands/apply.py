@@ -11,7 +11,7 @@ import typer
 
 from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags
+from indexpilot_cli.cli.command import SERVER, command, planner
 from indexpilot_cli.cli.command import workload as workload_request
 from indexpilot_cli.cli.options import RUN, option, targets
 from indexpilot_cli.cli.session import CommandSession
@@ -48,8 +48,6 @@ Window = Annotated[
 ]
 WindowHard = Annotated[bool, option("--window-hard", "Cancel a build when the window ends.")]
 Max = Annotated[int | None, option("--max N", "Build at most so many.", min=1)]
-Budget = Annotated[str | None, option("--budget SIZE", "Storage for new indexes: 5GB.")]
-BuildTimeout = Annotated[str | None, option("--build-timeout TIME", "Longest build: 2h; 0 is no limit.")]
 StopOnError = Annotated[bool, option("--stop-on-error", "End at the first failure.")]
 VerifyOption = Annotated[Verify | None, option("--verify", "Find out afterwards whether it paid.", metavar=None)]
 Workload = Annotated[
@@ -95,7 +93,7 @@ def apply_request(
         verify=after.method.value if after.method else None,
         replay_conninfo=after.replay_on,
         auto_revert=after.auto_revert,
-        workload=workload_request(session, source, after.workload),
+        workload=workload_request(session, opt.StatementOptions(source), after.workload),
         planner=planner(session),
         record=session.record(),
         **asked,
@@ -120,10 +118,8 @@ def apply(
     window: Window = None,
     window_hard: WindowHard = False,
     max_builds: Max = None,
-    budget: Budget = None,
-    lock_timeout: opt.LockTimeout = None,
-    retries: opt.Retries = 5,
-    build_timeout: BuildTimeout = None,
+    budget: opt.Budget = None,
+    build: opt.BuildOptions,
     stop_on_error: StopOnError = False,
     verify: VerifyOption = None,
     workload: Workload = None,
@@ -133,15 +129,14 @@ def apply(
     require_approval: RequireApproval = False,
     adopt: Adopt = False,
     source: opt.SourceOption = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
+    planner: opt.PlannerOptions,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
     force: ApplyForce = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Build the indexes of a plan: one at a time, without blocking writes, each recorded before it begins."""
-    session.load({**opt.build_flags(lock_timeout, build_timeout, budget), **planner_flags(what_if, workers)})
+    session.load(build, planner, flags={"advisor.budget": ("--budget", budget)})
     permit = {"force": force, "require_approval": require_approval, "adopt": adopt}
     change.answerable(session, yes=yes, dry_run=dry_run)
     from indexpilot_cli.apply.apply import run
@@ -157,7 +152,7 @@ def apply(
         dry_run=dry_run,
         confirmed=yes,
         max_builds=max_builds,
-        retries=retries,
+        retries=build.retries,
         stop_on_error=stop_on_error,
         analyze=not no_analyze,
         **permit,
@@ -198,15 +193,14 @@ def rollback(
     last: opt.Last = False,
     since: opt.Since = None,
     to_version: ToVersion = None,
-    lock_timeout: opt.LockTimeout = None,
-    retries: opt.Retries = 5,
+    lock: opt.LockOptions,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
     force: UndoForce = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Take back what we built, or rebuild what we dropped; never an index that is not ours."""
-    session.load(opt.build_flags(lock_timeout))
+    session.load(lock)
     if to_version is not None and len(targets or ()) != 1:
         raise UsageError("--to-version goes with one index, M-… or R-…", hint="indexpilot history --versions")
     if not (targets or last or since):
@@ -227,7 +221,7 @@ def rollback(
         yes,
         force,
         session.settings.production_safeguards.lock_manager.lock_timeout_seconds,
-        retries,
+        lock.retries,
         session.settings.bypass,
         session.record(),
         to_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -47,16 +47,11 @@ def _run(session: CommandSession, action: str, reason: str = "", length: str | N
     from indexpilot_cli.apply.bypass import run
     from indexpilot_cli.apply.values import BypassRequest
     from indexpilot_cli.cli.command import seconds_of
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.config import bypass_view
 
-    seconds = seconds_of("--for", length)
-    settings = session.settings
-    request = BypassRequest(
-        action, session.connection(), reason, seconds, settings.bypass, settings.places, session.record()
-    )
-    outcome = session.call(run, request)
-    return finish(session, outcome, bypass_view(outcome.result))
+    settings, seconds = session.settings, seconds_of("--for", length)
+    request = BypassRequest(action, reason=reason, for_seconds=seconds, bypass=settings.bypass, origins=settings.places)
+    return answer(session, run, request, bypass_view)
 
 
 COMMANDS = {"status": status, "enable": enable, "disable": disable}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.options import DryRun, Yes, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.core import units
@@ -43,21 +43,18 @@ def calibrate(
         raise UsageError("--show, --forget and --dry-run stand alone", hint="indexpilot calibrate --help")
     session.load()
     from indexpilot_cli.admin.calibrate import CalibrateAction, CalibrateRequest, run
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.calibrate import calibrate_view
 
     action = CalibrateAction.SHOW if show else CalibrateAction.FORGET if forget else CalibrateAction.MEASURE
     action = CalibrateAction.PLAN if dry_run else action
-    request = CalibrateRequest(
-        session.connection(), action, rows, seconds, bypass=session.settings.bypass, record=session.record()
-    )
+    request = CalibrateRequest(action=action, rows=rows, seconds=seconds, bypass=session.settings.bypass)
     if action is CalibrateAction.MEASURE and not yes:
-        planned = session.call(run, dataclasses.replace(request, action=CalibrateAction.PLAN)).result
+        asked = session.signed(dataclasses.replace(request, action=CalibrateAction.PLAN))
+        planned = session.call(run, asked).result
         size = units.size(planned.wal_bytes)
         if not session.confirm(f"Measure in a schema of its own (about {size} of WAL, {seconds:g} s at most)?"):
             raise RefusedError("nothing was done", code="declined")
-    outcome = session.call(run, request)
-    return finish(session, outcome, calibrate_view(outcome.result))
+    return answer(session, run, request, calibrate_view)
 
 
 COMMANDS = {"calibrate": calibrate}

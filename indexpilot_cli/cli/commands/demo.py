@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import LOCAL, command, planner, planner_flags
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import LOCAL, command, planner
 from indexpilot_cli.cli.commands.serve import Port, serving
-from indexpilot_cli.cli.options import Workers, option
+from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession, require_extra
 from indexpilot_cli.errors import RefusedError, UsageError
 
@@ -50,10 +51,10 @@ def demo(
     rows: Annotated[int | None, option("--rows N", "Rows of the largest table.", min=100)] = None,
     serve: Annotated[bool, option("--serve", "Then serve the dashboard of it, until it is stopped.")] = False,
     port: Port = 8080,
-    workers: Workers = None,
+    workers: opt.Workers = None,
 ) -> int:
     """Build a private server with data and a workload, advise on it, and show what the advice changes."""
-    session.load(planner_flags(workers=workers))
+    session.load(opt.PlannerOptions(workers=workers))
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.demo import view
     from indexpilot_cli.simulate.demo import run

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command, size_of, table_filter
-from indexpilot_cli.cli.options import RUN, ExcludeTables, ExitCode, Schemas, Snapshot, Tables, option
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import SERVER, answer, command, size_of, table_filter
+from indexpilot_cli.cli.options import RUN, ExitCode, Snapshot, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 
@@ -33,9 +35,7 @@ class Sort(StrEnum):
 def discover(
     session: CommandSession,
     *,
-    schema: Schemas = None,
-    table: Tables = None,
-    exclude_table: ExcludeTables = None,
+    tables: opt.TableOptions,
     min_size: Annotated[str | None, option("--min-size SIZE", "Leave out smaller tables.")] = None,
     sort: Annotated[Sort, option("--sort", "Order of the tables.", metavar=None)] = Sort.SIZE,
     save: Annotated[bool, option("--save", "Record the columns in the genome catalog.")] = False,
@@ -48,31 +48,27 @@ def discover(
     session.load()
     if sync:
         others = {"--save": save, "--snapshot": snapshot, "--min-size": min_size}
-        return _sync(session, schema, write, exit_code, {**others, "--table": table, "--exclude-table": exclude_table})
+        tables_too = {"--table": tables.table, "--exclude-table": tables.exclude_table}
+        return _sync(session, tables.schema, write, exit_code, {**others, **tables_too})
     if write:
         raise UsageError("--write is for --sync", hint="indexpilot discover --sync --write")
     from indexpilot_cli.admin.discover import DiscoverRequest, run
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.discover import discover_view
 
     request = DiscoverRequest(
-        session.connection(),
-        snapshot,
-        table_filter(session, schema, table, exclude_table),
-        size_of("--min-size", min_size) or 0,
-        sort.value,
-        save,
-        session.record(),
+        snapshot=snapshot,
+        filter=table_filter(session, tables),
+        min_size_bytes=size_of("--min-size", min_size) or 0,
+        sort=sort.value,
+        save=save,
     )
-    outcome = session.call(run, request)
-    return finish(session, outcome, discover_view(outcome.result, verbose=session.verbose))
+    return answer(session, run, request, partial(discover_view, verbose=session.verbose))
 
 
 def _sync(
     session: CommandSession, schemas: list[str] | None, write: bool, exit_code: bool, others: dict[str, object]
 ) -> int:
     from indexpilot_cli.admin.schema_sync import SchemaSyncRequest, run
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.genome import schema_sync_view
 
     for flag, given in others.items():
@@ -80,9 +76,8 @@ def _sync(
             raise UsageError(
                 f"--sync compares whole schemas, without {flag}", hint="indexpilot discover --sync --schema S"
             )
-    request = SchemaSyncRequest(session.connection(), tuple(schemas or ()), write, session.record())
-    outcome = session.call(run, request)
-    return finish(session, outcome, schema_sync_view(outcome.result), exit_code=exit_code)
+    request = SchemaSyncRequest(schemas=tuple(schemas or ()), write=write)
+    return answer(session, run, request, schema_sync_view, exit_code=exit_code)
 
 
 COMMANDS = {"discover": discover}

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command, planner, planner_flags, workload
+from indexpilot_cli.cli import options as opt
+from indexpilot_cli.cli.command import SERVER, command, planner, workload
 from indexpilot_cli.cli.options import (
     ExitCode,
     Files,
-    LogDatabase,
     Snapshot,
-    SourceOption,
-    WhatIfOption,
-    Workers,
     option,
 )
 from indexpilot_cli.cli.session import CommandSession
@@ -38,15 +35,14 @@ def doctor(
     live: Annotated[bool, option("--live", "Only: does it answer? 0 or 4.")] = False,
     ready: Annotated[bool, option("--ready --readiness", "Only: can indexes be changed? 0, 4 or 5.")] = False,
     alive: Annotated[bool, option("--liveness", "Only: does this program work? No server is asked.")] = False,
-    source: SourceOption = None,
-    log_database: LogDatabase = None,
-    what_if: WhatIfOption = None,
-    workers: Workers = None,
+    source: opt.SourceOption = None,
+    log_database: opt.LogDatabase = None,
+    asked: opt.PlannerOptions,
     snapshot: Snapshot = None,
     exit_code: ExitCode = False,
 ) -> int:
     """Check connection, extensions, rights, statistics and leftovers; each line with its fix."""
-    session.load(planner_flags(what_if, workers))
+    session.load(asked)
     if snapshot and (reconcile or live or ready):
         raise UsageError("--reconcile, --live and --ready need the server, not a snapshot")
     if sum((reconcile or twin, live, ready, alive)) > 1:
@@ -59,7 +55,7 @@ def doctor(
         session.connection(),
         snapshot,
         twin,
-        workload(session, source, files, log_database=log_database),
+        workload(session, opt.StatementOptions(source, log_database=log_database), files),
         planner(session),
         session.record(),
         reconcile,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from indexpilot_cli.cli import change
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner_flags, seconds_of
-from indexpilot_cli.cli.commands.apply import BuildTimeout, VerifyOptions, Window, apply_request
+from indexpilot_cli.cli.command import SERVER, answer, command, seconds_of
+from indexpilot_cli.cli.commands.apply import VerifyOptions, Window, apply_request
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -54,16 +55,14 @@ def start(
     length: Annotated[str, option("--length TIME", "Least length of a window: 1h.")] = "1h",
     rounds: Annotated[int, option("--rounds N", "At most so many pairs of windows.", min=1, max=100)] = 3,
     window: Window = None,
-    lock_timeout: opt.LockTimeout = None,
-    retries: opt.Retries = 5,
-    build_timeout: BuildTimeout = None,
+    build: opt.BuildOptions,
     what_if: opt.WhatIfOption = None,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
 ) -> int:
     """Compare two variants of indexes: predicted now, then measured in turn, a b b a, in windows of equal length."""
-    session.load({**opt.build_flags(lock_timeout, build_timeout), **planner_flags(what_if)})
-    asked = _asked(session, window, dry_run=dry_run, yes=yes, retries=retries)
+    session.load(build, opt.PlannerOptions(what_if))
+    asked = _asked(session, window, build, dry_run=dry_run, yes=yes)
     from indexpilot_cli.apply.experiments.run import start as run
     from indexpilot_cli.apply.experiments.values import ExperimentStart
     from indexpilot_cli.render.views.experiment import change_view
@@ -80,15 +79,13 @@ def step(
     *,
     name: MaybeName = None,
     window: Window = None,
-    lock_timeout: opt.LockTimeout = None,
-    retries: opt.Retries = 5,
-    build_timeout: BuildTimeout = None,
+    build: opt.BuildOptions,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
 ) -> int:
     """End windows that are over, judge, and put the other variant in place; for cron."""
-    session.load(opt.build_flags(lock_timeout, build_timeout))
-    asked = _asked(session, window, dry_run=dry_run, yes=yes, retries=retries)
+    session.load(build)
+    asked = _asked(session, window, build, dry_run=dry_run, yes=yes)
     from indexpilot_cli.apply.experiments.run import step as run
     from indexpilot_cli.apply.experiments.values import ExperimentStep
     from indexpilot_cli.render.views.experiment import change_view
@@ -102,11 +99,9 @@ def status(session: CommandSession, *, name: MaybeName = None) -> int:
     session.load()
     from indexpilot_cli.apply.experiments.status import status as run
     from indexpilot_cli.apply.experiments.values import ExperimentStatusRequest
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.experiment import status_view
 
-    outcome = session.call(run, ExperimentStatusRequest(name, session.connection(), session.record()))
-    return finish(session, outcome, status_view(outcome.result, verbose=session.verbose))
+    return answer(session, run, ExperimentStatusRequest(name), partial(status_view, verbose=session.verbose))
 
 
 @command("experiment stop", *SERVER, sql=True)
@@ -118,15 +113,13 @@ def stop(
         Keep, option("--keep", "What stays; without a winner: the indexes from before.", metavar=None)
     ] = Keep.WINNER,
     window: Window = None,
-    lock_timeout: opt.LockTimeout = None,
-    retries: opt.Retries = 5,
-    build_timeout: BuildTimeout = None,
+    build: opt.BuildOptions,
     dry_run: opt.DryRun = False,
     yes: opt.Yes = False,
 ) -> int:
     """End an experiment and leave the winner, or the indexes there were before."""
-    session.load(opt.build_flags(lock_timeout, build_timeout))
-    asked = _asked(session, window, dry_run=dry_run, yes=yes, retries=retries)
+    session.load(build)
+    asked = _asked(session, window, build, dry_run=dry_run, yes=yes)
     from indexpilot_cli.apply.experiments.run import stop as run
     from indexpilot_cli.apply.experiments.values import ExperimentStop
     from indexpilot_cli.render.views.experiment import change_view
@@ -134,11 +127,13 @@ def stop(
     return change.carry_out(session, run, ExperimentStop(name, keep.value, asked), change_view, settles=False)
 
 
-def _asked(session: CommandSession, window: str | None, *, dry_run: bool, yes: bool, retries: int) -> ApplyRequest:
+def _asked(
+    session: CommandSession, window: str | None, build: opt.BuildOptions, *, dry_run: bool, yes: bool
+) -> ApplyRequest:
     """How indexes are built: as ``apply`` is asked."""
     change.answerable(session, yes=yes, dry_run=dry_run)
     after = VerifyOptions(None, None, None, False)
-    return apply_request(session, None, after, window, dry_run=dry_run, confirmed=yes, retries=retries)
+    return apply_request(session, None, after, window, dry_run=dry_run, confirmed=yes, retries=build.retries)
 
 
 COMMANDS = {"start": start, "step": step, "status": status, "stop": stop}

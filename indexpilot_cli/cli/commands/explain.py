@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner, planner_flags, workload
+from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner, workload
 from indexpilot_cli.cli.options import explainable, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import RefusedError, UsageError
@@ -91,25 +91,25 @@ def explain(
     with_files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     min_benefit: opt.MinBenefit = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
+    asked: opt.PlannerOptions,
     snapshot: opt.Snapshot = None,
     yes: opt.Yes = False,
 ) -> int:
     """Say why an index is recommended, why not, or what a query would cost with other indexes."""
-    session.load({"advisor.min_benefit": ("--min-benefit", min_benefit), **planner_flags(what_if, workers)})
+    session.load(asked, flags={"advisor.min_benefit": ("--min-benefit", min_benefit)})
     check(subject, query, bool(with_ or analyze), without or ())
     if subject is not None and explained_hazard(session, subject):
         return 0
+    statements = workload(session, opt.StatementOptions(source), with_files)
     if subject is not None and subject.upper().startswith("F-"):
-        asked = lifecycle_request(session, workload(session, source, with_files), standby, snapshot)
-        return explained_finding(session, subject, replace(asked, min_bytes=0))  # a small index may be asked about, too
+        finding = lifecycle_request(session, statements, standby, snapshot)
+        # A small index may be asked about, too.
+        return explained_finding(session, subject, replace(finding, min_bytes=0))
     if analyze:
         allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
 
-    statements = workload(session, source, with_files)
     request = ExplainRequest(
         connection=session.connection(),
         snapshot=snapshot,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.options import RUN, ExitCode, Schemas, Tables, option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -38,14 +38,12 @@ def list_(
     """Show the fields of the genome catalog: types, groups, and what may be indexed."""
     session.load()
     from indexpilot_cli.admin.genome import GenomeListRequest, list_fields
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.genome import genome_view
 
     request = GenomeListRequest(
-        session.connection(), tuple(table or ()), tuple(schema or ()), group, not_indexable, session.record()
+        tables=tuple(table or ()), schemas=tuple(schema or ()), group=group, only_forbidden=not_indexable
     )
-    outcome = session.call(list_fields, request)
-    return finish(session, outcome, genome_view(outcome.result))
+    return answer(session, list_fields, request, genome_view)
 
 
 @command("genome set", *SERVER)
@@ -64,14 +62,12 @@ def set_(
     """Say which fields may be indexed, and what group they are of. Shown first; --write does it."""
     session.load()
     from indexpilot_cli.admin.genome import GenomeSetRequest, set_fields
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.genome.profiles import FieldSettings
     from indexpilot_cli.render.views.genome import genome_set_view
 
     wanted = FieldSettings(indexable, group)
-    request = GenomeSetRequest(session.connection(), table, tuple(field or ()), wanted, write, session.record())
-    outcome = session.call(set_fields, request)
-    return finish(session, outcome, genome_set_view(outcome.result), exit_code=exit_code)
+    request = GenomeSetRequest(session.connection(), table, tuple(field or ()), wanted, write)
+    return answer(session, set_fields, request, genome_set_view, exit_code=exit_code)
 
 
 COMMANDS = {"list": list_, "set": set_}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.options import Since, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -48,33 +49,25 @@ def history(
             raise UsageError("--algorithms goes with --table and --since", hint="indexpilot history --help")
         return _algorithms(session, table, since)
     from indexpilot_cli.admin.history import HistoryRequest, run
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import history_view
 
     types = tuple(_known(t) for t in type_ or ())
-    moment = session.since(since)
-    request = HistoryRequest(session.connection(), moment, types, table, tenant, limit, session.record())
-    outcome = session.call(run, request)
-    return finish(session, outcome, history_view(outcome.result, verbose=session.verbose))
+    request = HistoryRequest(since=session.since(since), types=types, table=table, tenant=tenant, limit=limit)
+    return answer(session, run, request, partial(history_view, verbose=session.verbose))
 
 
 def _versions(session: CommandSession, table: str | None, limit: int) -> int:
     from indexpilot_cli.admin.history import VersionsRequest, list_versions
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import versions_view
 
-    outcome = session.call(list_versions, VersionsRequest(session.connection(), table, limit, session.record()))
-    return finish(session, outcome, versions_view(outcome.result))
+    return answer(session, list_versions, VersionsRequest(table=table, limit=limit), versions_view)
 
 
 def _algorithms(session: CommandSession, table: str | None, since: str | None) -> int:
     from indexpilot_cli.admin.history import UsageRequest, list_usage
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.history import usage_view
 
-    request = UsageRequest(session.connection(), table, session.since(since), session.record())
-    outcome = session.call(list_usage, request)
-    return finish(session, outcome, usage_view(outcome.result))
+    return answer(session, list_usage, UsageRequest(table=table, since=session.since(since)), usage_view)
 
 
 def _known(text: str) -> str:

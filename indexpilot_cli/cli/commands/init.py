@@ -95,7 +95,7 @@ def init(
     """Prepare a database and a configuration file. Your own tables are never touched."""
     if config_only and (db_only or from_schema or discover or grant):
         raise UsageError("--config-only asks no server: leave out --db-only, --from-schema, --discover and --grant")
-    session.load({"metadata.schema": ("--schema", schema)}, config=files.is_file(session.run.config or ""))
+    session.load(flags={"metadata.schema": ("--schema", schema)}, config=files.is_file(session.run.config or ""))
     from indexpilot_cli.admin.init import InitRequest
     from indexpilot_cli.settings.load import profile_text
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner_flags, table_filter, workload
+from indexpilot_cli.cli.command import SERVER, answer, command, lifecycle_request, table_filter, workload
 from indexpilot_cli.cli.commands import lifecycle_schedules
 from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
 from indexpilot_cli.cli.commands.lifecycle_metrics import METRICS_EXAMPLES, metrics
@@ -25,9 +26,17 @@ REPORT_EXAMPLES = """Examples:
   indexpilot lifecycle -d shop --format sql > to_do.sql
 """
 Check = Annotated[list[LifecycleState] | None, option("--check STATE", "Only this, such as unused (repeatable).")]
-MinAge = Annotated[str | None, option("--min-age TIME", "How long unread is unused: 30d.")]
-MinSize = Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")]
-MaxSlower = Annotated[str | None, option("--max-slower SHARE", "What a drop may cost a statement: 10%.")]
+
+
+@dataclass(frozen=True, slots=True)
+class LifecycleLimits(opt.SettingOptions):
+    """From when on something is told, and what a drop may cost."""
+
+    sets = opt.settings_of("operational.lifecycle", "min_age", "min_size", "max_slower")
+
+    min_age: opt.MinAge = None
+    min_size: Annotated[str | None, option("--min-size SIZE", "Leave out smaller indexes.")] = None
+    max_slower: Annotated[str | None, option("--max-slower SHARE", "What a drop may cost a statement: 10%.")] = None
 
 
 @command("lifecycle", *SERVER, sql=True)
@@ -35,49 +44,32 @@ def lifecycle(
     session: CommandSession,
     *,
     check: Check = None,
-    min_age: MinAge = None,
-    min_size: MinSize = None,
-    max_slower: MaxSlower = None,
-    schema: opt.Schemas = None,
-    table: opt.Tables = None,
-    exclude_table: opt.ExcludeTables = None,
+    limits: LifecycleLimits,
+    tables: opt.TableOptions,
     standby: opt.Standbys = None,
     with_files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     log_database: opt.LogDatabase = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
+    asked: opt.PlannerOptions,
     snapshot: opt.Snapshot = None,
     plan: opt.Plan = False,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Find what no longer pays, what decays and what is missing, each with its evidence. Nothing is changed."""
-    session.load({**_limits(min_age, min_size, max_slower), **planner_flags(what_if, workers)})
+    session.load(limits, asked)
     if plan and snapshot:
         raise UsageError("--plan needs the server: a plan is made for a database as it is")
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.lifecycle import run
     from indexpilot_cli.render.views.lifecycle import lifecycle_view
 
-    recorded = workload(session, source, with_files, log_database=log_database)
+    recorded = workload(session, opt.StatementOptions(source, log_database=log_database), with_files)
     request = replace(
         lifecycle_request(session, recorded, standby, snapshot),
         plan=plan,
-        filter=table_filter(session, schema, table, exclude_table),
+        filter=table_filter(session, tables),
         states=tuple(check or ()),
     )
-    outcome = session.call(run, request)
-    document = lifecycle_view(outcome.result, verbose=session.verbose)
-    return finish(session, outcome, document, exit_code=exit_code)
-
-
-def _limits(min_age: str | None, min_size: str | None, max_slower: str | None) -> opt.Flags:
-    section = "operational.lifecycle"
-    return {
-        f"{section}.min_age": ("--min-age", opt.with_unit("--min-age", min_age)),
-        f"{section}.min_size": ("--min-size", min_size),
-        f"{section}.max_slower": ("--max-slower", max_slower),
-    }
+    return answer(session, run, request, partial(lifecycle_view, verbose=session.verbose), exit_code=exit_code)
 
 
 SNAPSHOT_EXAMPLES = """Examples:
@@ -92,12 +84,10 @@ SNAPSHOT_EXAMPLES = """Examples:
 def snapshot(session: CommandSession, *, standby: opt.Standbys = None) -> int:
     """Keep the counters of now, by which later runs know since when an index is unread."""
     session.load()
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest, run
     from indexpilot_cli.render.views.lifecycle import snapshot_view
 
-    outcome = session.call(run, CounterSnapshotRequest(session.connection(), tuple(standby or ()), session.record()))
-    return finish(session, outcome, snapshot_view(outcome.result))
+    return answer(session, run, CounterSnapshotRequest(standbys=tuple(standby or ())), snapshot_view)
 
 
 COMMANDS = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, seconds_of
+from indexpilot_cli.cli.command import SERVER, answer, command, seconds_of
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -32,10 +32,8 @@ def builds(
     """Show running index builds, whom they wait for and when they may end, and what builds left behind."""
     session.load()
     length = seconds_of("--sample", sample)
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.builds import BuildsRequest, run
     from indexpilot_cli.render.views.builds import builds_view
 
-    request = BuildsRequest(session.connection(), 2.0 if length is None else length, watch, session.record())
-    outcome = session.call(run, request)
-    return finish(session, outcome, builds_view(outcome.result), exit_code=exit_code)
+    request = BuildsRequest(seconds=2.0 if length is None else length, watch=watch)
+    return answer(session, run, request, builds_view, exit_code=exit_code)

@@ -32,7 +32,7 @@ def metrics(session: CommandSession, *, textfile: Textfile = None, max_series: M
     from indexpilot_cli.render.prometheus import write_textfile
     from indexpilot_cli.render.views.metrics import metrics_view
 
-    outcome = session.call(run, MetricsRequest(session.connection(), max_series, session.record()))
+    outcome = session.call(run, session.signed(MetricsRequest(most=max_series)))
     if textfile is not None:
         write_textfile(outcome.result.families, textfile)
     return finish(session, outcome, metrics_view(outcome.result, textfile), news=textfile is None)

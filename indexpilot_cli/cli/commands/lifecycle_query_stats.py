@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.options import RUN, option
 from indexpilot_cli.cli.session import CommandSession
 
@@ -38,19 +38,11 @@ def query_stats(
     """Show how recorded statistics are kept; with --write, delete old ones, and make parts for new ones."""
     section = "operational.query_stats"
     kept = None if keep is None else str(keep)
-    session.load(
-        {
-            f"{section}.retention_days": ("--keep", kept),
-            f"{section}.partition_by": ("--partition-by", partition_by),
-        }
-    )
-    from indexpilot_cli.cli.show import finish
+    asked = {"retention_days": ("--keep", kept), "partition_by": ("--partition-by", partition_by)}
+    session.load(flags={f"{section}.{name}": given for name, given in asked.items()})
     from indexpilot_cli.lifecycle.query_stats import StatisticsRequest, run
     from indexpilot_cli.render.views.query_stats import statistics_view
 
     wanted = session.settings.operational.query_stats
-    request = StatisticsRequest(
-        session.connection(), wanted.retention_days, wanted.partition_by, write=write, record=session.record()
-    )
-    outcome = session.call(run, request)
-    return finish(session, outcome, statistics_view(outcome.result), exit_code=exit_code)
+    request = StatisticsRequest(keep_days=wanted.retention_days, partition_by=wanted.partition_by, write=write)
+    return answer(session, run, request, statistics_view, exit_code=exit_code)

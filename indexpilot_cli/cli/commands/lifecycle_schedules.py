@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, lifecycle_request, planner_flags, seconds_of, workload
+from indexpilot_cli.cli.command import SERVER, answer, command, lifecycle_request, seconds_of, workload
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
@@ -60,17 +60,17 @@ RUN_EXAMPLES = """Examples:
 """
 
 
-@command("lifecycle run", *SERVER, opt.ScheduleOptions)
+@command("lifecycle run", *SERVER)
 def run(
     session: CommandSession,
-    asked: opt.ScheduleOptions,
     *,
     job: JobArgument,
     tenant: Tenant = None,
+    asked: opt.ScheduleOptions,
     exit_code: opt.ExitCode = False,
 ) -> int:
     """Run a job of lifecycle now, or every job that is due. Nothing is changed: what is to be done becomes a plan."""
-    session.load(planner_flags(asked.what_if, asked.workers))
+    session.load(asked)
     keys = _keys(job, tenant)
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.schedules.run import run as run_jobs
@@ -97,7 +97,7 @@ def schedule_request(
     """The request; limits and days come from the settings."""
     from indexpilot_cli.lifecycle.schedules.run import ScheduleRunRequest
 
-    recorded = workload(session, asked.source, asked.with_files, log_database=asked.log_database)
+    recorded = workload(session, opt.StatementOptions(asked.source, log_database=asked.log_database), asked.with_files)
     report = lifecycle_request(session, recorded, asked.standby)
     return ScheduleRunRequest.by(session.settings, report, keys, plan=asked.plan, reconcile=asked.reconcile)
 
@@ -114,14 +114,12 @@ STATUS_EXAMPLES = """Examples:
 def status(session: CommandSession, *, exit_code: opt.ExitCode = False) -> int:
     """Show when each job ran last, what came of it, and when it is due again."""
     session.load()
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest
     from indexpilot_cli.lifecycle.schedules.status import run as look
     from indexpilot_cli.render.views.lifecycle_schedules import status_view
 
-    request = LifecycleStatusRequest(session.connection(), session.settings.operational.maintenance, session.record())
-    outcome = session.call(look, request)
-    return finish(session, outcome, status_view(outcome.result), exit_code=exit_code)
+    request = LifecycleStatusRequest(maintenance=session.settings.operational.maintenance)
+    return answer(session, look, request, status_view, exit_code=exit_code)
 
 
 INSTALL_EXAMPLES = """Examples:
@@ -209,17 +207,17 @@ WATCH_EXAMPLES = """Examples:
 """
 
 
-@command("lifecycle watch", *SERVER, opt.ScheduleOptions)
+@command("lifecycle watch", *SERVER)
 def watch(
     session: CommandSession,
-    asked: opt.ScheduleOptions,
     *,
     interval: Annotated[str, option("--interval TIME", "How often to look what is due.")] = "60s",
     rounds: Annotated[int | None, option("--rounds N", "End after so many looks.", min=1)] = None,
     health_file: Annotated[str | None, option("--health-file FILE", "Written at every look, for probes.")] = None,
+    asked: opt.ScheduleOptions,
 ) -> int:
     """Run the jobs that are due until TERM or Ctrl-C, in the foreground: for a container without cron."""
-    session.load(planner_flags(asked.what_if, asked.workers))
+    session.load(asked)
     pause = seconds_of("--interval", interval) or 0.0
     if pause < 1:
         raise UsageError("--interval: at least 1s")
@@ -295,7 +293,6 @@ def policy(
     session.load()
     if tenant is None and (schedule or component or min_age):
         raise UsageError("whose policy? Give the tenant's ID", hint="indexpilot lifecycle policy 7 --schedule weekly")
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.lifecycle.schedules.policies import PolicyRequest
     from indexpilot_cli.lifecycle.schedules.policies import run as keep
     from indexpilot_cli.render.views.lifecycle_schedules import policy_view
@@ -303,16 +300,13 @@ def policy(
     age = seconds_of("--min-age", min_age)
     everything = ComponentChoice.ALL in (component or ())
     request = PolicyRequest(
-        session.connection(),
-        tenant,
-        schedule.value if schedule else None,
-        tuple(dict.fromkeys(c.value for c in component)) if component and not everything else None,
-        everything,
-        None if age is None else timedelta(seconds=age),
-        session.record(),
+        tenant=tenant,
+        schedule=schedule.value if schedule else None,
+        components=tuple(dict.fromkeys(c.value for c in component)) if component and not everything else None,
+        everything=everything,
+        min_age=None if age is None else timedelta(seconds=age),
     )
-    outcome = session.call(keep, request)
-    return finish(session, outcome, policy_view(outcome.result))
+    return answer(session, keep, request, policy_view)
 
 
 COMMANDS = {

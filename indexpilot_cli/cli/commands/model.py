@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.session import CommandSession
 
 EXAMPLES = """Examples:
@@ -45,12 +45,10 @@ def forget(session: CommandSession, *, name: Name = None) -> int:
 def _run(session: CommandSession, action: str, name: str | None) -> int:
     session.load()
     from indexpilot_cli.admin import model
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.model import model_view
 
     actions = {"run_train": model.run_train, "run_show": model.run_show, "run_forget": model.run_forget}
-    outcome = session.call(actions[action], model.ModelRequest(session.connection(), name, session.record()))
-    return finish(session, outcome, model_view(outcome.result))
+    return answer(session, actions[action], model.ModelRequest(name=name), model_view)
 
 
 COMMANDS = {"train": train, "show": show, "forget": forget}

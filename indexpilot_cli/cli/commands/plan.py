@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.commands.recommend import ShowRejected
 from indexpilot_cli.cli.options import option, targets
 from indexpilot_cli.cli.session import CommandSession
@@ -34,11 +35,10 @@ def show(
     session.load()
     from indexpilot_cli.apply.kept_plan import show_plan
     from indexpilot_cli.apply.values import PlanRequest
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.recommend import view
 
-    outcome = session.call(show_plan, PlanRequest(plan, session.connection(), session.record()))
-    return finish(session, outcome, view(outcome.result, show_rejected=show_rejected, verbose=session.verbose))
+    shown = partial(view, show_rejected=show_rejected, verbose=session.verbose)
+    return answer(session, show_plan, PlanRequest(plan), shown)
 
 
 @command("plan approve", *SERVER)
@@ -52,11 +52,9 @@ def approve(
     session.load()
     from indexpilot_cli.apply.kept_plan import approve_plan
     from indexpilot_cli.apply.values import ApproveRequest
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.config import approved
 
-    outcome = session.call(approve_plan, ApproveRequest(plan, session.connection(), reason, session.record()))
-    return finish(session, outcome, approved(outcome.result))
+    return answer(session, approve_plan, ApproveRequest(plan, reason=reason), approved)
 
 
 COMMANDS = {"show": show, "approve": approve}

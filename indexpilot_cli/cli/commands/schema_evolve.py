@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import sys
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, command, planner_flags, workload, workload_flags
+from indexpilot_cli.cli.command import SERVER, command, workload
 from indexpilot_cli.cli.commands import schema_evolve_operations
 from indexpilot_cli.cli.options import RUN, hazards, option
 from indexpilot_cli.cli.session import CommandSession
@@ -20,7 +20,6 @@ from indexpilot_cli.core import files
 from indexpilot_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from indexpilot_cli.cli.options import Flags
     from indexpilot_cli.cli.session import CommandSession
     from indexpilot_cli.core.command import WorkloadRequest
     from indexpilot_cli.evolve.requests import CheckRequest
@@ -53,23 +52,40 @@ Migrations = Annotated[
 GitDiff = Annotated[str | None, option("--git-diff BASE", "The *.sql files that differ from BASE.")]
 Offline = Annotated[bool, option("--offline", "Ask no server, run nothing: rules only.")]
 ServerVersion = Annotated[int | None, option("--server-version N", "Review for this major version: 16.")]
-TransactionOption = Annotated[
-    Transaction | None,
-    option(
-        "--transaction WRAPS",
-        "What your runner wraps: per-statement (nothing), file, or auto (each file of several statements).",
-        autocompletion=lambda: ["per-statement", "file", "auto"],
-    ),
-]
-Ignore = Annotated[
-    list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
-]
 Fix = Annotated[bool, option("--fix", "Show a safer form of each file.")]
 Write = Annotated[bool, option("--write", "With --fix: write it into the file.")]
-FailOnOption = Annotated[
-    FailOn | None, option("--fail-on", "Exit with 3 from this gravity on.", metavar=None, panel=RUN)
-]
-ExitZero = Annotated[bool, option("--exit-zero", "Findings do not change the exit code.", panel=RUN)]
+_SETTINGS = "operational.schema_evolution"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleOptions(opt.SettingOptions):
+    """What the runner does, and which hazards are no matter."""
+
+    sets = opt.settings_of(_SETTINGS, "transaction", "ignore")
+
+    transaction: Annotated[
+        Transaction | None,
+        option(
+            "--transaction WRAPS",
+            "What your runner wraps: per-statement (nothing), file, or auto (each file of several statements).",
+            autocompletion=lambda: ["per-statement", "file", "auto"],
+        ),
+    ] = None
+    ignore: Annotated[
+        list[str] | None, option("--ignore ID", "Not this kind of hazard: L01 (repeatable).", autocompletion=hazards)
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class EndOptions(opt.SettingOptions):
+    """What makes the review end with 3."""
+
+    sets = opt.settings_of(_SETTINGS, "fail_on")
+
+    fail_on: Annotated[
+        FailOn | None, option("--fail-on", "Exit with 3 from this gravity on.", metavar=None, panel=RUN)
+    ] = None
+    exit_zero: Annotated[bool, option("--exit-zero", "Findings do not change the exit code.", panel=RUN)] = False
 
 
 class PathsGroup(TyperGroup):
@@ -86,16 +102,6 @@ class PathsGroup(TyperGroup):
         return word.startswith("-") or "/" in word or "." in word or files.is_file(word) or files.is_directory(word)
 
 
-def check_flags(fail_on: FailOn | None, transaction: Transaction | None, ignore: list[str] | None) -> Flags:
-    """The flags of ``check`` that are settings too."""
-    section = "operational.schema_evolution"
-    return {
-        f"{section}.fail_on": ("--fail-on", fail_on.value if fail_on else None),
-        f"{section}.transaction": ("--transaction", transaction.value if transaction else None),
-        f"{section}.ignore": ("--ignore", tuple(ignore) if ignore else None),
-    }
-
-
 _OLDEST = 13
 
 
@@ -106,7 +112,7 @@ def check_request(session: CommandSession, recorded: WorkloadRequest, **asked: A
 
     asked_to = asked.pop("exit_zero", False)
     by_settings = CheckRequest.by(session.settings)
-    request = dataclasses.replace(
+    request = replace(
         by_settings,
         connection=session.connection(),
         workload=recorded,
@@ -184,25 +190,17 @@ def check(
     snapshot: opt.Snapshot = None,
     offline: Offline = False,
     server_version: ServerVersion = None,
-    transaction: TransactionOption = None,
-    ignore: Ignore = None,
+    rules: RuleOptions,
     with_files: opt.QueryFiles = None,
-    source: opt.SourceOption = None,
-    since: opt.Since = None,
-    log_database: opt.LogDatabase = None,
-    min_calls: opt.MinCalls = None,
-    min_time: opt.MinTime = None,
+    statements: opt.StatementOptions,
     workers: opt.Workers = None,
     fix: Fix = False,
     write: Write = False,
-    fail_on: FailOnOption = None,
-    exit_zero: ExitZero = False,
+    end: EndOptions,
 ) -> int:
     """Say of each migration whom it blocks, for how long, what it breaks and whether it fails. Changes nothing."""
-    flags = {**workload_flags(min_calls, min_time), **planner_flags(workers=workers)}
-    session.load({**flags, **check_flags(fail_on, transaction, ignore)})
-
-    recorded = workload(session, source, with_files, since=since, log_database=log_database)
+    session.load(statements, opt.PlannerOptions(workers=workers), rules, end)
+    recorded = workload(session, statements, with_files)
     request = check_request(
         session,
         recorded,
@@ -213,7 +211,7 @@ def check(
         server_version=server_version,
         fix=fix or write,
         write_fix=write,
-        exit_zero=exit_zero,
+        exit_zero=end.exit_zero,
     )
     return review(session, request)
 

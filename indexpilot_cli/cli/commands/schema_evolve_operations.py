@@ -39,10 +39,9 @@ Target = Annotated[str | None, typer.Argument(metavar="M-ID", help="The change; 
 Fill = Annotated[str | None, option("--fill SQL", "Value for rows whose own was not saved.")]
 
 
-@command("schema-evolve add-column", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve add-column", *SERVER, sql=True)
 def add_column(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     table: Table,
     column: NewColumn,
@@ -53,6 +52,7 @@ def add_column(
     unique: Unique = False,
     references: References = None,
     file: QueryFiles = None,
+    options: ChangeOptions,
     force: ForceName = False,
 ) -> int:
     """Add a column without a long lock, whatever its default and constraints. Shown first; --execute does it."""
@@ -73,16 +73,16 @@ def add_column(
     )
 
 
-@command("schema-evolve drop-column", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve drop-column", *SERVER, sql=True)
 def drop_column(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     table: Table,
     column: TheColumn,
     save: Save = False,
     save_to: SaveTo = None,
     file: QueryFiles = None,
+    options: ChangeOptions,
     force: ForceDrop = False,
 ) -> int:
     """Drop a column and say what goes with it; its values can be kept. Shown first; --execute does it."""
@@ -99,10 +99,9 @@ def drop_column(
     )
 
 
-@command("schema-evolve alter-type", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve alter-type", *SERVER, sql=True)
 def alter_type(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     table: Table,
     column: TheColumn,
@@ -110,47 +109,48 @@ def alter_type(
     using: Using = None,
     online: Online = False,
     file: QueryFiles = None,
+    options: ChangeOptions,
 ) -> int:
     """Give a column another type: at once where that is instant, else beside the writers. --execute does it."""
     return change(session, options, file, "alter_type", table, column, type=type, using=using, online=online)
 
 
-@command("schema-evolve rename-column", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve rename-column", *SERVER, sql=True)
 def rename_column(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     table: Table,
     column: TheColumn,
     new_name: NewName,
     file: QueryFiles = None,
+    options: ChangeOptions,
     force: ForceName = False,
 ) -> int:
     """Rename a column and say what breaks; the genome catalog follows. Shown first; --execute does it."""
     return change(session, options, file, "rename_column", table, column, new_name=new_name, force=force)
 
 
-@command("schema-evolve rollback", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve rollback", *SERVER, sql=True)
 def rollback(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     target: Target = None,
     last: Last = False,
     fill: Fill = None,
+    options: ChangeOptions,
     force: ForceUndo = False,
 ) -> int:
     """Take a schema change back by the plan that the log keeps. Shown first; --execute does it."""
     return take_back(session, options, target, last=last, fill=fill, force=force)
 
 
-@command("schema-evolve finish", *SERVER, ChangeOptions, sql=True)
+@command("schema-evolve finish", *SERVER, sql=True)
 def finish(
     session: CommandSession,
-    options: ChangeOptions,
     *,
     table: Table,
     column: TheColumn,
+    options: ChangeOptions,
 ) -> int:
     """Drop the old column that an online type change kept; after that there is no way back."""
     return change(session, options, None, "alter_type", table, column, finish=True)
@@ -204,16 +204,10 @@ def take_back(
 
 def _prepare(session: CommandSession, options: ChangeOptions) -> dict[str, Any]:
     """The fields of a request that do not depend on the operation. The settings are read here."""
-    prefix = "operational.schema_evolution"
-    session.load(
-        {
-            f"{prefix}.lock_timeout_seconds": ("--lock-timeout", options.lock_timeout),
-            f"{prefix}.retries": ("--retries", options.retries),
-        }
-    )
+    session.load(options)
     wanted = session.settings.operational.schema_evolution
     if not wanted.enabled:
-        hint = f"{prefix}.enabled: true in the configuration"
+        hint = "operational.schema_evolution.enabled: true in the configuration"
         raise RefusedError("schema changes are switched off", hint=hint, code="disabled")
     answerable(session, yes=options.yes, dry_run=not options.execute)
     return {

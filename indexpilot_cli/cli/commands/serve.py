@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import command, planner, planner_flags, workload
+from indexpilot_cli.cli.command import command, planner, workload
 from indexpilot_cli.cli.options import DatabaseOptions, OutputOptions, RunOptions, option
 from indexpilot_cli.cli.session import CommandSession, require_extra
 from indexpilot_cli.errors import UsageError
@@ -40,11 +40,10 @@ def serve(
     files: opt.QueryFiles = None,
     source: opt.SourceOption = None,
     log_database: opt.LogDatabase = None,
-    what_if: opt.WhatIfOption = None,
-    workers: opt.Workers = None,
+    asked: opt.PlannerOptions,
 ) -> int:
     """Serve the dashboard and its JSON until it is stopped. Nothing is changed unless --allow-apply is given."""
-    session.load(planner_flags(what_if, workers))
+    session.load(asked)
     require_extra()
     from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.serve import serve_view
@@ -58,7 +57,7 @@ def serve(
         token(token_file),
         allow_apply,
         session.settings,
-        workload(session, source, files, log_database=log_database),
+        workload(session, opt.StatementOptions(source, log_database=log_database), files),
         planner(session),
         session.record(),
     )

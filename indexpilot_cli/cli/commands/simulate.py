@@ -48,20 +48,20 @@ class SimulationOptions:
     no_keep: Annotated[bool, option("--no-keep", "Do not keep the result for  simulate history.", panel=RUN)] = False
 
 
-@command("simulate baseline", *SERVER, SimulationOptions)
-def baseline(session: CommandSession, asked: SimulationOptions) -> int:
+@command("simulate baseline", *SERVER)
+def baseline(session: CommandSession, *, asked: SimulationOptions) -> int:
     """Run the workload of a CRM with many tenants, without any advice."""
     return _simulate(session, asked, "baseline")
 
 
-@command("simulate autoindex", *SERVER, SimulationOptions)
-def autoindex(session: CommandSession, asked: SimulationOptions) -> int:
+@command("simulate autoindex", *SERVER)
+def autoindex(session: CommandSession, *, asked: SimulationOptions) -> int:
     """Recommend and apply indexes for the workload first, then run it."""
     return _simulate(session, asked, "autoindex")
 
 
-@command("simulate compare", *SERVER, SimulationOptions)
-def compare(session: CommandSession, asked: SimulationOptions) -> int:
+@command("simulate compare", *SERVER)
+def compare(session: CommandSession, *, asked: SimulationOptions) -> int:
     """Run both on copies of the same data and show the difference. Exit code 10 when there is none to show."""
     return _simulate(session, asked, "compare")
 

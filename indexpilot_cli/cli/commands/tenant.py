@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from indexpilot_cli.cli.command import SERVER, command
+from indexpilot_cli.cli.command import SERVER, answer, command
 from indexpilot_cli.cli.commands.genome import TheFields, TheTable
 from indexpilot_cli.cli.options import DryRun, option
 from indexpilot_cli.cli.session import CommandSession
@@ -28,11 +28,9 @@ def list_(session: CommandSession) -> int:
     """Show the tenants that have a profile."""
     session.load()
     from indexpilot_cli.admin.tenant import TenantListRequest, list_tenants
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.genome import tenants_view
 
-    outcome = session.call(list_tenants, TenantListRequest(session.connection(), session.record()))
-    return finish(session, outcome, tenants_view(outcome.result))
+    return answer(session, list_tenants, TenantListRequest(), tenants_view)
 
 
 @command("tenant show", *SERVER)
@@ -48,12 +46,9 @@ def show(
     """Show which fields a tenant uses; without a profile it uses the defaults."""
     session.load()
     from indexpilot_cli.admin.tenant import TenantShowRequest, show_tenant
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.genome import tenant_view
 
-    request = TenantShowRequest(session.connection(), tenant, table, enabled, session.record())
-    outcome = session.call(show_tenant, request)
-    return finish(session, outcome, tenant_view(outcome.result))
+    return answer(session, show_tenant, TenantShowRequest(session.connection(), tenant, table, enabled), tenant_view)
 
 
 @command("tenant init", *SERVER)
@@ -102,14 +97,10 @@ def _change(
 ) -> int:
     session.load()
     from indexpilot_cli.admin.tenant import TenantChangeRequest, change_tenant
-    from indexpilot_cli.cli.show import finish
     from indexpilot_cli.render.views.genome import tenant_change_view
 
-    request = TenantChangeRequest(
-        action, session.connection(), tenant, table, tuple(fields or ()), known, dry_run, session.record()
-    )
-    outcome = session.call(change_tenant, request)
-    return finish(session, outcome, tenant_change_view(outcome.result))
+    request = TenantChangeRequest(action, session.connection(), tenant, table, tuple(fields or ()), known, dry_run)
+    return answer(session, change_tenant, request, tenant_change_view)
 
 
 COMMANDS = {"list": list_, "show": show, "init": init, "enable": enable, "disable": disable}

@@ -54,8 +54,7 @@ def types(
     from indexpilot_cli.render.views.genome import types_view
 
     wanted = WantedTypes(tuple(table or ()), tuple(schema or ()), own=metadata, style=TypeStyle(style.value))
-    request = TypesRequest(session.connection(), wanted, file if check else None, session.record())
-    outcome = session.call(run, request)
+    outcome = session.call(run, session.signed(TypesRequest(wanted=wanted, check=file if check else None)))
     return finish(session, outcome, types_view(outcome.result), news=not check or outcome.status != "ok")
 
 

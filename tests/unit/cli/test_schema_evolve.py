@@ -8,8 +8,8 @@ import typer
 
 from indexpilot_cli.cli.app import build
 from indexpilot_cli.cli.commands import schema_evolve as review
-from indexpilot_cli.cli.commands.schema_evolve import FailOn, Transaction, check_flags
-from indexpilot_cli.cli.session import CommandSession
+from indexpilot_cli.cli.commands.schema_evolve import EndOptions, FailOn, RuleOptions, Transaction
+from indexpilot_cli.cli.session import CommandSession, checked
 from indexpilot_cli.cli.show import report, wanted_form
 from indexpilot_cli.cli.terminal import look
 from indexpilot_cli.core.command import Outcome
@@ -134,9 +134,13 @@ def test_switched_off_is_switched_off(asked, monkeypatch):
 
 
 def test_flags_that_were_not_given_leave_the_settings_alone():
-    assert {value for _, value in check_flags(None, None, None).values()} == {None}
-    given = check_flags(FailOn.INFO, Transaction.SINGLE, ["L01"])
-    assert [value for _, value in given.values()] == ["info", "single", ("L01",)]
+    assert checked(RuleOptions().flags() | EndOptions().flags()) == {}
+    given = checked(RuleOptions(Transaction.SINGLE, ["L01"]).flags() | EndOptions(FailOn.INFO).flags())
+    assert [(flag.name, flag.value) for flag in given.values()] == [
+        ("--transaction", "single"),
+        ("--ignore", ("L01",)),
+        ("--fail-on", "info"),
+    ]
 
 
 def finished(result, **options):
