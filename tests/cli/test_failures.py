@@ -34,6 +34,7 @@ def test_usage_errors_have_a_hint_and_code_2(cli):
         (("recommend", "--min-benefit", "5"), "write 5% or a number up to 1"),
         (("lifecycle", "--max-slower", "1000%"), "'1000%' is more than the whole\n"),
         (("lifecycle", "--min-age", "30"), "--min-age: '30' has no unit: write 30d for days"),
+        (("lifecycle", "policy", "7", "--min-age", "60"), "--min-age: '60' has no unit: write 60d for days"),
         (("recommend", "--min-age", "1.5"), "--min-age: '1.5' has no unit: write 1.5d for days"),
         (("analyze", "--since", "yesterday"), "neither a time span (7d, 2h) nor a date"),
         (("explain",), "give either an id or --query"),

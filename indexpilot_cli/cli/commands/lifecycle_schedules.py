@@ -297,7 +297,7 @@ def policy(
     from indexpilot_cli.lifecycle.schedules.policies import run as keep
     from indexpilot_cli.render.views.lifecycle_schedules import policy_view
 
-    age = seconds_of("--min-age", min_age)
+    age = seconds_of("--min-age", opt.with_unit("--min-age", min_age))
     everything = ComponentChoice.ALL in (component or ())
     request = PolicyRequest(
         tenant=tenant,
