@@ -21,7 +21,7 @@ from indexpilot_cli.sql.expressions import (
     read_expression,
 )
 from indexpilot_cli.sql.normal import type_name
-from indexpilot_cli.sql.volatility import expression_type
+from indexpilot_cli.sql.volatility import RANGES, expression_type
 
 TEXTS = frozenset({"text", "varchar", "bpchar", "citext", "name"})
 _WHOLE = ("int2", "int4", "int8")
@@ -104,6 +104,8 @@ def _judge_call(node: Expression, table: Table, catalog: Catalog) -> str | None:
     if name in TOLD_CALLS:
         told = [a for place, a in enumerate(arguments) if place != TOLD_CALLS[name]]
         return None if all(map(_written, told)) else f"{name} fails for some values of what it is told beside the text"
+    if name in RANGES:
+        return f"{name} fails where its first value is above its second"
     if name == "abs":
         return None if kinds[:1] in (["numeric"], ["float4"], ["float8"]) else "abs of the smallest integer overflows"
     as_cast = len(arguments) == 1 and name in (kinds[0], *TEXTS, *TOTAL_CASTS.get(kinds[0] or "", ()))

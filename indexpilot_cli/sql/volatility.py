@@ -36,6 +36,7 @@ _ALTERNATIVE = {
     "to_char": "compare the column with a range of its own type",
     "to_date": "store the value in a date column",
 }
+RANGES = frozenset(("int4range", "int8range", "numrange", "daterange", "tsrange", "tstzrange"))
 _IMMUTABLE = {
     *("lower", "upper", "initcap", "btrim", "trim", "ltrim", "rtrim", "substring", "substr", "left", "right"),
     *("length", "char_length", "octet_length", "abs", "round", "floor", "ceil", "ceiling", "trunc", "mod", "sign"),
@@ -43,7 +44,7 @@ _IMMUTABLE = {
     *("translate", "position", "strpos", "lpad", "rpad", "case", "jsonb_extract_path_text", "jsonb_extract_path"),
     *("jsonb_array_length", "jsonb_typeof", "cardinality", "array_length", "array_lower", "array_upper", "point"),
     *("date_bin", "make_date", "make_timestamp", "timezone", "hashtext", "sqrt", "power", "setweight", "box"),
-    *("tsrange", "tstzrange", "daterange", "int4range", "int8range", "numrange", "isfinite", "starts_with"),
+    *("isfinite", "starts_with", *RANGES),
 }
 _CALL_TYPES = {
     **dict.fromkeys(("lower", "upper", "btrim", "trim", "substring", "substr", "left", "right", "md5"), "text"),
@@ -53,7 +54,9 @@ _CALL_TYPES = {
     **dict.fromkeys(("now", "clock_timestamp", "make_timestamptz"), _ZONED),
     **{"extract": "numeric", "date_part": "float8", "make_date": "date", "make_timestamp": "timestamp"},
     **{"to_tsvector": "tsvector", "to_date": "date", "to_timestamp": _ZONED, "jsonb_extract_path": "jsonb"},
-    **{"point": "point", "hashtext": "int4", "hashtextextended": "int8"},
+    **{"point": "point", "hashtext": "int4", "hashtextextended": "int8", "setweight": "tsvector"},
+    **{name: name for name in RANGES},
+    **dict.fromkeys(("string_to_array", "regexp_split_to_array"), "text[]"),
 }
 _TEXTS = {"text", "varchar", "bpchar", "unknown", "citext"}
 _TIMES = {"date", "time", "timetz", "timestamp", _ZONED, "interval"}

@@ -22,10 +22,20 @@ from indexpilot_cli.workload.fold import fold
 
 
 def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEstimator) -> FoldedWorkload:
-    """The workload with the checks its deletes and key changes cause.
+    """The workload with the checks its deletes and key changes cause, and those that deletes which cascade cause.
 
     A parent's measured time is divided between it and its checks in proportion to what the planner says of each.
     """
+    before = len(folded.templates)
+    while (deeper := _with_checks(folded, catalog, estimator)) is not folded:
+        folded = deeper
+    added = len(folded.templates) - before
+    note = f"{added} foreign-key checks count as templates: the server runs them for deletes and key changes"
+    return replace(folded, notes=(*folded.notes, note)) if added else folded
+
+
+def _with_checks(folded: FoldedWorkload, catalog: Catalog, estimator: CostEstimator) -> FoldedWorkload:
+    """With what the statements themselves cause; the same value where that is nothing new."""
     from indexpilot_cli.workload.plannable import with_scenarios
 
     checks = [(c.parent, with_scenarios(c.template, catalog)) for c in referential_checks(folded.templates, catalog)]
@@ -39,11 +49,12 @@ def with_referential(folded: FoldedWorkload, catalog: Catalog, estimator: CostEs
         if price.ok and costs[parent].ok:
             rows = max(1.0, _rows(costs[parent]))
             by_parent[parent].append((replace(template, calls=template.calls * rows), price.total_cost))
+    if not by_parent:
+        return folded
     changed = {p: _divided(parents[p], costs[p].total_cost, found) for p, found in by_parent.items()}
     kept = tuple(changed[t.id][0] if t.id in changed else t for t in folded.templates)
     added = _merged(list(chain.from_iterable(own for _, own in changed.values())))
-    note = f"{len(added)} foreign-key checks count as templates: the server runs them for deletes and key changes"
-    return replace(folded, templates=(*kept, *added), notes=(*folded.notes, note) if added else folded.notes)
+    return replace(folded, templates=(*kept, *added))
 
 
 def _plans(templates: list[QueryTemplate], estimator: CostEstimator) -> tuple[PlannedStatement, ...]:

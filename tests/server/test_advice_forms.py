@@ -93,6 +93,34 @@ CASES = {
         FROM generate_series(1, 20000) g""",
         "SELECT * FROM (SELECT *, row_number() OVER (ORDER BY at DESC) AS place FROM turns) AS t WHERE place <= 3",
     ),
+    "owners": (
+        """CREATE TABLE owners (id int PRIMARY KEY, name text);
+        CREATE TABLE pets (id int PRIMARY KEY, owner_id int REFERENCES owners ON DELETE CASCADE, pad text);
+        CREATE TABLE visits (id int, pet_id int REFERENCES pets ON DELETE CASCADE, pad text);
+        INSERT INTO owners SELECT g, 'owner ' || g FROM generate_series(1, 5000) g;
+        INSERT INTO pets SELECT g, 1 + g % 5000, repeat('x', 20) FROM generate_series(1, 20000) g;
+        INSERT INTO visits SELECT g, 1 + g % 20000, repeat('x', 20) FROM generate_series(1, 40000) g""",
+        "DELETE FROM owners WHERE id = 77",
+    ),
+    "books": (
+        """CREATE TABLE books (id serial PRIMARY KEY, title text, body text, first text, last text);
+        INSERT INTO books (title, body, first, last)
+        SELECT 'title word' || g % 3000, 'of w' || g % 5000, 'f' || g % 150, 'l' || g % 700
+        FROM generate_series(1, 20000) g""",
+        "SELECT id FROM books, websearch_to_tsquery('simple', 'word77') AS q WHERE (setweight("
+        "to_tsvector('simple', title), 'A') || setweight(to_tsvector('simple', body), 'B')) @@ q LIMIT 10",
+    ),
+    "keyed": (
+        """CREATE TABLE keyed (id uuid PRIMARY KEY, pad text);
+        INSERT INTO keyed SELECT md5(g::text)::uuid, repeat('x', 50) FROM generate_series(1, 20000) g""",
+        "SELECT * FROM keyed WHERE id::text = '6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5'",
+    ),
+    "names": (
+        """CREATE TABLE names (id serial PRIMARY KEY, first text, last text, a int, b int);
+        INSERT INTO names (first, last, a, b) SELECT 'f' || g % 150, 'l' || g % 700, g, g % 7
+        FROM generate_series(1, 20000) g""",
+        "SELECT * FROM names WHERE first || ' ' || last = 'f77 l77' AND a + b = 500",
+    ),
     "parts": (
         """CREATE TABLE parts (id int, region text, ref text) PARTITION BY LIST (region);
         CREATE TABLE parts_north PARTITION OF parts FOR VALUES IN ('n');
@@ -181,10 +209,30 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
         ("employee", "employee (email)"),
         ("leads", "leads ((org_id::text), created_at)"),
         ("turns", "turns (at)"),
+        ("pets", "pets (owner_id)"),
+        ("visits", "visits (pet_id)"),
+        ("names", "names (((first || ' ') || last))"),
     ],
 )
 def test_the_one_index_that_helps_is_offered(advised, table, index):
     assert [r.summary for r in indexes(advised, table)] == [index]
+
+
+def test_texts_put_together_are_searched_by_an_index_over_the_whole(advised):
+    (offered,) = indexes(advised, "books")
+    assert offered.definition.method == "gin" and "setweight" in offered.summary and "||" in offered.summary
+
+
+def test_a_form_that_spares_an_index_over_an_expression_is_told(advised):
+    (offered,) = indexes(advised, "keyed")
+    (hint,) = [r for r in advised.rewrites if r.table.name == "keyed"]
+    assert offered.summary == "keyed ((id::text))" and f"{offered.summary} would be built" in hint.why
+    assert (hint.rule, hint.index) == ("as_text", None) and hint.cost_after <= hint.cost_before / 0.9
+
+
+def test_a_sum_of_columns_has_a_reason(advised):
+    (rejected,) = rejections(advised, "names", "can_fail")
+    assert rejected.subject == "names (a + b)" and "overflows" in rejected.detail
 
 
 def test_a_partition_needs_no_index_of_its_own_beside_that_of_the_whole_table(advised):

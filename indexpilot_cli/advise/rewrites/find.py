@@ -148,7 +148,13 @@ def _of_condition(node: Node, tables: Tables) -> Sargable | None:
 def _read(node: Node) -> tuple[tuple[Node, str, Node], ...]:
     left, right, kind = node.child("lexpr"), node.child("rexpr"), node.enum("kind")
     name = (node.names("name") or ("",))[-1]
-    if left is None or right is None or kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_LIKE"):
+    if left is None or right is None:
+        return ()
+    if kind == "AEXPR_NOT_DISTINCT":
+        return (left, "is", right), (right, "is", left)
+    if kind == "AEXPR_OP_ANY":
+        return ((right, "any", left),) if name == "=" else ()
+    if kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_LIKE"):
         return ()
     if kind == "AEXPR_BETWEEN":
         return ((left, "between", right),)

@@ -38,7 +38,8 @@ def priced_rewrites(
     estimator: CostEstimator,
     left_out: frozenset[str] = frozenset(),
 ) -> tuple[Rewrite, ...]:
-    """The rewrites that make a statement cheaper than all chosen indexes do, the heaviest statements first.
+    """The rewrites that make a statement cheaper than all chosen indexes do, or as cheap without one of them over an
+    expression, the heaviest statements first.
 
     Rules that are ``left_out`` are not looked for.
     """
@@ -88,11 +89,16 @@ def _priced(
     for definition, answer in zip(offers, others, strict=True):
         if answer.ok and answer.total_cost < best * _ENOUGH:
             best, index = answer.total_cost, definition
+    why = hint.why
     # Pages by key are told whatever the planner says: it takes the rows of earlier pages for few.
     if best >= before.total_cost * _ENOUGH and hint.rule != "keyset":
-        return None
+        spared = {d for d in before.hypothetical & chosen if any(key.expression for key in d.keys)}
+        (without,) = estimator.plan([WhatIf(fresh, chosen - spared)]) if spared else (plain,)
+        if not spared or not without.ok or without.total_cost * _ENOUGH > before.total_cost:
+            return None
+        best, why = without.total_cost, f"{why}, for which {', '.join(sorted(map(summary, spared)))} would be built"
     return Rewrite(
-        template.id, hint.table, hint.rule, hint.before, hint.after, hint.why, hint.only,
+        template.id, hint.table, hint.rule, hint.before, hint.after, why, hint.only,
         before.total_cost, best, summary(index) if index is not None else None,
     )  # fmt: skip
 

@@ -232,6 +232,28 @@ def _holds(left: Node, operator: str, right: Node, column: Column) -> bool | Non
     return texts[0] == texts[1] if plain and operator == "=" else None
 
 
+def _not_distinct(c: Condition) -> Answer | None:
+    """``col IS NOT DISTINCT FROM 5``: for a value that is not NULL it is an equality."""
+    if c.operator != "is" or not is_column(c.left):
+        return None
+    if not _param(c.right) and string_value(c.right) is None and number_value(c.right) is None:
+        return None
+    only = f"as long as {c.value} is not NULL" if _param(c.right) else ""
+    return f"{c.name} = {c.value}", "no index serves IS NOT DISTINCT FROM", only
+
+
+def _any_of_column(c: Condition) -> Answer | None:
+    """``'a' = ANY (tags)``: the arrays that contain it."""
+    element = c.column.type.removesuffix("[]")
+    if c.operator != "any" or not is_column(c.left) or element not in _ELEMENTS:
+        return None
+    if not _param(c.right) and (number_value if element in ("integer", "bigint") else string_value)(c.right) is None:
+        return None
+    return f"{c.name} @> ARRAY[{c.value}]::{c.column.type}", "no index serves a value compared with ANY of a column", ""
+
+
+_ELEMENTS = ("text", "integer", "bigint", "uuid")  # whose containment means the equality that ANY asks for
+
 RULES: Mapping[str, Rule] = {
     "arithmetic": _arithmetic,
     "numeric_value": _numeric,
@@ -244,4 +266,6 @@ RULES: Mapping[str, Rule] = {
     "suffix": _suffix,
     "as_text": _as_text,
     "coalesce": _defaulted,
+    "not_distinct": _not_distinct,
+    "any_of_column": _any_of_column,
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.literals import LIKE_OPERATORS, pattern_kind
-from indexpilot_cli.sql.parser import Node, deparse_expression
+from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression
 from indexpilot_cli.sql.volatility import result_type
 from indexpilot_cli.workload.predicates.scopes import (
     NameScope,
@@ -41,10 +41,11 @@ KINDS = {
 _COMMUTED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "@>": "<@", "<@": "@>", "<%": "%>", "%>": "<%"}
 _COMMUTED |= {"<<": ">>", ">>": "<<", "<<=": ">>=", ">>=": "<<="}
 _PATTERN_TYPES = ("text", "varchar", "bpchar", "citext", "name", "")  # '' is an expression of unknown type
+_MOVABLE = frozenset({AtomKind.EQUAL, AtomKind.NOT_EQUAL, AtomKind.RANGE})  # what is computed can change sides
 _JOINABLE = frozenset(
     {
         *(AtomKind.EQUAL, AtomKind.RANGE, AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.SIMILAR),
-        AtomKind.MATCHES,
+        *(AtomKind.MATCHES, AtomKind.TEXT_SEARCH),
     }
 )
 Subquery = Callable[[Node, NameScope, bool], None]
@@ -68,7 +69,9 @@ class Comparisons:
         elif left.kind == "RowExpr" and right.kind == "RowExpr":
             self._rows(left.children("args"), right.children("args"), name, node, conjunctive)
         else:
-            self.sides(left, right, name, None if negated else node, conjunctive)
+            if negated:  # as the planner turns it (negate_clause), so that its share of the rows is known
+                node = parse_expression(f"({deparse_expression(left)}) {name} ({deparse_expression(right)})")
+            self.sides(left, right, name, node, conjunctive)
 
     def _rows(self, left: Sequence[Node], right: Sequence[Node], name: str, node: Node, conjunctive: bool) -> None:
         """``(a, b) > (1, 2)`` bounds its first column surely and the others only together with it."""
@@ -107,7 +110,7 @@ class Comparisons:
         kind = _type_name(side)
         if name in LIKE_OPERATORS and kind in _PATTERN_TYPES:
             return AtomKind.OTHER if commuted else pattern_kind(name, other.node)
-        if side.arithmetic or side.volatile:
+        if side.volatile or (side.arithmetic and KINDS.get(name) in _MOVABLE):
             return AtomKind.OTHER
         if name == "@@" and kind == "jsonb":
             return AtomKind.JSON_PATH
@@ -130,7 +133,7 @@ class Comparisons:
                 self.emit(side, AtomKind.OTHER, name, node, conjunctive)
             return
         kind = KINDS.get(name) or self._by_class(_type_name(side), name)
-        if kind not in _JOINABLE or side.arithmetic or other.volatile:
+        if kind not in _JOINABLE or (side.arithmetic and kind in _MOVABLE) or other.volatile:
             return
         kind = AtomKind.JOIN if kind is AtomKind.EQUAL else kind
         target = other.use
@@ -140,14 +143,15 @@ class Comparisons:
     def between(self, node: Node, conjunctive: bool) -> None:
         left, bounds = node.child("lexpr"), node.child("rexpr")
         limits = bounds.children("items") if bounds is not None else ()
+        told = node if node.enum("kind") == "AEXPR_BETWEEN" else None  # which of SYMMETRIC's ends is lower is not told
         for side in operands(left, self.scope) if left is not None else ():
             ends = all_operands(limits, self.scope)
             if side.use and ends and all(e.fixed for e in ends):
                 constants = [e.constant for e in ends]
-                known = " AND ".join(c for c in constants if c) if all(constants) else None
+                known = " AND ".join(c for c in constants if c) if all(constants) and told else None
                 numbers = parameter_numbers(ends)
                 kind = AtomKind.OTHER if side.arithmetic or side.volatile else AtomKind.RANGE
-                self.emit(side, kind, "BETWEEN", node, conjunctive, constant=known, parameters=numbers)
+                self.emit(side, kind, "BETWEEN", told, conjunctive, constant=known, parameters=numbers)
                 continue
             for limit, name in zip(limits, (">=", "<="), strict=False):
                 for end in operands(limit, self.scope):

@@ -261,11 +261,12 @@ class Operand:
 
     @property
     def arithmetic(self) -> bool:
-        """Whether it computes with the column (``a + 1``) rather than looks at it."""
+        """Whether it computes with one column (``a + 1``) rather than looks at it: that can be done to the value."""
         node: Node | None = self.node
         while node is not None and node.kind == "TypeCast":
             node = node.child("arg")
-        return node is not None and node.kind == "A_Expr" and operator(node) in ARITHMETIC
+        computes = node is not None and node.kind == "A_Expr" and operator(node) in ARITHMETIC
+        return computes and len({n.names("fields")[-1] for n in column_references(self.node)}) == 1
 
 
 def operator(node: Node) -> str:

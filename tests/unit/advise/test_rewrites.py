@@ -10,6 +10,7 @@ T = table(
     "t",
     *(column(name, kind) for name, kind in (("i", "int"), ("b", "bigint"), ("n", "numeric"), ("s", "text"))),
     *(column(name, kind) for name, kind in (("ts", "ts"), ("tz", "tstz"), ("d", "date"), ("u", "uuid"))),
+    column("a", "texts"),
 )
 ID = "6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5"
 # The condition, its rule and the form to write. The server test runs both over generated rows.
@@ -62,6 +63,9 @@ FORMS = [
     ("coalesce(i, 9) > 5", "coalesce", "(i > 5 OR i IS NULL)"),
     ("coalesce(s, '') = 'abc'", "coalesce", "s = 'abc'"),
     ("coalesce(s, '') = ''", "coalesce", "(s = '' OR s IS NULL)"),
+    ("i IS NOT DISTINCT FROM 5", "not_distinct", "i = 5"),
+    ("'abc' IS NOT DISTINCT FROM s", "not_distinct", "s = 'abc'"),
+    ("'b' = ANY (a)", "any_of_column", "a @> ARRAY['b']::text[]"),
     ("i < 5 OR (i = 5 AND b < 7)", "keyset", "(i, b) < (5, 7)"),
     ("i > 5 OR (b >= 7 AND 5 = i)", "keyset", "(i, b) >= (5, 7)"),
     ("i < 5 OR (i = 5 AND b < 7) OR (i = 5 AND b = 7 AND n < 1)", "keyset", "(i, b, n) < (5, 7, 1)"),
@@ -75,13 +79,17 @@ BOUND = [
      "$1 is the beginning of a day", [("'2024-01-01'",)]),
     ("ts < $1 OR (ts = $2 AND i < $3)", "(ts, i) < ($2, $3)", "$1 is the same as $2",
      [("'2024-01-01'", "'2024-01-01'", "5")]),
+    ("i IS NOT DISTINCT FROM $1", "i = $1", "$1 is not NULL", [("5",)]),
+    ("$1 = ANY (a)", "a @> ARRAY[$1]::text[]", "", [("'b'",), ("NULL",)]),
     ("i::text = $1", "i = $1::int4", "as the server writes it", [("'77'",)]),
 ]  # fmt: skip
 KEPT = """i + b = 5; NOT (i + 10 = 500); lower(s) = 'x'; date_trunc('month', ts) = '2024-02-02'; b = 77.5; i * 2 = 10
 date_trunc('hour', tz) = '2024-01-01 05:00'; tz + interval '1 month' < now(); coalesce(n, i) = 5; s || 'x' = 'ax'
 left(s, 3) = 'ab'; i::text = '007'; u::text = 'X'; i < 5 OR (i = 6 AND b < 7); i < 5 OR (i = 5 AND b > 7); i = 500
 i < 5 OR b < 7; ts < $1 OR (ts = '2024-01-01' AND i < 5); n = 5::float8; tz AT TIME ZONE 'Europe/Rome' > '2024-01-01'
-ts::date = now(); b = 9007199254740993::float8; s = 'x'; i > (SELECT max(b) FROM t) + 1.5; n + $1 = $2; 5 + ts = 7"""
+ts::date = now(); b = 9007199254740993::float8; s = 'x'; i > (SELECT max(b) FROM t) + 1.5; n + $1 = $2; 5 + ts = 7
+i IS NOT DISTINCT FROM NULL; i IS DISTINCT FROM 5; i IS NOT DISTINCT FROM b; i = ANY ('{5,7}')
+'b' <> ANY (a); s = ANY (a)"""
 
 
 def read(condition, relation="t"):

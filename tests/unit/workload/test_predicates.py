@@ -50,6 +50,7 @@ CONDITIONS = [
     ("status <> 'a'", ["not_equal status 'a'"]),
     ("NOT status = 'a'", ["not_equal status 'a'"]),
     ("NOT total < 5", ["range total 5"]),
+    ("total BETWEEN SYMMETRIC 9 AND 5", ["range total"]),
     ("total > 5 AND total <= $1", ["range total 5", "range total $1"]),
     ("5 < total", ["range total 5"]),
     ("placed BETWEEN '2024-01-01' AND $1", ["range placed $1"]),
@@ -199,6 +200,11 @@ STATEMENTS = [
 @pytest.mark.parametrize(("text", "alias", "expected"), STATEMENTS, ids=[f"{a}: {t}" for t, a, _ in STATEMENTS])
 def test_statement(text, alias, expected):
     assert atoms(text, alias) == expected
+
+
+def test_a_negation_reads_as_the_planner_turns_it():
+    (found,) = use("SELECT * FROM orders o WHERE NOT o.total < 5", "o").atoms
+    assert (found.sql, found.operator) == ("total >= 5", ">=")
 
 
 def test_partial_predicates_read_without_qualifiers():
