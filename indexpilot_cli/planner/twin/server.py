@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic, sleep
 from types import TracebackType
+from typing import IO
 
 from indexpilot_cli.db.capabilities import Binaries
 from indexpilot_cli.errors import PrerequisiteError
@@ -19,6 +23,9 @@ SUPERUSER = "indexpilot"
 _PREFIX = "indexpilot-pg-"
 _COMPLAINTS = ("FATAL", "PANIC", "ERROR", "error:", "could not", "No space")
 _FULL = "No space left on device"
+_SIGNALS = {"fast": signal.SIGINT, "immediate": signal.SIGQUIT}
+_PATIENCE = 60  # seconds for a start or stop
+_STATUS = 8  # the line of postmaster.pid that says how far the server is: LOCK_FILE_LINE_PM_STATUS of pidfile.h
 # PostgreSQL refuses to run as root; these accounts are on nearly every system.
 _UNPRIVILEGED = ("postgres", "nobody")
 _PORT = 5432  # only names the socket file; the environment's PGPORT must not
@@ -48,6 +55,7 @@ class LocalServer:
     keep: bool = False
     prefix: tuple[str, ...] = ()
     _guard: subprocess.Popen[bytes] | None = field(default=None, init=False, repr=False)
+    _leader: subprocess.Popen[str] | None = field(default=None, init=False, repr=False)
     _socket: Path | None = field(default=None, init=False, repr=False)
 
     @property
@@ -81,13 +89,20 @@ class LocalServer:
         if not (self.data / "PG_VERSION").exists():
             self.initialise()
         self._write_settings()
-        self._run("pg_ctl", "-w", "-t", "60", "-D", str(self.data), "-l", str(self.log), "start")
+        with self.log.open("ab") as log:
+            give_to_server(self.log)
+            self._leader = self._begin("postgres", "-D", str(self.data), stdout=log)
+        self._await(self._leader)
         self._guard = self._start_guard()
         return self
 
     def stop(self, mode: str = "fast") -> None:
         """Stop the server if it runs."""
-        if (self.data / "postmaster.pid").exists():
+        if self._leader is not None and self._leader.poll() is None:
+            self._leader.send_signal(_SIGNALS[mode])
+            with suppress(subprocess.TimeoutExpired):
+                self._leader.wait(_PATIENCE)
+        elif (self.data / "postmaster.pid").exists():  # another process started it
             self._run("pg_ctl", "-w", "-D", str(self.data), "-m", mode, "stop", check=False)
         self.outlive()
         if self._socket is not None and self._socket != self.home:
@@ -154,15 +169,44 @@ class LocalServer:
             cwd="/",
         )
 
+    def _await(self, leader: subprocess.Popen[str]) -> None:
+        # Not by pg_ctl, which looks ten times a second: nearly all of the time that a start or stop takes.
+        end = monotonic() + _PATIENCE
+        try:
+            while not self._is_ready(leader.pid):
+                if leader.poll() is not None or monotonic() > end:
+                    raise _not_started("postgres", self.binaries.version, self._logged(), self.home)
+                sleep(0.005)
+        except BaseException:  # after an interrupt nobody else would stop it
+            leader.send_signal(_SIGNALS["immediate"])
+            raise
+
+    def _is_ready(self, leader: int) -> bool:
+        """Whether its first process takes connections, as it writes into its file."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= _STATUS and lines[0] == str(leader) and lines[_STATUS - 1].strip() in ("ready", "standby")
+
+    def _logged(self) -> str:
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
+        to = subprocess.PIPE if program == "initdb" else subprocess.DEVNULL
+        process = self._begin(program, *arguments, stdout=to)
+        said = process.communicate()[0]
+        if check and process.returncode != 0:
+            raise _not_started(program, self.binaries.version, said or self._logged(), self.home)
+
+    def _begin(self, program: str, *arguments: str, stdout: IO[bytes] | int) -> subprocess.Popen[str]:
         user = server_user()
-        result = subprocess.run(
+        return subprocess.Popen(
             [*self.prefix, self.binaries.program(program), *arguments],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
-            stderr=subprocess.STDOUT if program == "initdb" else subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=subprocess.STDOUT,
             text=True,
-            check=False,
             cwd=self.home,
             env=_environment(),
             user=user.pw_uid if user else None,
@@ -171,9 +215,6 @@ class LocalServer:
             extra_groups=[] if user else None,
             start_new_session=True,
         )
-        if check and result.returncode != 0:
-            said = result.stdout or (self.log.read_text(errors="replace") if self.log.exists() else "")
-            raise _not_started(program, self.binaries.version, said, self.home)
 
 
 def _not_started(program: str, version: str, said: str, home: Path) -> PrerequisiteError:
