@@ -17,7 +17,7 @@ from indexpilot_cli.db.capabilities import Binaries, nearest
 from indexpilot_cli.db.conninfo import with_database
 from indexpilot_cli.db.session import Session, open_session
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError
-from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, hydrate
+from indexpilot_cli.planner.twin.hydrate import PLANNER, TEMPLATE, Connects, Hydrated, file_copy, hydrate
 from indexpilot_cli.planner.twin.layout import LocalStorage, RemoteStorage, Storage
 from indexpilot_cli.planner.twin.place import (
     CacheEntry,
@@ -173,9 +173,8 @@ def copy_template(host: Connects, template: str, name: str) -> int:
     """A new copy of the template's short files, in place of an older one; gives its oid."""
     with host.superuser() as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name}")
-        # From 15 on the default copies page by page through the buffers, which must not hold planted files.
-        strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {PLANNER}{strategy}")
+        # Not through the buffers, which must not hold planted files.
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template} OWNER {PLANNER}{file_copy(admin.version)}")
         return int(admin.value("SELECT oid::bigint FROM pg_database WHERE datname = %s", [name]))
 
 

@@ -114,6 +114,15 @@ _PREPARATION = (
 )
 
 
+def file_copy(version: int) -> str:
+    """The option of CREATE DATABASE to copy files on a server of the version, with a space before it.
+
+    From 15 on the default copies page by page through the buffers, and writes every block to the WAL too.
+    https://www.postgresql.org/docs/current/sql-createdatabase.html
+    """
+    return " STRATEGY file_copy" if version >= 150000 else ""
+
+
 def create_database(admin: Session, snapshot: Snapshot, template: str) -> tuple[str, ...]:
     """The empty template with the source's encoding and sort order, or the nearest this host has.
 
@@ -125,7 +134,10 @@ def create_database(admin: Session, snapshot: Snapshot, template: str) -> tuple[
     refusal = None
     for locale, note in _locales(snapshot, admin.version):
         try:
-            admin.execute(f"CREATE DATABASE {template} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}")
+            admin.execute(
+                f"CREATE DATABASE {template} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}"
+                f"{file_copy(admin.version)}"
+            )
         except UnreachableError:
             raise
         except IndexPilotError as error:

@@ -19,7 +19,7 @@ from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox, SandboxLimits, UntrustedSession, open_sandbox
 from indexpilot_cli.evolve.review.clone.work import RelationsAtStart
-from indexpilot_cli.planner.twin.hydrate import TEMPLATE
+from indexpilot_cli.planner.twin.hydrate import TEMPLATE, file_copy
 from indexpilot_cli.planner.twin.layout import LocalStorage, Storage
 from indexpilot_cli.snapshot.values import HIDDEN, SchemaObject, Snapshot
 from indexpilot_cli.sql.ddl.action import Migration
@@ -138,10 +138,8 @@ class Clone:
         else:
             admin.rows("clone/end_sessions", {"database": name})
             admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
-        # From 15 on the default strategy writes every block to the WAL too; copying the files is enough here.
-        # https://www.postgresql.org/docs/current/sql-createdatabase.html
-        strategy = " STRATEGY file_copy" if admin.version >= 150000 else ""
-        text = f"CREATE DATABASE {quote_identifier(name)} TEMPLATE {quote_identifier(source)}{strategy}"
+        copied = f"TEMPLATE {quote_identifier(source)}{file_copy(admin.version)}"
+        text = f"CREATE DATABASE {quote_identifier(name)} {copied}"
         with self.sandbox.allowance():
             admin.execute(text)
         oid = admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name])
