@@ -48,7 +48,7 @@ def collect(source: Source, request: WorkloadRequest) -> tuple[Workload, ...]:
 def without_utilities(workload: Workload) -> Workload:
     """The workload in which utility statements have left nothing but their kind, among the skipped."""
     queries, skipped = [], [replace(s, text=kept(s.text).text if s.text else "") for s in workload.skipped]
-    for observed in workload.statements:
+    for observed in chain.from_iterable(map(_apart, workload.statements)):
         found = kept(observed.text)
         if not found.reason:
             queries.append(observed if found.text == observed.text else replace(observed, text=found.text))
@@ -57,6 +57,17 @@ def without_utilities(workload: Workload) -> Workload:
             ms = observed.total_ms or 0.0
             skipped.append(Skipped(found.reason, found.text, found.detail + place, observed.calls, ms))
     return replace(workload, statements=tuple(queries), skipped=tuple(skipped))
+
+
+def _apart(observed: ObservedStatement) -> tuple[ObservedStatement, ...]:
+    """The statements of a text that was sent with several; its queries share its time evenly: no log divides it."""
+    text = observed.text.strip().rstrip(";")
+    pieces = [piece.text.strip() for piece in split(text)] if ";" in text and not observed.parameters else []
+    queries = sum(not kept(piece).reason for piece in pieces)
+    if len(pieces) < 2 or not queries:
+        return (observed,)
+    part = None if observed.total_ms is None else observed.total_ms / queries
+    return tuple(replace(observed, text=p, total_ms=0.0 if part and kept(p).reason else part) for p in pieces)
 
 
 def _observed(source: Source, request: WorkloadRequest) -> Workload:

@@ -246,7 +246,8 @@ def _notes(
     elif database is not None and others:
         notes.append(_of_others(others, others.total(), database, name, alone=not tally.sums))
     elif seen.records and not tally.sums:
-        notes.append(f"{name} holds no statements; set log_min_duration_statement or load auto_explain")
+        how = "set log_min_duration_statement or load auto_explain, with lc_messages in English"
+        notes.append(f"{name} holds no statements; {how}")
     if since is not None and seen.undated:
         notes.append(f"{name}: {seen.undated:,} entries have no time, so --since leaves them in")
     if tally.merged:

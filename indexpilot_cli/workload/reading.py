@@ -18,6 +18,7 @@ from indexpilot_cli.sql.parser import (
     parse,
     skeleton,
 )
+from indexpilot_cli.sql.placeholders import numbered
 from indexpilot_cli.sql.utility import kept, why_unparsed
 from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.repair import TypeOf, repaired
@@ -102,6 +103,10 @@ def query_in(text: str, catalog: Catalog) -> tuple[StatementKind, Statement] | U
         return Unread("own", "sent by indexpilot")
     query = kept(text)
     statement = None if query.reason else parse(query.text)
+    if isinstance(statement, Unparsed):
+        # As the application writes it, with placeholders of its driver.
+        bound = parse(numbered(query.text))
+        statement = bound if isinstance(bound, Statement) else statement
     if statement is None or isinstance(statement, Unparsed):
         return Unread(query.reason, query.detail) if statement is None else Unread(*why_unparsed(statement))
     if statement.kind is None:

@@ -52,6 +52,26 @@ def test_json_keys_and_units_tell_templates_apart():
     assert sorted(t.calls for t in found.templates) == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("id = ?", "id = $1"),
+        ("id = %s AND status = %s", "id = $1 AND status = $2"),
+        ("id = %(id)s OR customer_id = %(id)s", "id = $1 OR customer_id = $1"),
+        ("id = :id::int AND status = ':no' -- :x", "id = $1::int AND status = ':no'"),
+        (
+            "id IN (?, ?) ORDER BY id OFFSET ? ROWS FETCH FIRST ? ROWS ONLY",
+            "id IN ($1, $2) ORDER BY id OFFSET $3 LIMIT $4",
+        ),
+        ("id = #{id,jdbcType=INTEGER} AND status = :'status'", "id = $1 AND status = $2"),
+        ("id = {{ id }} AND note = $$?$$", "id = $1 AND note = $$?$$"),
+    ],
+)
+def test_placeholders_of_drivers_are_parameters(written, meant):
+    one, two = (folded(f"SELECT * FROM orders WHERE {condition}").templates for condition in (written, meant))
+    assert [(t.id, t.text) for t in one] == [(t.id, t.text) for t in two] != []
+
+
 def test_constants_that_never_change_stay_constants():
     found = folded(*(f"SELECT * FROM orders WHERE status = 'open' AND customer_id = {i}" for i in range(5)))
     status, customer = found.templates[0].uses[0].atoms

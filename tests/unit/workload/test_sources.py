@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.workload.clock import LogClock
-from indexpilot_cli.workload.collect import read_sql
+from indexpilot_cli.workload.collect import read_sql, without_utilities
 from indexpilot_cli.workload.executions import parse_parameters
 from indexpilot_cli.workload.logs import read_log
 from indexpilot_cli.workload.tally import _shape
@@ -249,6 +249,17 @@ def test_files_packed_missing_and_of_unknown_format(tmp_path):
         read_log(tmp_path / "broken.gz")
     with pytest.raises(UsageError, match="unknown log format"):
         log("", format="xml")
+
+
+def test_statements_sent_together_share_the_time_evenly():
+    text = "BEGIN; SELECT 1 FROM t; UPDATE t SET a = ';'; COMMIT"
+    sent = log(f"2024-05-01 10:00:00 UTC [1] LOG:  duration: 8.0 ms  statement: {text}\n")
+    found = without_utilities(sent)
+    assert brief(found) == [("SELECT 1 FROM t", 1, 4.0, ()), ("UPDATE t SET a = ';'", 1, 4.0, ())]
+    assert [(s.reason, s.text, s.total_ms) for s in found.skipped] == [
+        ("transaction", "BEGIN", 0.0),
+        ("transaction", "COMMIT", 0.0),
+    ]
 
 
 def test_a_log_without_statements_says_what_to_set():
