@@ -328,13 +328,10 @@ def power_law(first: float, start: float, rest: float, steepness: float) -> Grou
     The steepness is below 1, as STEEPEST is.
     """
     power = 1.0 - steepness
-
-    def mass(rank: float) -> float:
-        return start * first * math.expm1(power * math.log(rank / first)) / power
-
     last = min(max(first * math.exp(math.log1p(rest * power / (start * first)) / power), first * 1.0001), 1e10)
-    edges = [first * (last / first) ** (n / _BANDS) for n in range(_BANDS + 1)]
-    masses = [mass(edge) for edge in edges]
+    width = math.log(last / first) / _BANDS
+    edges = [first * math.exp(width * n) for n in range(_BANDS + 1)]
+    masses = [math.expm1(power * width * n) for n in range(_BANDS + 1)]  # up to the edge, but for a factor
     scale = rest / masses[-1]
     bands = zip(pairwise(masses), pairwise(edges), strict=True)
     return tuple(((more - less) * scale, high - low) for (less, more), (low, high) in bands)

@@ -94,8 +94,9 @@ def average_equal(statistics: ColumnStatistics | None, rows: float) -> float:
 
 def value_share(value: str, statistics: ColumnStatistics, rows: float) -> float:
     """Share of rows equal to the value: its frequency when it is common, else the average of the others."""
+    wanted = _form(value)
     for common, frequency in zip(statistics.most_common_vals, statistics.most_common_freqs, strict=False):
-        if common == value or _same(common, value):
+        if _form(common) == wanted:
             return frequency
     rest = 1.0 - statistics.null_frac - sum(statistics.most_common_freqs)
     others = statistics.distinct(rows) - len(statistics.most_common_vals)
@@ -325,15 +326,18 @@ def _histogram_share(wanted: float | str, bounds: Sequence[float | str | None]) 
     return min(1.0, max(0.0, (bisect_left(texts, wanted) - 0.5) / (len(texts) - 1)))
 
 
-def _same(left: str, right: str) -> bool:
-    left, right = left.rstrip(" "), right.rstrip(" ")  # statistics of char(n) hold the values padded with blanks
-    booleans = {"t": "true", "f": "false"}
-    if booleans.get(left, left) == booleans.get(right, right):
-        return True
+_BOOLEANS = {"t": "true", "f": "false"}
+
+
+@lru_cache(maxsize=8192)
+def _form(value: str) -> str | float:
+    """What equal values have in common, however they are written."""
+    text = value.rstrip(" ")  # statistics of char(n) hold the values padded with blanks
     try:
-        return float(left) == float(right)
+        number = float(text)
     except ValueError:
-        return False
+        return _BOOLEANS.get(text, text)
+    return text if math.isnan(number) else number
 
 
 _NUMBERS = {"int2", "int4", "int8", "oid", "float4", "float8", "numeric", "money"}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -192,8 +193,9 @@ def _deduplicated(keys: Sequence[Field], rows: float, most_groups: float) -> flo
     total = 0.0
     for share, present in _null_patterns(keys):
         base = (8 if len(present) == len(keys) else 16) + _data_size(present)
-        for part, values in _groups(present):
-            total += _group_bytes(share * part * rows, max(1.0, values * shrink), base)
+        # Of a hundred common values many are as common as another, for a sample counts in whole rows.
+        for (part, values), alike in Counter(_groups(present)).items():
+            total += alike * _group_bytes(share * part * rows, max(1.0, values * shrink), base)
     return total
 
 
@@ -217,10 +219,11 @@ def _coalesced(groups: Sequence[tuple[float, float]], most: int) -> list[tuple[f
     if len(groups) <= most:
         return list(groups)
     places = [math.log(max(share / values, 1e-15)) for share, values in groups]
-    step = (max(places) - min(places)) / most or 1.0
+    least = min(places)
+    step = (max(places) - least) / most or 1.0
     joined: dict[int, tuple[float, float]] = {}
     for place, (share, values) in zip(places, groups, strict=True):
-        number = min(most - 1, int((place - min(places)) / step))
+        number = min(most - 1, int((place - least) / step))
         known = joined.get(number, (0.0, 0.0))
         joined[number] = (known[0] + share, known[1] + values)
     return list(joined.values())

@@ -186,11 +186,12 @@ class Node:
     through it, editing functions make copies.
     """
 
-    __slots__ = ("_below", "_fields", "_level", "kind", "message")
+    __slots__ = ("_all", "_below", "_fields", "_level", "kind", "message")
 
     def __init__(self, message: Message) -> None:
         self.message = message
         self.kind: str = type(message).__name__
+        self._all: tuple[Node, ...] | None = None
         self._below: tuple[Node, ...] | None = None
         self._level: tuple[Node, ...] | None = None
         self._fields: dict[str, tuple[Node, ...]] = {}
@@ -246,6 +247,13 @@ class Node:
 
     def walk(self, stop: frozenset[str] = _NOTHING) -> Iterator[Node]:
         """This node and all below it, parents first; nodes of a kind in ``stop`` are given but not entered."""
+        if stop:
+            return self._walked(stop)
+        if self._all is None:
+            self._all = tuple(self._walked(stop))
+        return iter(self._all)
+
+    def _walked(self, stop: frozenset[str]) -> Iterator[Node]:
         stack = [self]
         while stack:
             node = stack.pop()

@@ -25,6 +25,7 @@ _KINDS = {
     "DeleteStmt": StatementKind.DELETE,
     "MergeStmt": StatementKind.MERGE,
 }
+_ESCAPED = frozenset("'\\")
 _SMALL = 2_000  # a shorter text cannot reach MAX_DEPTH or MAX_NODES
 
 
@@ -134,10 +135,26 @@ def deparse(node: Node) -> str:
 
 def deparse_expression(node: Node) -> str:
     """SQL text of an expression, without outer parentheses; raises ValueError when it cannot be written."""
+    plain = _plain_constant(node) if node.kind == "A_Const" else None
+    if plain is not None:
+        return plain
     result = pb.ParseResult()
     target = result.stmts.add().stmt.select_stmt.target_list.add().res_target
     getattr(target.val, ONEOF[node.kind]).CopyFrom(node.message)
     return native.deparse(result).removeprefix("SELECT").strip()
+
+
+def _plain_constant(node: Node) -> str | None:
+    """The SQL text of a whole number, or of a string without anything to escape; None for other constants.
+
+    The library would be asked for a statement with each of them: they are most of what is ever written.
+    """
+    match node.message.WhichOneof("val"):
+        case "ival":
+            return str(node.message.ival.ival)
+        case "sval" if _ESCAPED.isdisjoint(node.message.sval.sval):
+            return f"'{node.message.sval.sval}'"
+    return None
 
 
 def deparse_type(node: Node) -> str:
