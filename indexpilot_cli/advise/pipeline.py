@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise import drops
@@ -46,10 +47,11 @@ from indexpilot_cli.settings.features import ConstraintOptimizerSettings, Featur
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import Attempt, together
 from indexpilot_cli.workload.referential import with_referential
-from indexpilot_cli.workload.templates import TypesOf, unplanned, with_scenarios
+from indexpilot_cli.workload.templates import unplanned, with_scenarios
 
 if TYPE_CHECKING:
     from indexpilot_cli.advise.candidates.site import CandidateOptions
+    from indexpilot_cli.workload.plannable import TypesOf
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 
@@ -90,6 +92,7 @@ def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None)
 def types_from(estimator: CostEstimator) -> TypesOf:
     """How the estimator names the types of ``$n``."""
 
+    @cache
     def types_of(text: str) -> Sequence[str] | None:
         try:
             return estimator.parameter_types(text)

@@ -10,7 +10,7 @@ import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
@@ -41,11 +41,26 @@ def explain_text(
     Raises UsageError for anything but one SELECT or DML statement, StatementError when it cannot be planned.
     """
     refuse_others(statement.sql)
-    options = "FORMAT JSON, VERBOSE" if verbose else "FORMAT JSON"
+    options = _options(verbose=verbose)
     if statement.mode is not PlanMode.LITERAL:
         return _prepared(session, statement, options, settings)
     explain = f"EXPLAIN ({options}) {statement.sql}"
     return _rolled_back(session, (*settings, explain)) if settings else _alone(session, explain)
+
+
+def explain_texts(session: Session, statements: Sequence[tuple[Plannable, bool]]) -> list[Node]:
+    """What ``explain_text`` gives for each of these literal statements (True: verbose), all in one round trip.
+
+    Raises what the first that fails would raise. For a session of ours that is read-only and reached directly.
+    """
+    for statement, _ in statements:
+        refuse_others(statement.sql)
+    texts = [f"EXPLAIN ({_options(verbose=verbose)}) {statement.sql}" for statement, verbose in statements]
+    return session.explains(texts)
+
+
+def _options(*, verbose: bool) -> str:
+    return "FORMAT JSON, VERBOSE" if verbose else "FORMAT JSON"
 
 
 def multiplied(factors: CostFactors | None) -> tuple[str, ...]:

@@ -194,7 +194,11 @@ class Session:
         plan: Mapping[str, Any] = _document(answers[-1][0] if answers else None)["Plan"]
         return plan
 
-    def answers(self, statements: Sequence[str]) -> list[list[tuple[Any, ...]]]:
+    def explains(self, statements: Sequence[str]) -> list[Mapping[str, Any]]:
+        """The plan of each of these ``EXPLAIN (FORMAT JSON ...)`` statements; all of them go in one round trip."""
+        return [_document(rows[0])["Plan"] for rows in self.answers(statements)]
+
+    def answers(self, statements: Sequence[Query]) -> list[list[tuple[Any, ...]]]:
         """The rows of each statement that gives some; all of them go in one round trip, as for ``explain_in``."""
         with self._guard():
             cursors = _pipelined(self._connection, [self._text(statement) for statement in statements])
@@ -351,7 +355,7 @@ def _begin(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, st
     return int(row[0]) if row else 0
 
 
-def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[str]) -> list[psycopg.Cursor[Any]]:
+def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[Any]) -> list[psycopg.Cursor[Any]]:
     """One cursor per statement. The first error is caught inside the pipeline, which would log it otherwise."""
     first: psycopg.Error | None = None
     cursors: list[psycopg.Cursor[Any]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
@@ -18,21 +18,22 @@ from indexpilot_cli.core.workload import (
 )
 from indexpilot_cli.sql.parser import Node, Unparsed, bind, cast, deparse, parameters, parse, renumber, rewrite
 
+TypesOf = Callable[[str], Sequence[str] | None]
+"""The types of ``$1``, ``$2`` … in a text, as the server resolves them; None where it cannot."""
+
 MAX_SCENARIOS = 4
 _UNTYPED = frozenset(("unknown", "text", "record", "anyarray", "anyelement", ""))
 GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) came with 16
 ROWS_WANTED = "1000"  # what an unknown LIMIT is taken for
 
 
-def scenarios(
-    template: QueryTemplate, catalog: Catalog, parameter_types: Sequence[str] | None = None
-) -> tuple[Scenario, ...]:
+def scenarios(template: QueryTemplate, catalog: Catalog, types_of: TypesOf | None = None) -> tuple[Scenario, ...]:
     """Up to four statements that stand for the template, with the shares of its calls; shares sum to 1.
 
     Real statements and parameter vectors first; else literals from the statistics of the compared columns
     (common, typical, rare, newest); else a generic plan (``GENERIC`` on 16+, ``PREPARED`` before). A parameter
     is never NULL: ``x = NULL`` plans well and says nothing. Empty when the text does not parse.
-    ``parameter_types`` are type names of ``$1``, ``$2`` … as the server resolved them, where known.
+    ``types_of`` is asked only where parameters stay: each answer is a round trip.
     """
     sampled = _sampled(template.samples)
     if sampled:
@@ -49,9 +50,9 @@ def scenarios(
     found = slots(node, template.uses, catalog)
     classes = class_shares(found)
     if not classes:
-        return (Scenario(_open(node, catalog, parameter_types), 1.0, "generic"),)
+        return (Scenario(_open(node, template.text, catalog, types_of), 1.0, "generic"),)
     return tuple(
-        Scenario(_open(bind(node, _literals(found, label)), catalog, parameter_types), share, label)
+        Scenario(_open(bind(node, _literals(found, label)), template.text, catalog, types_of), share, label)
         for label, share in classes
     )
 
@@ -79,13 +80,14 @@ def _literals(found: Sequence[ParameterSlot], label: str) -> Mapping[int, str]:
     return {number: value for number, value in values if value is not None}
 
 
-def _open(node: Node, catalog: Catalog, types: Sequence[str] | None) -> Plannable:
+def _open(node: Node, text: str, catalog: Catalog, types_of: TypesOf | None) -> Plannable:
     """The statement with the parameters it still has: numbers without gaps, as PREPARE wants them, and cast to
     their known types, because those may hang on parameters that are literals now."""
     numbers = parameters(node)
     if not numbers:
         return Plannable(deparse(node))
     mode = PlanMode.GENERIC if catalog.version >= GENERIC_FROM else PlanMode.PREPARED
+    types = types_of(text) if types_of is not None else None
     return Plannable(deparse(renumber(_typed(node, types or ()))), mode, len(numbers))
 
 
@@ -137,11 +139,9 @@ def _parameter(node: Node | None) -> int | None:
     return node.number("number") if node is not None and node.kind == "ParamRef" else None
 
 
-def with_scenarios(
-    template: QueryTemplate, catalog: Catalog, parameter_types: Sequence[str] | None = None
-) -> QueryTemplate:
+def with_scenarios(template: QueryTemplate, catalog: Catalog, types_of: TypesOf | None = None) -> QueryTemplate:
     """The template with its scenarios in place."""
-    return replace(template, scenarios=scenarios(template, catalog, parameter_types))
+    return replace(template, scenarios=scenarios(template, catalog, types_of))
 
 
 _COMPARED = frozenset((AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL))

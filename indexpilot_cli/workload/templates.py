@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.command import Progress, TableFilter, WorkloadRequest
@@ -26,7 +27,9 @@ from indexpilot_cli.workload.collect import collect
 from indexpilot_cli.workload.covered import COVERED
 from indexpilot_cli.workload.reading import tables_named
 
-TypesOf = Callable[[str], Sequence[str] | None]
+if TYPE_CHECKING:
+    from indexpilot_cli.workload.plannable import TypesOf
+
 _SCHEMA = "public"  # of names without one, where there is no catalog: whatever the search path would find
 
 
@@ -87,13 +90,9 @@ def touching(folded: FoldedWorkload, catalog: Catalog, wanted: TableFilter) -> F
 
 def with_scenarios(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
     """The templates with their parameter classes; ``types_of`` names the types of ``$n`` where a planner knows."""
-    from indexpilot_cli.workload import plannable
+    from indexpilot_cli.workload.plannable import with_scenarios as filled
 
-    def filled(template: QueryTemplate) -> QueryTemplate:
-        types = types_of(template.text) if types_of is not None and "$" in template.text else None
-        return plannable.with_scenarios(template, catalog, types)
-
-    done = each(Stage.PARAMETERS, folded.templates, filled)
+    done = each(Stage.PARAMETERS, folded.templates, lambda template: filled(template, catalog, types_of))
     return replace(done.without_lost(folded), templates=tuple(done.result))
 
 

@@ -22,17 +22,23 @@ DEADLY = "SELECT 'deadly', * FROM sales.events WHERE kind = 3"
 OTHERS = [f"SELECT * FROM sales.events WHERE kind = {n} AND level = 2" for n in range(6)]
 
 
+def killing(name):
+    """That method of a worker, which kills its backend from outside first when the statement is among those asked."""
+    plans = getattr(Worker, name)
+
+    def killed(worker, asked, **options):
+        if DEADLY in str(asked):
+            os.kill(worker._planner.backend_pid, signal.SIGKILL)
+        return plans(worker, asked, **options)
+
+    return killed
+
+
 @pytest.fixture(params=["_locked", "explain"])
 def deadly(request, monkeypatch):
-    """A planner whose backend is killed from outside while it plans one statement: at its first plan, or the next."""
-    plans = getattr(Worker, request.param)
-
-    def killed(worker, statement, **options):
-        if statement.sql == DEADLY:
-            os.kill(worker._planner.backend_pid, signal.SIGKILL)
-        return plans(worker, statement, **options)
-
-    monkeypatch.setattr(Worker, request.param, killed)
+    """A planner that ends while it plans one statement, alone or with others: at its first plan, or the next."""
+    for name in {"_locked": ("_locked",), "explain": ("explain", "explain_all")}[request.param]:
+        monkeypatch.setattr(Worker, name, killing(name))
     return request.param
 
 

@@ -1,6 +1,6 @@
 """What hypothetical indexes cost the twin, counted."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 
 import pytest
 
@@ -9,6 +9,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.planner.twin.worker import Worker
@@ -37,16 +38,66 @@ def each(tables):
     return [on(n, IndexKey(column)) for n in tables for column in COLUMNS]
 
 
-def test_the_indexes_of_a_table_are_made_together(twin, monkeypatch):
-    builds, asked = [], Worker.build
+@pytest.fixture
+def sent(monkeypatch):
+    """What workers were asked for, by the name of the method: how many things at once, in order."""
+    found = defaultdict(list)
 
-    def build(worker, wanted):
-        builds.append([one.definition for one in wanted])
-        asked(worker, wanted)
+    def noted(name):
+        asked = getattr(Worker, name)
 
-    monkeypatch.setattr(Worker, "build", build)
+        def note(worker, wanted):
+            wanted = list(wanted)
+            found[name].append(len(wanted))
+            return asked(worker, wanted)
+
+        return note
+
+    for name in ("build", "reach", "show", "explain_all"):
+        monkeypatch.setattr(Worker, name, noted(name))
+    return found
+
+
+def test_the_indexes_of_many_tables_are_made_together(twin, sent):
     twin.prepare(each(range(TABLES)))
-    assert sorted(map(len, builds)) == [len(COLUMNS)] * TABLES
+    assert sent == {"build": [TABLES * len(COLUMNS)]}
+
+
+def by(column, tables, value=7):
+    return [
+        WhatIf(Plannable(f"SELECT * FROM t{n} WHERE {column} = {value}"), frozenset({on(n, IndexKey(column))}))
+        for n in tables
+    ]
+
+
+def test_questions_about_different_tables_are_asked_together(twin, sent):
+    questions = [*by("a", range(TABLES)), *by("b", range(TABLES)), *by("a", [0], "random()")]
+    together = twin.plan(questions)
+    # The table's other index must not be seen by those that ask for one.
+    assert (sent["show"], sent["explain_all"]) == ([TABLES, TABLES, 1], [TABLES, TABLES])
+    assert sent["reach"] == [len(questions)]
+    assert [a.hypothetical for a in together[:TABLES]] == [q.indexes for q in questions[:TABLES]]
+    with open_twin(twin._snapshot, cache_dir=twin._cluster.server.home.parent.parent, workers=1) as other:
+        assert together == tuple(other.plan([question])[0] for question in questions)
+
+
+def test_of_questions_asked_together_one_that_cannot_be_planned_costs_itself(twin, sent):
+    wrong = WhatIf(Plannable("SELECT * FROM t2 WHERE a = 1 / 0"), frozenset({on(2, IndexKey("a"))}))
+    good = [*by("a", [0, 1]), *by("a", [3])]
+    answers = twin.plan([*good[:2], wrong, *good[2:]])
+    assert [a.ok for a in answers] == [True, True, False, True]
+    assert answers[2].error == "division by zero"
+    assert twin.calls == 4
+
+
+def test_questions_that_cannot_be_asked_together_are_asked_alone(twin, monkeypatch):
+    def refused(_worker, _statements):
+        raise StatementError("one of them")
+
+    expected = twin.plan(by("a", range(TABLES)))
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "explain_all", refused)
+        assert [a.total_cost for a in twin.plan(by("a", range(TABLES), 8))] == [a.total_cost for a in expected]
 
 
 def test_one_that_is_refused_is_found_and_the_others_are_made(twin):

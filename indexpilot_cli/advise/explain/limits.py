@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Column
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
@@ -33,20 +34,22 @@ def limit_prices(
 
     Of templates with ORDER BY and LIMIT that compare a column whose frequent values are known.
     """
-    found: dict[str, str] = {}
+    asked: dict[str, tuple[str, Valued]] = {}
     for template in templates:
-        asked = attempted(Stage.EXPLAIN, partial(_asked, template, catalog)) if len(found) < _MOST else None
-        if asked is None or isinstance(asked, Fault):
-            continue  # an extra of the risk's text: what cannot be read has been advised on without it
-        name, statements = asked
-        answers = estimator.plan([*(WhatIf(s, chosen) for _, s in statements), *(WhatIf(s) for _, s in statements)])
-        if all(a.ok for a in answers):
-            costs = [a.total_cost for a in answers]
+        question = attempted(Stage.EXPLAIN, partial(_asked, template, catalog)) if len(asked) < _MOST else None
+        if question is not None and not isinstance(question, Fault):
+            asked[template.id] = question  # an extra of the risk's text: what cannot be read is advised on without it
+    statements = [s for _, s in chain.from_iterable(valued for _, valued in asked.values())]
+    new, old = (iter(estimator.plan([WhatIf(s, there) for s in statements])) for there in (chosen, frozenset()))
+    found: dict[str, str] = {}
+    for identity, (name, valued) in asked.items():
+        prices = [(value, next(new), next(old)) for value, _ in valued]
+        if all(after.ok and before.ok for _, after, before in prices):
             parts = (
-                f"{name} = {value} costs {new:,.0f} (without new indexes {old:,.0f})"
-                for (value, _), new, old in zip(statements, costs[:2], costs[2:], strict=True)
+                f"{name} = {value} costs {after.total_cost:,.0f} (without new indexes {before.total_cost:,.0f})"
+                for value, after, before in prices
             )
-            found[template.id] = "planned with a common and a rare value, " + " and ".join(parts)
+            found[identity] = "planned with a common and a rare value, " + " and ".join(parts)
     return found
 
 

@@ -40,13 +40,14 @@ class HypotheticalIndexes:
         Of paths within a hundredth of each other's cost the planner keeps the first it meets, and it meets indexes by
         oid (add_path, get_relation_info): in one order on all workers, a plan depends on neither worker nor history.
         """
-        lacking = {d for d in indexes if not worker.built(d)}
-        for root in {self.root(d.table) for d in lacking}:
+        lacking = {d: self.root(d.table) for d in indexes if not worker.built(d)}
+        wanted: list[IndexDefinition] = []
+        for root in dict.fromkeys(lacking.values()):
             places = list(self._wanted[root])
             last = max(n for n, definition in enumerate(places) if definition in lacking)
-            wanted = [d for d in places[: last + 1] if not worker.built(d) and self.refusals.get(d) is None]
-            if wanted:
-                self._make(worker, wanted)
+            wanted += [d for d in places[: last + 1] if not worker.built(d) and self.refusals.get(d) is None]
+        if wanted:
+            self._make(worker, wanted)
         return min((self.refusals[d] or "" for d in indexes if not worker.built(d)), default=None)
 
     def _make(self, worker: Worker, definitions: Sequence[IndexDefinition]) -> None:

@@ -6,7 +6,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TypeAlias
@@ -16,39 +16,26 @@ from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import (
     AssumedStatistics,
     CostEstimator,
-    CostFactors,
     NotModelled,
     PlannedStatement,
     WhatIf,
 )
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.workload import Plannable
+from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.plans import IndexLookup, KnownIndex, Node, PlanNames, failed, read_plan
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.planner.twin.cluster import Cluster, ScratchHost, open_cluster, open_scratch
 from indexpilot_cli.planner.twin.hypothetical import HypotheticalIndexes
+from indexpilot_cli.planner.twin.placement import TOGETHER, Key, Placement, Round, Task, TwinQuestion
 from indexpilot_cli.planner.twin.pool import CRASHED, WorkerPool
-from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker
+from indexpilot_cli.planner.twin.worker import IndexSize, Reach, Worker, lost
 from indexpilot_cli.snapshot.values import Snapshot
 
 _MOST_WORKERS = 16
-_LEAN, _HEADROOM = 1.2, 16  # how much longer than the shortest a worker's queue may get for the sake of its indexes
-
-_Key: TypeAlias = tuple[Plannable, frozenset[IndexDefinition], frozenset[QualifiedName], CostFactors | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _TwinQuestion:
-    """A question reduced to what can matter for it."""
-
-    key: _Key
-    keep_tree: bool
-
-
-_Task: TypeAlias = tuple[Plannable, _TwinQuestion | None]
-"""A statement with a question about it, or without one: then what it reads is asked."""
 _Group: TypeAlias = list[IndexDefinition]
 
 
@@ -68,13 +55,12 @@ class TwinEstimator(CostEstimator):
         self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
         most = max(1, min(workers, _MOST_WORKERS))
         self._pool = WorkerPool(cluster, self._heaps, most, len(cluster.hydrated.files))
-        self._home: dict[Plannable, int] = {}
-        self._table_home: dict[int, int] = {}
         self._reach: dict[Plannable, Reach] = {}
+        self._placement = Placement(self._reach)
         self._assumed: tuple[AssumedStatistics, ...] = ()
-        self._memo: dict[_Key, PlannedStatement] = {}
+        self._memo: dict[Key, PlannedStatement] = {}
         # By what is assumed: who compares two assumptions asks the same under each of them more than once.
-        self._memos: dict[tuple[AssumedStatistics, ...], dict[_Key, PlannedStatement]] = {(): self._memo}
+        self._memos: dict[tuple[AssumedStatistics, ...], dict[Key, PlannedStatement]] = {(): self._memo}
         self._indexes = HypotheticalIndexes(snapshot.catalog)
         self._crashes: Counter[Plannable] = Counter()
         self._calls = 0
@@ -146,7 +132,7 @@ class TwinEstimator(CostEstimator):
         unknown = dict.fromkeys(q.statement for q in questions if q.statement not in self._reach)
         self._spread([(statement, None) for statement in unknown])
         asked = [self._reduced(question) for question in questions]
-        wanted: dict[_Key, bool] = {}
+        wanted: dict[Key, bool] = {}
         for item in asked:
             known = self._memo.get(item.key)
             if known is None or (item.keep_tree and known.tree is None and known.ok):
@@ -154,7 +140,7 @@ class TwinEstimator(CostEstimator):
                 unseen = (d for d in item.key[1] if d not in self._indexes.refusals)
                 self._indexes.want(sorted(unseen, key=lambda d: d.id))
         self._hits += len(questions) - len(wanted)
-        self._spread([(key[0], _TwinQuestion(key, tree)) for key, tree in wanted.items()])
+        self._spread([(key[0], TwinQuestion(key, tree)) for key, tree in wanted.items()])
         return tuple(_as_asked(self._memo[item.key], item.keep_tree) for item in asked)
 
     def refuses(self, definition: IndexDefinition) -> str | None:
@@ -176,7 +162,7 @@ class TwinEstimator(CostEstimator):
             if definition not in self._indexes.refusals:
                 families.setdefault(self._indexes.root(definition.table), []).append(definition)
         suspects: list[IndexDefinition] = []
-        self._prepare(families.values(), suspects.extend)
+        self._prepare(families.values(), suspects.extend, TOGETHER)
         self._prepare([[one] for one in suspects], lambda alone: self._indexes.refusals.update({alone[0]: CRASHED}))
 
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
@@ -236,12 +222,18 @@ class TwinEstimator(CostEstimator):
 
     # -- inside
 
-    def _prepare(self, groups: Collection[_Group], crashed: Callable[[_Group], None]) -> None:
-        """Make each group, of one family of tables, on the worker of its table; ``crashed`` gets one that ends it."""
+    def _prepare(self, groups: Collection[_Group], crashed: Callable[[_Group], None], together: int = 1) -> None:
+        """Make each group, of one family of tables, on the worker of its table, so many indexes or more at a time;
+        ``crashed`` gets what ends it.
+        """
         shares: list[list[_Group]] = [[] for _ in self._pool.workers]
         for group in groups:
             members = self._pool.workers[0].members_of(self._indexes.root(group[0].table))
-            shares[self._home_of_table(min(members, default=0))].append(group)
+            share = shares[self._placement.of_table(min(members, default=0), len(shares))]
+            if share and len(share[-1]) < together:
+                share[-1].extend(group)
+            else:
+                share.append(group)
 
         def make(worker: Worker, group: _Group) -> None:
             self._indexes.build(worker, group)
@@ -253,44 +245,29 @@ class TwinEstimator(CostEstimator):
             self._spread([(statement, None)])
         return self._reach[statement]
 
-    def _spread(self, tasks: Sequence[_Task]) -> None:
+    def _spread(self, tasks: Sequence[Task]) -> None:
         """Every task on the worker of its statement, workers side by side."""
-        shares: list[list[_Task]] = [[] for _ in self._pool.workers]
-        for task in tasks:
-            shares[self._home_of(task[0], shares)].append(task)
-        self._pool.each(self._work, shares, self._set_aside)
+        count = len(self._pool.workers)
+        suspects: list[Task] = []
+        shares = self._placement.spread(tasks, count)
+        self._pool.each(self._work, [self._placement.rounds(share) for share in shares], suspects.extend)
+        alone = [[[task] for task in share] for share in self._placement.spread(suspects, count)]
+        self._pool.each(self._work, alone, lambda crashed: self._set_aside(*crashed))
 
-    def _home_of(self, statement: Plannable, shares: Sequence[Sequence[object]]) -> int:
-        """The worker that has built most of what the statement needs, as long as that does not leave others idle."""
-        if statement not in self._home:
-            least = min(range(len(shares)), key=lambda n: len(shares[n]))
-            reach = self._reach.get(statement)
-            if reach is None:
-                return least
-            own = self._home_of_table(min(reach.tables, default=0))
-            spare = len(shares[own]) <= _LEAN * len(shares[least]) + _HEADROOM
-            self._home[statement] = own if spare else least
-        return self._home[statement]
-
-    def _home_of_table(self, oid: int) -> int:
-        if oid not in self._table_home:
-            used = Counter(self._table_home.values())
-            self._table_home[oid] = min(range(len(self._pool.workers)), key=lambda n: used[n])
-        return self._table_home[oid]
-
-    def _work(self, worker: Worker, task: _Task) -> None:
-        statement, asked = task
-        if asked is None:
-            reach = worker.reach(statement)
+    def _work(self, worker: Worker, tasks: Round) -> None:
+        asked = [question for _, question in tasks if question is not None]
+        if asked:
+            answers = self._answers(worker, asked)
             with self._lock:
-                self._reach[statement] = reach
+                self._calls += len(answers)
+                self._memo.update(answers)
         else:
-            answer = self._answer(worker, asked)
+            statements = [statement for statement, _ in tasks]
+            reaches = worker.reach(statements)
             with self._lock:
-                self._calls += 1
-                self._memo[asked.key] = answer
+                self._reach.update(zip(statements, reaches, strict=True))
 
-    def _set_aside(self, task: _Task) -> None:
+    def _set_aside(self, task: Task) -> None:
         """The server crashed over it: no plan, and none for the whole statement when indexes are not to blame."""
         statement, asked = task
         self._crashes[statement] += 1
@@ -300,34 +277,65 @@ class TwinEstimator(CostEstimator):
         if asked is None or not asked.key[1] or self._crashes[statement] > 1:
             self._reach[statement] = replace(known, error=CRASHED)
 
-    def _reduced(self, question: WhatIf) -> _TwinQuestion:
+    def _reduced(self, question: WhatIf) -> TwinQuestion:
         """Indexes on tables the statement does not touch cannot change its plan."""
         reach, worker = self._reach[question.statement], self._pool.workers[0]
         indexes = frozenset(d for d in question.indexes if d.table in reach.names)
         hidden = frozenset(n for n in question.hidden if worker.table_of(n) & reach.tables)
-        return _TwinQuestion((question.statement, indexes, hidden, question.factors), question.keep_tree)
+        return TwinQuestion((question.statement, indexes, hidden, question.factors), question.keep_tree)
 
-    def _answer(self, worker: Worker, asked: _TwinQuestion) -> PlannedStatement:
-        statement, indexes, hidden, factors = asked.key
-        reach = self._reach[statement]
-        if reach.error is not None:
-            return failed(reach.error)
-        refusal = self._indexes.build(worker, indexes)
-        if refusal is not None:
-            return failed(f"the server refuses the index: {refusal}")
+    def _answers(self, worker: Worker, asked: Sequence[TwinQuestion]) -> dict[Key, PlannedStatement]:
+        """The answers to the questions of a round: of those that can be planned together in one message."""
+        found: dict[Key, PlannedStatement] = {}
+        waiting: list[TwinQuestion] = []
+        self._indexes.build(worker, frozenset[IndexDefinition]().union(*(a.key[1] for a in asked)))
+        for question in asked:
+            statement, indexes, hidden, factors = question.key
+            reach = self._reach[statement]
+            refusal = self._indexes.build(worker, indexes) if reach.error is None else None
+            taken = None
+            if not (factors or indexes or hidden or self._assumed or self._schemas(reach)[1]):
+                taken = self._taken(statement, reach)
+            if reach.error is not None:
+                found[question.key] = failed(reach.error)
+            elif refusal is not None:
+                found[question.key] = failed(f"the server refuses the index: {refusal}")
+            elif taken is not None:
+                found[question.key] = self._read(worker, question, taken)
+            else:
+                waiting.append(question)
+        if waiting:
+            worker.assume(self._assumed, self._snapshot)
+            worker.show((q.key[1], q.key[2], self._reach[q.key[0]]) for q in waiting)
+            for group in _plannable_together(waiting):
+                found |= self._planned(worker, group)
+        return found
+
+    def _planned(self, worker: Worker, asked: Sequence[TwinQuestion]) -> dict[Key, PlannedStatement]:
+        """The questions answered with what is shown now; one by one where they cannot be planned together."""
         try:
-            schemas, verbose = self._schemas(reach)
-            node = None if verbose or factors or indexes or hidden or self._assumed else self._taken(statement, reach)
-            if node is None:
-                worker.assume(self._assumed, self._snapshot)
-                worker.show(indexes, hidden, reach)
-                node = worker.explain(statement, verbose=verbose, factors=factors)
-        except UnreachableError as error:
-            if error.code != "timeout":
-                raise
-            return failed(error.detail or error.message)
+            if len(asked) == 1:
+                nodes = [self._alone(worker, asked[0])]
+            else:
+                nodes = worker.explain_all([(q.key[0], self._schemas(self._reach[q.key[0]])[1]) for q in asked])
         except IndexPilotError as error:
-            return failed(error.detail or error.message)
+            if lost(error):
+                raise
+            if len(asked) == 1:
+                return {asked[0].key: failed(error.detail or error.message)}
+        else:
+            return {q.key: self._read(worker, q, node) for q, node in zip(asked, nodes, strict=True)}
+        found: dict[Key, PlannedStatement] = {}
+        for question in asked:
+            found |= self._planned(worker, (question,))
+        return found
+
+    def _alone(self, worker: Worker, asked: TwinQuestion) -> Node:
+        statement, _, _, factors = asked.key
+        return worker.explain(statement, verbose=self._schemas(self._reach[statement])[1], factors=factors)
+
+    def _read(self, worker: Worker, asked: TwinQuestion, node: Node) -> PlannedStatement:
+        schemas, _ = self._schemas(self._reach[asked.key[0]])
         return read_plan(node, PlanNames(self._index_lookup(worker), schemas), keep_tree=asked.keep_tree)
 
     def _taken(self, statement: Plannable, reach: Reach) -> Node | None:
@@ -379,6 +387,12 @@ def open_twin(
     except BaseException:
         cluster.close()
         raise
+
+
+def _plannable_together(asked: Sequence[TwinQuestion]) -> list[list[TwinQuestion]]:
+    """Literal statements at the session's own cost constants go in one message, the others each in theirs."""
+    plain = [q for q in asked if q.key[3] is None and q.key[0].mode is PlanMode.LITERAL]
+    return [*([plain] if plain else []), *([q] for q in asked if q not in plain)]
 
 
 def _as_asked(answer: PlannedStatement, keep_tree: bool) -> PlannedStatement:

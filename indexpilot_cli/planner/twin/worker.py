@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from itertools import chain, count
+from itertools import chain, count, islice
 from types import MappingProxyType
 from typing import Any
 
@@ -15,7 +15,7 @@ from indexpilot_cli.core.estimator import AssumedStatistics, CostFactors
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import PlanMode, Plannable
-from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, multiplied, refuse_others
+from indexpilot_cli.db.plans import KnownIndex, Node, explain_text, explain_texts, multiplied, refuse_others
 from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
@@ -79,6 +79,11 @@ class Reach:
     plan: Node | None = field(default=None, compare=False)
 
 
+def lost(error: IndexPilotError) -> bool:
+    """Whether the server is gone, and not only out of patience with a statement."""
+    return isinstance(error, UnreachableError) and error.code != "timeout"
+
+
 class Worker:
     """Sessions to one database of the twin. One thread at a time."""
 
@@ -116,18 +121,22 @@ class Worker:
 
     # -- statements
 
-    def reach(self, statement: Plannable) -> Reach:
-        """What the statement touches, from the locks its planning takes; with ``error`` when it has no plan."""
+    def reach(self, statements: Sequence[Plannable]) -> list[Reach]:
+        """What each statement touches, from the locks its planning takes; with ``error`` when it has no plan."""
         self._hide_all()
         try:
-            refuse_others(statement.sql)
-            *plans, locks = self._locked(statement)
-        except UnreachableError as error:
-            if error.code != "timeout":
-                raise
-            return Reach(frozenset(), error=error.detail or error.message)
+            for statement in statements:
+                refuse_others(statement.sql)
+            return [self._as_reach(answers) for answers in self._locked(statements)]
         except IndexPilotError as error:
-            return Reach(frozenset(), error=error.detail or error.message)
+            if lost(error):
+                raise
+            if len(statements) == 1:
+                return [Reach(frozenset(), error=error.detail or error.message)]
+        return [self.reach((statement,))[0] for statement in statements]
+
+    def _as_reach(self, answers: Sequence[list[tuple[Any, ...]]]) -> Reach:
+        *plans, locks = answers
         tables = frozenset[int]().union(*(self._members.get(oid, frozenset({oid})) for (oid,) in locks))
         names = frozenset[QualifiedName]().union(*(self._above.get(oid, ()) for oid in tables))
         plan = plans[0][0][0][0]["Plan"] if plans and self._assumption is None else None
@@ -136,14 +145,13 @@ class Worker:
     def parameter_types(self, sql: str) -> tuple[str, ...]:
         """Types of ``$1`` … as the server infers them. Raises StatementError when it cannot."""
         refuse_others(sql)
+        types = "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'indexpilot_asked'"
         try:
-            self._planner.execute(f"PREPARE indexpilot_asked AS {sql}")
-            types = self._planner.value(
-                "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'indexpilot_asked'"
-            )
-        finally:
+            found = self._planner.answers((f"PREPARE indexpilot_asked AS {sql}", types, "DEALLOCATE ALL"))
+        except IndexPilotError:
             self._forget_statement()
-        return tuple(types or ())
+            raise
+        return tuple(found[0][0][0])
 
     def computed(self, expression: str, table: Table, kept: ColumnStatistics | None) -> ColumnStatistics | None:
         """Statistics of an expression by the values known of its column; see there."""
@@ -152,6 +160,10 @@ class Worker:
     def explain(self, statement: Plannable, *, verbose: bool = False, factors: CostFactors | None = None) -> Node:
         """The plan with what is shown and hidden now."""
         return explain_text(self._planner, statement, verbose=verbose, settings=multiplied(factors))
+
+    def explain_all(self, statements: Sequence[tuple[Plannable, bool]]) -> list[Node]:
+        """The plans of literal statements, each with whether it is EXPLAIN VERBOSE, in one round trip."""
+        return explain_texts(self._planner, statements)
 
     def members_of(self, table: QualifiedName) -> frozenset[int]:
         """Oids of the table and of everything that inherits from it; empty when the twin has no such table."""
@@ -170,15 +182,18 @@ class Worker:
 
     # -- indexes
 
-    def show(self, indexes: frozenset[IndexDefinition], hidden: frozenset[QualifiedName], reach: Reach) -> None:
-        """Of what concerns a statement of that reach, exactly these hypothetical indexes are valid from now on and
-        exactly these existing ones are not.
+    def show(self, wanted: Iterable[tuple[Set[IndexDefinition], Set[QualifiedName], Reach]]) -> None:
+        """Of what concerns a statement of each reach, exactly these hypothetical indexes are valid from now on and
+        exactly these existing ones are not. No two of these reaches share a table, unless they want the same.
 
         What lies elsewhere stays as it is: to change it takes time, here and in the planner, and again later.
         """
-        shown = set[IndexDefinition]().union(*(self._shown.get(name, ()) for name in reach.names))
-        gone = {name for name in self._hidden if self.table_of(name) & reach.tables}
-        self._toggle(indexes ^ shown, (hidden ^ gone) & self._existing.keys())
+        indexes, existing = set[IndexDefinition](), set[QualifiedName]()
+        for here, hidden, reach in wanted:
+            indexes |= here ^ set[IndexDefinition]().union(*(self._shown.get(name, ()) for name in reach.names))
+            gone = {name for name in self._hidden if self.table_of(name) & reach.tables}
+            existing |= (hidden ^ gone) & self._existing.keys()
+        self._toggle(indexes, existing)
 
     def _hide_all(self) -> None:
         """No hypothetical index is valid, and every existing one is."""
@@ -201,7 +216,7 @@ class Worker:
         return definition in self._built
 
     def build(self, wanted: Sequence[IndexBuild]) -> None:
-        """Make these hypothetical indexes of one family of tables, in this order and not shown: all of them or none.
+        """Make these hypothetical indexes, in this order and not shown: all of them or none.
 
         Raises StatementError with the server's reason to refuse one.
         """
@@ -212,8 +227,7 @@ class Worker:
         with self._admin.transaction():
             # CREATE INDEX reads the whole table, also one of sparse blocks.
             self._swap([{"oid": heap.oid, "node": self._empty_node(heap)} for heap in full])
-            for each in made:
-                self._admin.execute(create_index(each.build.definition, each.name.name, concurrently=False))
+            self._admin.answers([create_index(m.build.definition, m.name.name, concurrently=False) for m in made])
             found = _grouped(self._admin.rows("twin/indexes", {"roots": [str(each.name) for each in made]}))
             # ANALYZE never saw these expressions, and without statistics the planner guesses.
             put_statistics(self._admin, tuple(_for_members(made, found)))
@@ -257,16 +271,22 @@ class Worker:
 
     # -- inside
 
-    def _locked(self, statement: Plannable) -> list[list[tuple[Any, ...]]]:
-        """The plan, where the statement can have one as it is, and the relations that planning or parsing it locks."""
+    def _locked(self, statements: Sequence[Plannable]) -> list[list[list[tuple[Any, ...]]]]:
+        """Of each the plan, where the statement can have one as it is, and the relations that planning or parsing it
+        locks.
+        """
         # Planning locks every relation it looks at until the transaction ends; pg_locks then names them.
         # Parameters have no values to plan with, but parsing alone locks the relations that a statement names.
         # https://www.postgresql.org/docs/current/sql-prepare.html
-        literal = statement.mode is PlanMode.LITERAL
-        look = f"EXPLAIN (FORMAT JSON) {statement.sql}" if literal else f"PREPARE indexpilot_asked AS {statement.sql}"
-        after = ("ROLLBACK",) if literal else ("ROLLBACK", "DEALLOCATE ALL")
+        sent: list[str] = []
+        for statement in statements:
+            literal = statement.mode is PlanMode.LITERAL
+            look = "EXPLAIN (FORMAT JSON)" if literal else "PREPARE indexpilot_asked AS"
+            after = ("ROLLBACK",) if literal else ("ROLLBACK", "DEALLOCATE ALL")
+            sent += ("BEGIN", f"{look} {statement.sql}", "twin/locks", *after)
         try:
-            return self._planner.answers(("BEGIN", look, "twin/locks", *after))
+            answers = iter(self._planner.answers(sent))
+            return [list(islice(answers, 1 + (s.mode is PlanMode.LITERAL))) for s in statements]
         except IndexPilotError:
             if not self._planner.closed:
                 self._planner.execute("ROLLBACK")
