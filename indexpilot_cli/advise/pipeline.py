@@ -42,7 +42,7 @@ from indexpilot_cli.methods.rates import WriteRates
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import TableWrites, table_writes
-from indexpilot_cli.planner.open import cross_checked, open_estimator
+from indexpilot_cli.planner.open import TwinAhead, cross_checked, open_estimator
 from indexpilot_cli.settings.features import ConstraintOptimizerSettings, FeatureSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import Attempt, together
@@ -62,12 +62,13 @@ def make_plan(
     request: RecommendRequest,
     progress: Progress,
     spare: Sequence[SpareIndex] = (),
+    ahead: TwinAhead | None = None,
 ) -> Plan:
     """The plan for the folded workload, with a planner of its own for the time it takes.
 
-    ``spare`` are indexes that are there and may go.
+    ``spare`` are indexes that are there and may go; ``ahead`` may have begun to open the planner.
     """
-    with open_estimator(source, request.planner, progress) as estimator:
+    with open_estimator(source, request.planner, progress, ahead) as estimator:
         folded = prepared(folded, source.catalog, types_from(estimator))
         return advise_on(source, folded, estimator, request, progress, spare)
 

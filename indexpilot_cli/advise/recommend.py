@@ -25,6 +25,7 @@ from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UsageError
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
+from indexpilot_cli.planner.open import TwinAhead
 from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
 from indexpilot_cli.workload.templates import fold_read, read_workload, touching
 
@@ -63,11 +64,12 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         open_source(
             request.connection, request.snapshot, progress, genome=checks, grouping=_grouping(request)
         ) as source,
+        TwinAhead(source, request.planner, progress) as ahead,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=source.connection.metadata_schema)
-        request, folded = folded_for(source, request, progress)
+        request, folded = folded_for(source, request, progress, ahead)
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
-        plan = make_plan(source, folded, request, progress, spare.items)
+        plan = make_plan(source, folded, request, progress, spare.items, ahead)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
         _counted(plan, source, request.record)
         _looked_at_something(plan)
@@ -88,23 +90,29 @@ def _grouping(request: RecommendRequest) -> SchemaGrouping:
 
 
 def folded_for(
-    source: Source, request: RecommendRequest, progress: Progress
+    source: Source, request: RecommendRequest, progress: Progress, ahead: TwinAhead | None = None
 ) -> tuple[RecommendRequest, FoldedWorkload]:
     """The workload that the request is about. Tenants that are schemas become part of its filter.
 
-    Raises UsageError when there is no statement.
+    ``ahead`` opens the planner meanwhile. Raises UsageError when there is no statement.
     """
-    request, folded = _folded(source, request, progress)
+    request, folded = _folded(source, request, progress, ahead)
     _not_empty(folded)
     return request, folded
 
 
-def _folded(source: Source, request: RecommendRequest, progress: Progress) -> tuple[RecommendRequest, FoldedWorkload]:
+def _folded(
+    source: Source, request: RecommendRequest, progress: Progress, ahead: TwinAhead | None
+) -> tuple[RecommendRequest, FoldedWorkload]:
     """The workload, of the tenants asked for where there are some."""
     workloads = read_workload(source, request.workload, progress)
+    if ahead is not None:
+        ahead.begin()
     progress.stage("folding statements into templates")
     catalog, tenants, guessed = source.catalog, request.tenants, False
     everything = fold_read(workloads, catalog, request.workload)
+    if ahead is not None:
+        ahead.settled()
     if not tenants:
         return request, touching(everything, catalog, request.filter)
     if {*tenants} <= {t.name.schema for t in catalog.tables}:

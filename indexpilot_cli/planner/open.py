@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.core.command import PlannerRequest, Progress
+from indexpilot_cli.core.command import PlannerRequest, Progress, Silent
 from indexpilot_cli.core.directories import cache_directory
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition
@@ -22,17 +24,19 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_estimator(source: Source, request: PlannerRequest, progress: Progress) -> Iterator[CostEstimator]:
+def open_estimator(
+    source: Source, request: PlannerRequest, progress: Progress, ahead: TwinAhead | None = None
+) -> Iterator[CostEstimator]:
     """The planner ``request.what_if`` names, ready; ``auto`` is the twin, or HypoPG where no twin can run.
 
-    Raises PrerequisiteError when neither can be had.
+    ``ahead`` may have begun to open the twin. Raises PrerequisiteError when neither can be had.
     """
     if request.what_if == "hypopg":
         with open_hypopg(source, request) as estimator:
             yield estimator
         return
     try:
-        twin = open_planner_twin(source, request, progress)
+        twin = ahead.taken() if ahead is not None else open_planner_twin(source, request, progress)
     except PrerequisiteError as no_twin:
         if request.what_if == "twin" or source.session is None:
             raise
@@ -41,6 +45,77 @@ def open_estimator(source: Source, request: PlannerRequest, progress: Progress) 
         return
     with twin as estimator:
         yield estimator
+
+
+class _Beside(Silent):
+    """Progress of what goes on beside something else: it is shown once somebody waits, and ends what is given up."""
+
+    def __init__(self, progress: Progress):
+        self._progress = progress
+        self._stage: tuple[str, float | None] = ("opening the planner twin", None)
+        self._shown = False
+        self.given_up = False
+
+    def stage(self, title: str, total: float | None = None) -> None:
+        self._stage = (title, total)
+        if self._shown:
+            self._progress.stage(title, total)
+
+    def advance(self, amount: float = 1) -> None:
+        if self.given_up:
+            raise _GivenUp
+        if self._shown:
+            self._progress.advance(amount)
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)
+
+    def show(self) -> None:
+        """From now on what goes on is all that goes on."""
+        self._progress.stage(*self._stage)
+        self._shown = True
+
+
+class _GivenUp(Exception):
+    """Nobody waits for the twin any more."""
+
+
+class TwinAhead:
+    """The twin of a source, opened in a thread: a server fills it while this process does other work. Use ``with``.
+
+    The source's session is in use from ``begin`` to ``settled``.
+    """
+
+    def __init__(self, source: Source, request: PlannerRequest, progress: Progress):
+        self._source, self._request, self._progress = source, request, progress
+        self._beside = _Beside(progress)
+        self._pool = ThreadPoolExecutor(1, "indexpilot-twin")
+        self._opening: Future[TwinEstimator] | None = None
+
+    def __enter__(self) -> TwinAhead:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._beside.given_up = True
+        self._pool.shutdown()
+        if self._opening is not None and self._opening.exception() is None:
+            self._opening.result().close()  # nobody has taken it
+
+    def begin(self) -> None:
+        """Begin to open it, where a twin is wanted."""
+        if self._request.what_if != "hypopg":
+            self._opening = self._pool.submit(open_planner_twin, self._source, self._request, self._beside)
+
+    def settled(self) -> None:
+        """Wait until it is open or cannot be opened."""
+        if self._opening is not None and not self._opening.done():
+            self._beside.show()
+            self._opening.exception()
+
+    def taken(self) -> TwinEstimator:
+        """It, opened now where that was not begun; it is the caller's to close. Raises as ``open_planner_twin``."""
+        opening, self._opening = self._opening, None
+        return opening.result() if opening else open_planner_twin(self._source, self._request, self._progress)
 
 
 def _instead(source: Source, request: PlannerRequest, no_twin: PrerequisiteError) -> HypoPGEstimator:

@@ -57,13 +57,13 @@ def hydrate(host: Connects, snapshot: Snapshot, progress: Progress, *, template:
         for statement in _PREPARATION:
             planner.execute(statement)
         not_modelled = _create_objects(Builder(planner, admin, snapshot), snapshot, progress)
-        progress.stage("statistics")
+        progress.stage("statistics", len(snapshot.statistics))
         # After all DDL: creating an index sets the relpages and reltuples of its table anew.
         put_sizes(admin, snapshot.sizes, snapshot.server.version_num)
         # An extension may fill and analyze tables of its own, as PostGIS does.
         admin.execute("twin/forget_statistics")
         with without_domain_checks(planner):
-            not_modelled += put_statistics(admin, snapshot.statistics)
+            not_modelled += put_statistics(admin, snapshot.statistics, progress)
             not_modelled += put_extended(admin, snapshot.extended)
         notes += put_settings(admin, snapshot)
         files, heaps = read_layout(admin, snapshot)

@@ -15,6 +15,7 @@ from itertools import chain, groupby
 from typing import Any
 
 from indexpilot_cli.core.codec import to_json
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL
@@ -40,16 +41,20 @@ def put_sizes(admin: Session, sizes: Sequence[RelationSize], source_version: int
     admin.execute("twin/put_sizes", {"rows": json.dumps(rows)})
 
 
-def put_statistics(admin: Session, statistics: Sequence[RelationStatistics]) -> list[NotModelled]:
+def put_statistics(
+    admin: Session, statistics: Sequence[RelationStatistics], progress: Progress | None = None
+) -> list[NotModelled]:
     """Statistics of columns and index expressions; what the server refuses is given back.
 
     Relations the database does not have are passed over.
     """
     types = _expression_types(admin, sorted({str(e.relation) for e in statistics if e.number is not None}))
-    rows = [_row(entry) | types.get((str(entry.relation), entry.number), {}) for entry in statistics]
     failures: list[NotModelled] = []
-    for start in range(0, len(rows), _BATCH):
-        failures += _put(admin, rows[start : start + _BATCH])
+    for start in range(0, len(statistics), _BATCH):
+        batch = statistics[start : start + _BATCH]
+        failures += _put(admin, [_row(e) | types.get((str(e.relation), e.number), {}) for e in batch])
+        if progress is not None:
+            progress.advance(len(batch))
     return failures
 
 
