@@ -19,7 +19,7 @@ from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.calibrations import KeptCalibration
 from indexpilot_cli.methods.rates import Calibration
 from indexpilot_cli.settings.sections import BypassSettings
-from indexpilot_cli.snapshot.source import open_reader
+from indexpilot_cli.snapshot.source import hidden_metadata, open_reader
 
 
 class CalibrateAction(StrEnum):
@@ -75,13 +75,14 @@ def run(request: CalibrateRequest, progress: Progress) -> Outcome[CalibrateResul
     kind = MutationType.DISCOVER if looking else MutationType.SYSTEM_CONFIG_CHANGE
     with bookkeeping(request.connection, kind, request.record, action=request.action.value) as note:
         with open_reader(request.connection) as session:
-            server = look(session, metadata_schema=request.connection.metadata_schema).server
+            can = look(session, metadata_schema=request.connection.metadata_schema)
             if not looking:
                 require_on(request.bypass, "calibration", session=session, schema=request.connection.metadata_schema)
         result = _DO[request.action](request, progress)
         _noted(note, result)
     after = (next_line("recommend"),) if result.action is CalibrateAction.MEASURE else ()
-    return Outcome("calibrate", result, server=server, warnings=(*note.warnings, *result.warnings), next=after)
+    warnings = (*hidden_metadata(can, request.connection.metadata_schema), *note.warnings, *result.warnings)
+    return Outcome("calibrate", result, server=can.server, warnings=warnings, next=after)
 
 
 def _noted(note: Note, result: CalibrateResult) -> None:

@@ -102,7 +102,7 @@ def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | No
             result, pairs = _ablated(_Trial(source, folded, estimator, progress), request)
     if measure is not None:  # behind the sessions above: a database that somebody uses cannot be copied
         result = _measured(result, pairs, measure)
-    return Outcome("ablate", result, server=source.server, warnings=note.warnings)
+    return Outcome("ablate", result, server=source.server, warnings=(*source.warnings, *note.warnings))
 
 
 @dataclass(frozen=True, slots=True)

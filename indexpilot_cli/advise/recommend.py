@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
 from indexpilot_cli.advise.tenants import of_tenants, share_note
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, next_line
 from indexpilot_cli.core.index import SpareIndex
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import split_table
@@ -77,8 +78,8 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         note.details(**_details(plan))
     status = "findings" if plan.recommendations or plan.upkeep else "ok"
     # A log that cannot be written is told once, whether the counters or the run's own row were to go there.
-    warnings = tuple(dict.fromkeys((*plan.warnings, *spare.warnings, *kept, *note.warnings)))
-    after = _next(plan, buildable=source.session is not None and request.record.enabled and not kept)
+    warnings = tuple(dict.fromkeys((*source.warnings, *plan.warnings, *spare.warnings, *kept, *note.warnings)))
+    after = _next(plan, request, buildable=source.session is not None and request.record.enabled and not kept)
     return Outcome("recommend", plan, status, 0, source.server, warnings, next=after)
 
 
@@ -207,8 +208,10 @@ def _details(plan: Plan) -> dict[str, object]:
     }
 
 
-def _next(plan: Plan, *, buildable: bool) -> tuple[str, ...]:
+def _next(plan: Plan, request: RecommendRequest, *, buildable: bool) -> tuple[str, ...]:
+    again = partial(next_line, "recommend", request.snapshot)
+    files = [name for name in request.workload.files if name != "-"] if request.snapshot else []
     if not plan.recommendations and not plan.upkeep:
-        return ("indexpilot recommend --show-rejected",) if plan.rejections else ()
-    build = f"indexpilot apply {plan.id} --dry-run" if buildable else "indexpilot recommend --format sql"
+        return (again("--show-rejected", *files),) if plan.rejections else ()
+    build = f"indexpilot apply {plan.id} --dry-run" if buildable else again("--format", "sql", *files)
     return (*(f"indexpilot explain {r.id}" for r in plan.recommendations[:1]), build)

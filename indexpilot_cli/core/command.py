@@ -104,9 +104,9 @@ class Outcome(Generic[T]):
     next: tuple[str, ...] = ()
 
 
-def next_line(command: str, snapshot: str | None = None, *files: str) -> str:
+def next_line(command: str, snapshot: str | None = None, *more: str) -> str:
     """A command line for ``Outcome.next``: the command on the same snapshot, on the server where there is none."""
-    return shlex.join(("indexpilot", command, *(("--snapshot", snapshot) if snapshot else ()), *files))
+    return shlex.join(("indexpilot", command, *(("--snapshot", snapshot) if snapshot else ()), *more))
 
 
 class Progress(Protocol):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 def cache_directory() -> Path:
     """``$XDG_CACHE_HOME/indexpilot``, made when missing; our own one under the temporary directory when that fails."""
-    return _make(_base("XDG_CACHE_HOME", ".cache") / "indexpilot")
+    # Servers that root starts run as another account, which has to get through to their files, and not to read here.
+    return _make(_base("XDG_CACHE_HOME", ".cache") / "indexpilot", 0o711 if os.geteuid() == 0 else 0o700)
 
 
 def state_directory() -> Path:
@@ -47,9 +48,9 @@ def shared_fallback(name: str, mode: int = 0o700) -> Path:
     return new
 
 
-def _make(path: Path) -> Path:
+def _make(path: Path, mode: int = 0o700) -> Path:
     try:
-        make(path)
+        make(path, mode)
     except OSError:
         return shared_fallback(f"indexpilot-{os.getuid()}")
     return path

@@ -76,7 +76,8 @@ class Skipped:
     """Statements that could not be used: why, an example, and how much of the workload they carry.
 
     ``reason`` is a stable word: utility, unparsed, own, transaction, unplanned, not_modelled, no_table,
-    no_field, empty, too_long, compressed, covered, catalog_only, and failed: a fault of ours that ought to be reported.
+    no_field, hidden, empty, too_long, compressed, covered, catalog_only, and failed: a fault of ours that ought to be
+    reported.
     ``share`` is that of the whole workload, where it has been worked out.
     """
 

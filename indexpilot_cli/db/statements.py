@@ -270,7 +270,7 @@ def _why_not(entry: StatementEntry, own: re.Pattern[str]) -> tuple[str, str] | N
     if entry.text is None or not entry.text.strip():
         return "empty", "the server no longer has the text"
     if entry.text == _HIDDEN:
-        return "unparsed", "another role's statement; GRANT pg_read_all_stats shows its text"
+        return "hidden", "another role's statement; GRANT pg_read_all_stats shows its text"
     if entry.nested and _KEY_CHECK.match(entry.text):
         return "utility", "a new foreign key compares all rows"
     return ("own", "run by indexpilot") if is_own(entry.text) or own.search(entry.text) else None
@@ -287,6 +287,9 @@ def _notes(snapshot: StatementsSnapshot) -> tuple[str, ...]:
             f"pg_stat_statements discarded entries {snapshot.evicted} times: rare statements are missing"
             f" (pg_stat_statements.max is {snapshot.capacity})"
         )
+    hidden = sum(entry.text == _HIDDEN for entry in snapshot.entries)
+    if hidden:
+        notes.append(f"{hidden} statements of other roles are hidden from this one: GRANT pg_read_all_stats shows them")
     nested = sum(entry.nested for entry in snapshot.entries)
     if nested:
         notes.append(f"{nested} statements ran inside functions; their time is also in that of the callers")

@@ -175,7 +175,9 @@ def get_recent_mutations(
     table_name: str | None = None,
     since: datetime | None = None,
 ) -> list[dict[str, Any]]:
-    """The newest events that match, newest first, under the log's column names."""
+    """The newest events that match, newest first, under the log's column names. Raises ValueError for a bad limit."""
+    if limit < 0:
+        raise ValueError(f"limit must be zero or more, not {limit}")
     wanted = _filter(tenant_id, mutation_type, table_name, since)
     with place.session() as session:
         found = mutations.recent(session, wanted, limit=limit, schema=place.metadata_schema())

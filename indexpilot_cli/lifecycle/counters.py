@@ -59,7 +59,10 @@ def with_rebuilt(one: Look, pages: Mapping[int, int]) -> Look:
 def look_at_standby(connection: Connection, dsn: str, primary: Look, database: str) -> Look:
     """The counters of a standby. Raises UsageError unless it is one of this cluster, UnreachableError."""
     given = read_conninfo(dsn)
-    whole = dsn if given.get("dbname") not in (None, dsn) else with_database(dsn if "=" in dsn else "", database)
+    if given == {"dbname": dsn}:  # a bare word, which libpq would look for on the primary
+        text, hint = f"--standby: {dsn} is the name of a database, not of a server", f"write --standby host={dsn}"
+        raise UsageError(text, hint=hint, code="not_a_standby")
+    whole = dsn if given.get("dbname") else with_database(dsn, database)
     name = ":".join(str(given[part]) for part in ("host", "port") if given.get(part)) or "standby"
     there = Connection(whole, None, connection.connect_timeout, connection.metadata_schema)
     with open_reader(there) as session:

@@ -108,7 +108,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         (*notes_of(facts, seen, request), *unknown),
         growth,
     )
-    warnings = (*seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
+    warnings = (*source.warnings, *seen.warnings, *((warning,) if warning is not None else ()), *kept, *note.warnings)
     status = "findings" if findings else "ok"
     return Outcome("lifecycle", result, status, server=source.server, warnings=warnings, next=_next(result, source))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Capabilities, Catalog, Server, Table
 from indexpilot_cli.core.command import Connection, Progress, TableFilter
+from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.siblings import Siblings, siblings_of
 from indexpilot_cli.errors import UsageError
 
@@ -40,6 +41,11 @@ class Source:
         return self.capabilities is not None and self.capabilities.metadata_version is not None
 
     @property
+    def warnings(self) -> tuple[Warn, ...]:
+        """What the role cannot be told."""
+        return () if self.capabilities is None else hidden_metadata(self.capabilities, self.connection.metadata_schema)
+
+    @property
     def is_offline(self) -> bool:
         """Whether there is no catalog at all: the statements are all that is known."""
         return self.session is None and self.snapshot is None
@@ -51,6 +57,17 @@ class Source:
             return self.snapshot.workload is not None and bool(self.snapshot.workload.statements)
         can = self.capabilities
         return can is not None and can.statements_readable and not can.statements_off
+
+
+def hidden_metadata(can: Capabilities, schema: str) -> tuple[Warn, ...]:
+    """That IndexPilot's tables are there and the role may not read them: what they forbid does not count then."""
+    if not can.metadata_hidden:
+        return ()
+    from indexpilot_cli.log.metadata import grants
+
+    text = f"{can.server.user} may not read what IndexPilot keeps there: fields and indexes that it rules out, what was"
+    text += f" measured and taken back do not count; {'; '.join(grants(can.server.user, schema))}"
+    return (Warn("metadata_hidden", schema, text),)
 
 
 @dataclass(frozen=True, slots=True)

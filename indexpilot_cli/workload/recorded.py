@@ -152,8 +152,12 @@ def recorded_workload(
     """
     assert source.session is not None
     if not source.is_initialised:
+        hidden = next((warning.message for warning in source.warnings), None)
         raise PrerequisiteError(
-            "nothing is recorded: IndexPilot's tables are not there", hint="indexpilot init", code="not_initialised"
+            "what is recorded may not be read" if hidden else "nothing is recorded: IndexPilot's tables are not there",
+            detail=hidden,
+            hint="indexpilot doctor" if hidden else "indexpilot init",
+            code="metadata_hidden" if hidden else "not_initialised",
         )
     totals = query_stats.totals(source.session, since, tenants, schema=source.connection.metadata_schema)
     instead = source.siblings.representatives if source.siblings is not None else {}

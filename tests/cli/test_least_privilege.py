@@ -87,3 +87,30 @@ def test_with_its_own_schema_only_that_changes(cli, own_shop, connection, worklo
     ).fetchone()
     assert last == ("FAILED", "RECOMMEND_INDEX")
     assert dump(own_shop, "-N", "indexpilot") == before
+
+
+def test_what_the_role_may_not_read_of_ours_is_told_and_not_taken_for_nothing(
+    cli, own_shop, looker, connection, workload
+):
+    assert cli("init", "-d", own_shop, "--yes", "--db-only").code == 0
+    for command in (("recommend", "--source", "sql", workload), ("calibrate", "--show"), ("lifecycle",)):
+        told = cli(*command, "-d", looker, "--json").json(command[0])["warnings"]
+        assert "metadata_hidden" in {warning["code"] for warning in told}, command
+    ran = cli("recommend", "-d", looker, "--source", "query_stats", "--json")
+    assert (ran.code, ran.json("error")["error"]["code"]) == (5, "metadata_hidden")
+    assert cli("init", "-d", own_shop, "--grant", ROLE, "--yes", "--db-only").code == 0
+    told = cli("calibrate", "--show", "-d", looker, "--json").json("calibrate")["warnings"]
+    assert "metadata_hidden" not in {warning["code"] for warning in told}
+
+
+def test_statements_of_other_roles_are_hidden_and_not_unparsed(cli, own_shop, looker, connection):
+    if not connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_stat_statements'").fetchone():
+        pytest.skip("no contrib")
+    connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    connection.execute("SELECT count(*) FROM orders WHERE status = 'hidden'")
+    connection.execute(f"REVOKE pg_read_all_stats FROM {ROLE}")
+    ran = cli("analyze", "-d", looker)
+    assert " hidden" in ran.out and "unparsed" not in ran.out
+    assert "GRANT pg_read_all_stats" in ran.err
+    refused = cli("recommend", "-d", looker)
+    assert refused.code == 2 and "GRANT pg_read_all_stats" in refused.err

@@ -72,7 +72,7 @@ def test_an_index_that_only_a_standby_reads_is_in_use(pair):  # noqa: F811 - the
         connection.execute(READ)
     counted(standby, "acts_a", 2)
     assert offered(look(place, min_age=MONTH, standbys=(standby,)).result.findings) == {"acts_b": "unused"}
-    for wrong in (primary, psycopg.conninfo.make_conninfo(standby, dbname="template1")):
+    for wrong in (primary, "replica1", psycopg.conninfo.make_conninfo(standby, dbname="template1")):
         with pytest.raises(UsageError) as refused:
             look(place, standbys=(wrong,))
         assert refused.value.code == "not_a_standby"

@@ -1,5 +1,7 @@
 """``recommend`` asked by a request: what is advised, kept and recorded, what comes next, and when it refuses."""
 
+import shlex
+
 import pytest
 
 from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
@@ -134,7 +136,7 @@ def test_a_role_that_may_not_write_gets_advice_and_two_warnings(analyzed_shop):
 def test_a_snapshot_is_advised_on_as_the_server_is(analyzed_shop, shop_snapshot):
     offline = ask(RecommendRequest, NOWHERE, snapshot=shop_snapshot, planner=TWIN, record=RECORD)
     assert columns(offline) == columns(advise(analyzed_shop, BY_CUSTOMER, record=QUIET))
-    assert offline.next[1] == "indexpilot recommend --format sql"
+    assert offline.next[1] == shlex.join(["indexpilot", "recommend", "--snapshot", shop_snapshot, "--format", "sql"])
     asked = {"snapshot": shop_snapshot, "planner": HYPOPG}
     with pytest.raises(PrerequisiteError, match="HypoPG needs a connection"):
         ask(RecommendRequest, NOWHERE, **asked)

@@ -16,7 +16,7 @@ from indexpilot_cli.advise.planfile import PlannedAdvice
 from indexpilot_cli.advise.recommend import folded_for
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.algorithms import registry
-from indexpilot_cli.core.command import Outcome, Progress, TableFilter
+from indexpilot_cli.core.command import Outcome, Progress, TableFilter, next_line
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Event, Mutation, MutationType
@@ -48,7 +48,7 @@ def run(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
         known = _from_kept_plans(request)
         note.serverless = known is not None
         outcome = Outcome("explain", known) if known is not None else _asked(request, progress)
-    return replace(outcome, warnings=note.warnings, next=outcome.next or _next(outcome.result))
+    return replace(outcome, warnings=note.warnings, next=outcome.next or _next(outcome.result, request))
 
 
 def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
@@ -216,10 +216,10 @@ def of_plan(plan: Plan) -> ExplainResult:
     )
 
 
-def _next(result: ExplainResult) -> tuple[str, ...]:
+def _next(result: ExplainResult, request: ExplainRequest) -> tuple[str, ...]:
     if result.subject == "rejection":
-        return ("indexpilot recommend --show-rejected",)
-    return ("indexpilot recommend",) if result.subject in ("template", "query") else ()
+        return (next_line("recommend", request.snapshot, "--show-rejected"),)
+    return (next_line("recommend", request.snapshot),) if result.subject in ("template", "query") else ()
 
 
 def explain_template(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:

@@ -271,6 +271,9 @@ def test_e4_events_are_found_by_tenant_type_table_and_time(place):
     assert {kind: row["count"] for kind, row in summary["by_type"].items()} == {"BULK_UPDATE": 1, "DATA_MIGRATION": 1}
     with pytest.raises(UsageError):
         host.get_recent_mutations(mutation_type="NOT_A_TYPE")
+    assert host.get_recent_mutations(0) == []
+    with pytest.raises(ValueError, match="limit"):
+        host.get_recent_mutations(-1)
 
 
 CONTEXT = {"reason", "cost_benefit_ratio", "queries_analyzed", "actor", "version", "sql", "rollback_sql"}

@@ -73,3 +73,10 @@ def test_the_place_of_roots_twins_is_not_a_strangers(shared, tmp_path, monkeypat
     assert found != stranger and found.stat().st_mode & 0o777 == 0o755
     stranger.chmod(0o755)
     assert place.reachable_directory(tmp_path / "wanted") == stranger
+
+
+@pytest.mark.parametrize(("account", "mode"), [(0, 0o711), (1000, 0o700)])
+def test_the_account_of_roots_servers_gets_through_the_cache(tmp_path, monkeypatch, account, mode):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("os.geteuid", lambda: account)
+    assert cache_directory().stat().st_mode & 0o777 == mode
