@@ -456,3 +456,25 @@ UPDATE children SET label = 'x' WHERE id > 3;
 ALTER TABLE children ADD CONSTRAINT big CHECK (amount > 3) NOT VALID;
 UPDATE children SET amount = 10 WHERE id = 1;
 ALTER TABLE children VALIDATE CONSTRAINT big;
+
+-- fails: a check in the place of another of its name
+ALTER TABLE parents DROP CONSTRAINT parents_name_check, ADD CONSTRAINT parents_name_check CHECK (name <> 'n');
+
+-- fails: a key in the place of another of its name
+ALTER TABLE children DROP CONSTRAINT children_pkey, ADD CONSTRAINT children_pkey PRIMARY KEY (label, lower_bound, old);
+
+-- fails: a unique key in the place of another of its name
+ALTER TABLE parents DROP CONSTRAINT parents_code_key, ADD CONSTRAINT parents_code_key UNIQUE (name);
+
+-- fails: a check refuses what another type makes of the values
+ALTER TABLE children ADD CONSTRAINT fine CHECK (amount > 0);
+ALTER TABLE children ALTER amount TYPE int USING amount / 4;
+
+-- fails: a check refuses other values of the same type
+ALTER TABLE parents ALTER name TYPE text USING '';
+
+-- fails: other values of the same type are equal
+ALTER TABLE parents ALTER code TYPE text USING left(code, 1);
+
+-- runs: a check that goes with the change of type
+ALTER TABLE parents DROP CONSTRAINT parents_name_check, ALTER name TYPE text USING '';

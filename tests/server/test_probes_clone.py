@@ -18,10 +18,16 @@ CREATE FUNCTION tighten() RETURNS void LANGUAGE plpgsql AS $$
 BEGIN ALTER TABLE children ADD CONSTRAINT positive CHECK (amount > 1); END $$
 """
 KEY = "ALTER TABLE children ADD CONSTRAINT f FOREIGN KEY (parent_id) REFERENCES parents"
+KEY_AGAIN = "parents DROP CONSTRAINT parents_code_key, ADD CONSTRAINT parents_code_key UNIQUE"
 REPAIR = "UPDATE children SET email = 'x' WHERE email IS NULL"
 COPY = "CREATE TABLE copied AS SELECT id, email FROM children"
 LOOP = "FOR r IN SELECT * FROM children LOOP UPDATE children SET email = r.id; END LOOP; EXECUTE"
+NAME = "parents DROP CONSTRAINT parents_name_check, ADD CONSTRAINT parents_name_check CHECK"
 CASES = {
+    "check of the same name": ([f"ALTER TABLE {NAME} (name <> 'n')"], 1),
+    "the same check": ([f"ALTER TABLE {NAME} (name <> '')", "ALTER TABLE parents ALTER code SET NOT NULL"], 0),
+    "key of the same name": ([f"ALTER TABLE {KEY_AGAIN} (name)"], 1),
+    "values of the same type": (["ALTER TABLE parents ALTER name TYPE text USING ''"], 1),
     "block": ([HIDDEN], 1),
     "function": ([FUNCTION, "SELECT tighten()"], 2),
     "copied": ([COPY, "ALTER TABLE copied ADD PRIMARY KEY (email)"], 2),

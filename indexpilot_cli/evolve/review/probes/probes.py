@@ -16,7 +16,6 @@ from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, MigrationObservation, RunState, StatementObservation
 from indexpilot_cli.evolve.review.probes import needs, virtual
-from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes import rows as probes_rows
 from indexpilot_cli.evolve.review.probes import shape as probes_shape
 from indexpilot_cli.evolve.review.probes import unasked as probes_unasked
@@ -135,9 +134,9 @@ class _Review:
         return delta
 
     def _same_name(self, action: Action, delta: Delta) -> None:
-        """A type made anew under its old name: the catalog shows no change of the column's type."""
+        """A type made anew under its old name, or kept with a USING: the catalog shows no change of the column."""
         kind = (action.type or "").split(".")[-1].strip('"')
-        if action.kind is Act.ALTER_TYPE and action.column and kind in self.tables.labels:
+        if action.kind is Act.ALTER_TYPE and action.column and (kind in self.tables.labels or action.expression):
             shape = delta.shape(self.tables.place(action.schema, action.table or ""))
             shape.retyped.setdefault(action.column, (action.type or "", action.expression or ""))
 
@@ -158,7 +157,7 @@ class _Review:
             yield from needs.partition_questions(action, self.tables, self.number)
             yield from probes_unasked.too_wide(action, self.tables, self.number)
         for need in (*delta.needs, *again):
-            found = probes_needs.need(need, self.tables, self.number) if delta.asked(need) else None
+            found = needs.need(need, self.tables, self.number) if delta.asked(need) else None
             if found is not None:
                 yield found
             probes_rows.bind(need, self.tables)
@@ -166,19 +165,20 @@ class _Review:
             probes_rows.bind(need, self.tables, validated=False)
 
     def _rebuilt(self, delta: Delta) -> Iterator[Need]:
-        """Unique indexes over a column that gets another type: different values may become equal."""
+        """Unique indexes and checks over a column that gets another type: other values may be equal, or refused."""
         for shape in delta.shapes.values():
             table = self.tables.get(shape.table)
-            real = self.tables.catalog.table(table.origin) if table and table.origin else None
-            for index in real.indexes if real and table else ():
-                if table is None or not self.tables.has(table, index.name.name):
-                    continue
-                columns = index.definition.columns
-                touched = [c for c in columns if c in shape.retyped]
-                plain = len(columns) == len(index.definition.keys) and not index.definition.predicate
-                if index.definition.unique and plain and any(_merges(table, c, shape.retyped[c]) for c in touched):
+            if table is None or not shape.retyped:
+                continue
+            changed = {c for c, change in shape.retyped.items() if _merges(table, c, change)}
+            real = self.tables.catalog.table(table.origin) if table.origin else None
+            for index in real.indexes if real else ():
+                made, columns = index.definition, index.definition.columns
+                plain = made.unique and len(columns) == len(made.keys) and not made.predicate
+                if plain and changed & {*columns} and self.tables.has(table, index.name.name):
                     names = tuple(shape.renamed.get(c, c) for c in columns)
                     yield Need("unique", shape.table, key=Key(tuple(map(quote_identifier, names)), names))
+            yield from probes_rows.rechecked(table, changed, delta, self.tables)
 
     # -- rows
 

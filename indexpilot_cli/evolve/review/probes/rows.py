@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import ForeignKey
 from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
-from indexpilot_cli.evolve.review.probes.delta import Need
+from indexpilot_cli.evolve.review.probes.delta import Delta, Need
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, sized, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import Layer, VirtualTable, selected, targets, unbounded, updated
-from indexpilot_cli.sql.safe.values import Key, SafeChange
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange
 
 # confdeltype: NO ACTION and RESTRICT. The others change the referring rows instead.
 _REFUSES = ("a", "r")
@@ -231,6 +231,15 @@ def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
         mine = tables.now(key.table) == table.name and _binds(key, table, tables)
         if mine and all(table.column(c) is not None for c in key.columns):
             yield key
+
+
+def rechecked(table: VirtualTable, changed: Collection[str], delta: Delta, tables: Tables) -> Iterator[Need]:
+    """That the checks over columns whose values change hold for them as well; one that is NOT VALID is not asked."""
+    dropped = {label for _, label in delta.dropped}
+    for known in _checks(table, tables):
+        found = tables.expression(known.expression, table)
+        if found is not None and known.validated and known.name not in dropped and found.names & set(changed):
+            yield Need("check", table.name, rule=Rule("check", expression=known.expression), name=known.name)
 
 
 def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
