@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -79,28 +80,27 @@ def named(text):
         yield rest[: end.start()] if end else rest
 
 
-def said():
-    """Every command in the program's texts, with its place."""
-    for path in sorted(ROOT.rglob("*.py")):
-        source = path.read_text()
-        if not PROGRAM.search(source):  # each process of the tests collects: two modules of three are not even parsed
-            continue
-        for line, text in texts(ast.parse(source)):
-            for command in named(text):
-                yield pytest.param(command, id=f"{path.relative_to(ROOT)}:{line}:{command[11:45]}")
+def said(path):
+    """Every command in the texts of a module, with its line."""
+    for line, text in texts(ast.parse(path.read_text())):
+        for command in named(text):
+            yield line, command
 
 
-COMMANDS = list(said())
+# Each process of the tests collects: the texts are looked for in one of them, when the test runs.
+MODULES = [path for path in sorted(ROOT.rglob("*.py")) if PROGRAM.search(path.read_text())]
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_that_is_told_parses(command):
-    prose = PROSE.search(re.sub(r'"[^"]*"', lambda m: "x" * len(m.group()), command))
-    try:
-        parse(command[: prose.start()] if prose else command)
-    except typer.BadParameter as error:
-        # In a sentence the arguments may be left out: only the command's name and its options are looked at.
-        assert (type(error).__name__, prose is not None) == ("MissingParameter", True), f"{command}: {error}"
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_that_are_told_parse(path):
+    for line, command in said(path):
+        prose = PROSE.search(re.sub(r'"[^"]*"', lambda m: "x" * len(m.group()), command))
+        try:
+            parse(command[: prose.start()] if prose else command)
+        except typer.BadParameter as error:
+            # In a sentence the arguments may be left out: only the command's name and its options are looked at.
+            told = f"line {line}: {command}: {error}"
+            assert (type(error).__name__, prose is not None) == ("MissingParameter", True), told
 
 
 @pytest.mark.parametrize(
@@ -112,8 +112,9 @@ def test_a_wrong_command_is_noticed(command):
 
 
 def test_the_texts_are_found():
-    assert len(COMMANDS) > 120
-    assert len({p.values[0].split()[1] for p in COMMANDS}) > 12
+    commands = [command for _, command in chain.from_iterable(map(said, MODULES))]
+    assert len(commands) > 120
+    assert len({command.split()[1] for command in commands}) > 12
 
 
 PINNED = sorted((Path(__file__).parent / "pins").glob("*.txt")) + sorted(
