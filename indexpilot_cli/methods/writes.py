@@ -24,6 +24,7 @@ from indexpilot_cli.methods.written import TableWrites
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
 SUMMARIZING_HOT_FROM = 16
 _PREDICATE_US = 0.3
+_NEARLY = 0.9  # counters and statements are of different times
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +129,8 @@ def write_cost(
     share = _entry_share(definition, table, entries)
     own = Entry(*entry_cost(definition, table, seen.rates)).of(share, _PREDICATE_US if definition.predicate else 0.0)
     hot_before = seen.hot_share
-    stays_hot = major >= SUMMARIZING_HOT_FROM and index_kind(definition.method).summarizing
-    touched = 0.0 if stays_hot else touch_share(definition, table, seen)
+    stays_hot = major >= SUMMARIZING_HOT_FROM and _summarizes(definition)
+    touched = 0.0 if stays_hot else lost_share(definition, table, seen, major)
     hot_after = hot_before * (1 - touched)
     # Every update that is not HOT adds an entry to every index; those that were HOT until now, to the old ones too.
     others = [entry_cost(i.definition, table, seen.rates) for i in table.indexes]
@@ -220,6 +221,25 @@ def touch_share(definition: IndexDefinition, table: Table, seen: TableWrites) ->
     held = set().union(*(_columns(i.definition, table) for i in table.indexes))
     free = [c.name for c in table.columns if c.name not in held]
     return min(1.0, len(columns - held) / len(free)) if free else 0.0
+
+
+def lost_share(definition: IndexDefinition, table: Table, seen: TableWrites, major: int = 17) -> float:
+    """The share of the updates that are HOT now which the index would make others: they change a column of it.
+
+    Updates that change what an index there holds are not HOT, unless more are than would be left: then the statements
+    set columns to what they are, as those that write whole rows do, and every update counts alike.
+    """
+    counting = (i.definition for i in table.indexes if major < SUMMARIZING_HOT_FROM or not _summarizes(i.definition))
+    held = frozenset[str]().union(*(_columns(other, table) for other in counting))
+    known = sum(count for _, count in seen.updated)
+    free = tuple((names, count) for names, count in seen.updated if not names & held)
+    left = sum(count for _, count in free)
+    among_free = 0 < left >= _NEARLY * seen.hot_share * known
+    return touch_share(definition, table, replace(seen, updated=free) if among_free else seen)
+
+
+def _summarizes(definition: IndexDefinition) -> bool:
+    return index_kind(definition.method).summarizing
 
 
 def _columns(definition: IndexDefinition, table: Table) -> frozenset[str]:

@@ -53,6 +53,20 @@ def test_an_updated_column_costs_hot_updates():
     assert "HOT 80 -> 16 %" in status.text
 
 
+@pytest.mark.parametrize(
+    ("indexed", "hot", "left"),
+    [
+        ("status", 0.2, 0.0),  # all that are HOT change the amount alone
+        ("note", 0.2, 0.16),
+        ("status", 0.9, 0.72),  # more are HOT than leave the status as it is: statements set it to what it was
+    ],
+)
+def test_only_updates_that_are_hot_now_can_be_lost(indexed, hot, left):
+    there = Index(QualifiedName("public", "there"), index(indexed), "")
+    found = write_cost(index("amount"), replace(ORDERS, indexes=(KEY, there)), replace(BUSY, hot_share=hot), 10_000.0)
+    assert found.hot_after == pytest.approx(left)
+
+
 def test_included_and_predicate_columns_count_too():
     assert cost(index("key", include=("status",))).hot_loss == pytest.approx(0.64)
     assert cost(index("key", predicate="status = 1")).hot_loss == pytest.approx(0.64)
