@@ -29,7 +29,7 @@ from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import KeyCondition, KindThresholds, Service
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.gin import keeps_pending
-from indexpilot_cli.methods.writes import entry_cost, table_write_us
+from indexpilot_cli.methods.writes import entry_us, table_write_us
 from indexpilot_cli.methods.written import TableWrites
 from indexpilot_cli.settings.algorithms import FractalTreeSettings
 from indexpilot_cli.sql.normal import type_name
@@ -54,7 +54,7 @@ class WriteLoad:
 
     def adds(self, definition: IndexDefinition) -> float:
         """The share of the table's write time that entries of this index take, or would add."""
-        us = self.entries * entry_cost(definition, self.table, self.writes.rates)[0]
+        us = self.entries * entry_us(definition, self.table, self.writes)
         return us / self.total_us if self.total_us > 0 else 0.0
 
     @property
@@ -138,7 +138,7 @@ def cheaper_kinds(study: Study, load: WriteLoad, candidate: Candidate) -> Iterat
     plain = definition.method == BTREE and definition.predicate is None and not definition.unique
     if not plain or key.column is None or key.operator_class is not None:
         return
-    dear = entry_cost(definition, load.table, load.writes.rates)[0]
+    dear = entry_us(definition, load.table, load.writes)
     if load.adds(definition) < study.features.fractal_tree.min_suitability_score:
         return
     for condition in _conditions(study, load.table, candidate):
@@ -147,7 +147,7 @@ def cheaper_kinds(study: Study, load: WriteLoad, candidate: Candidate) -> Iterat
                 if not isinstance(service, Service):
                     continue
                 other = IndexDefinition(definition.table, (service.key,), method, options=service.options)
-                cheap = entry_cost(other, load.table, load.writes.rates)[0]
+                cheap = entry_us(other, load.table, load.writes)
                 if cheap < dear:
                     text = f"{load.text}: an entry takes {cheap:.1f} us in place of {dear:.1f}"
                     reasons = (service.reason, Reason("write_heavy", text, load.writes.rates.basis))
@@ -199,9 +199,9 @@ def pending_lists(load: WriteLoad) -> Iterator[AlgorithmFinding]:
         definition = index.definition
         if definition.method != GIN or keeps_pending(definition):
             continue
-        at_once = entry_cost(definition, load.table, load.writes.rates)
-        listed = entry_cost(replace(definition, options=()), load.table, load.writes.rates)
-        text = f"{load.text}: an entry takes {at_once[0]:.1f} us, {listed[0]:.1f} through the list of pending entries"
+        at_once = entry_us(definition, load.table, load.writes)
+        listed = entry_us(replace(definition, options=()), load.table, load.writes)
+        text = f"{load.text}: an entry takes {at_once:.1f} us, {listed:.1f} through the list of pending entries"
         yield AlgorithmFinding(
             FractalTree.name,
             "fastupdate",

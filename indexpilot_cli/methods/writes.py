@@ -18,7 +18,7 @@ from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.index import IndexDefinition, SpareIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.methods.kinds import index_kind
-from indexpilot_cli.methods.rates import SHIPPED, WriteRates
+from indexpilot_cli.methods.rates import SHIPPED, WriteRates, further_share
 from indexpilot_cli.methods.written import TableWrites
 
 US_PER_UNIT = 10.0  # of planner cost, where no times are known: cached pages and plain operators on current machines
@@ -127,17 +127,17 @@ def write_cost(
 ) -> WriteCost:
     """What this index adds to the writes of its table, which take ``base_us`` now."""
     share = _entry_share(definition, table, entries)
-    own = Entry(*entry_cost(definition, table, seen.rates)).of(share, _PREDICATE_US if definition.predicate else 0.0)
+    own = _entry(definition, table, seen).of(share, _PREDICATE_US if definition.predicate else 0.0)
     hot_before = seen.hot_share
     stays_hot = major >= SUMMARIZING_HOT_FROM and _summarizes(definition)
     touched = 0.0 if stays_hot else lost_share(definition, table, seen, major)
     hot_after = hot_before * (1 - touched)
     # Every update that is not HOT adds an entry to every index; those that were HOT until now, to the old ones too.
-    others = [entry_cost(i.definition, table, seen.rates) for i in table.indexes]
+    others = [_entry(i.definition, table, seen) for i in table.indexes]
     lost, moved = hot_before - hot_after, 1 - hot_after
     updated = Entry(
-        moved * own.us + lost * (seen.rates.not_hot_us + sum(us for us, _ in others)),
-        moved * own.wal + lost * sum(wal for _, wal in others),
+        moved * own.us + lost * (seen.rates.not_hot_us + sum(other.us for other in others)),
+        moved * own.wal + lost * sum(other.wal for other in others),
     )
     total = seen.inserts * own.us + seen.updates * updated.us
     relative = total / base_us if base_us > 0 else 0.0
@@ -164,7 +164,7 @@ def upkeep_cost(
     An update that is not HOT writes an entry. How many would be HOT without the index is not guessed: it saves more.
     """
     share = _entry_share(definition, table, entries)
-    own = Entry(*entry_cost(definition, table, seen.rates)).of(share, _PREDICATE_US if definition.predicate else 0.0)
+    own = _entry(definition, table, seen).of(share, _PREDICATE_US if definition.predicate else 0.0)
     moved = 1 - seen.hot_share
     updated = Entry(moved * own.us, moved * own.wal)
     total = seen.inserts * own.us + seen.updates * updated.us
@@ -187,6 +187,17 @@ class Entry:
         return Entry(self.us * share + more_us, self.wal * share)
 
 
+def entry_us(definition: IndexDefinition, table: Table, seen: TableWrites) -> float:
+    """Microseconds of an entry, in the mean over the rows that the statements write."""
+    return _entry(definition, table, seen).us
+
+
+def _entry(definition: IndexDefinition, table: Table, seen: TableWrites) -> Entry:
+    us, wal = entry_cost(definition, table, seen.rates)
+    further = further_share(index_kind(definition.method).entry_class(definition, table))
+    return Entry(us * seen.entry_share(further), wal)
+
+
 def table_write_us(table: Table, seen: TableWrites, catalog: Catalog | None = None) -> float:
     """Microseconds the table's write statements take now: as the workload has it, else by the model.
 
@@ -195,7 +206,7 @@ def table_write_us(table: Table, seen: TableWrites, catalog: Catalog | None = No
     if seen.measured_us is not None:
         return seen.measured_us
     rates = seen.rates
-    indexes = sum(entry_cost(i.definition, table, rates)[0] for i in table.indexes)
+    indexes = sum(_entry(i.definition, table, seen).us for i in table.indexes)
     keys = len(catalog.keys_of(table.name)) if catalog is not None else 0
     inserted = rates.row_us + indexes + keys * rates.foreign_key_us
     updated = rates.update_us + (1 - seen.hot_share) * (rates.not_hot_us + indexes)

@@ -44,6 +44,13 @@ class TableWrites:
         """Rows written."""
         return self.inserts + self.updates + self.deletes
 
+    def entry_share(self, further: float) -> float:
+        """What an index entry takes in the mean over the rows of a statement, when the second row and the next take a
+        share of what the only row of one takes.
+        """
+        first = min(1.0, self.statements / self.rows) if self.rows > 0 and self.statements > 0 else 1.0
+        return first + (1.0 - first) * further
+
 
 def table_writes(
     catalog: Catalog,

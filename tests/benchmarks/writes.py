@@ -58,10 +58,11 @@ HELD = {"random int": "scattered", "few values": "few", "text": "mail", "two col
 
 
 class Bench:
-    """A server with the two tables filled, and a session whose processor time is read."""
+    """The two tables filled, in a schema of their own, and a session whose processor time is read."""
 
-    def __init__(self, dsn, rows):
+    def __init__(self, dsn, rows, schema="public"):
         self.server = psycopg.connect(dsn, autocommit=True)
+        self.server.execute(f"create schema if not exists {schema}; set search_path to {schema}")
         self.spent = Path(f"/proc/{self.server.info.backend_pid}/schedstat")
         self.next, self.rows, self.random = rows + 1, rows, random.Random(5)
         self.server.execute(SETUP)
@@ -113,6 +114,14 @@ def mixes(bench, held):
     return found
 
 
+def indexed(bench, keys):
+    """Build the set's indexes on both tables."""
+    for on in ("plain", "keyed"):
+        for n, key in enumerate(keys):
+            method, columns = key.split(" (", 1) if key.startswith("using") else ("", key)
+            bench.server.execute(f"create index {on}{n} on {on} {method} ({columns})")
+
+
 def measured(bench, turns, held=None):
     """Least (microseconds, WAL bytes) by mix."""
     least = {}
@@ -131,10 +140,7 @@ def run(dsn, rows, turns):
     found = [("", *base)]
     found.append(("without", *(f"{us:.1f} us {wal:.0f} B" for us, wal in base.values())))
     for name, keys in SETS.items():
-        for on in ("plain", "keyed"):
-            for n, key in enumerate(keys):
-                method, columns = key.split(" (", 1) if key.startswith("using") else ("", key)
-                bench.server.execute(f"create index {on}{n} on {on} {method} ({columns})")
+        indexed(bench, keys)
         here = measured(bench, turns, HELD.get(name, "few"))
         for on in ("plain", "keyed"):
             for n in range(len(keys)):

@@ -11,7 +11,7 @@ from indexpilot_cli.core.samples import PageSample
 
 DECIDES = 0.95  # of pairs of rows alike in one column, how many are alike in the other
 _FEWEST = 30  # values that come on several pages, for anything to be said
-_LESS = 0.2  # as often as among any two rows may two that share the deciding value differ
+LESS = 0.2  # as often as among any two rows may two that share the deciding value differ
 _Z = 1.645  # 95 per cent, one-sided
 
 Value = Hashable
@@ -35,7 +35,7 @@ class Dependence:
     @property
     def decides(self) -> bool:
         """Whether the column follows from the other, and would not be the same nearly always anyway."""
-        differs = 1.0 - self.strength <= _LESS * (1.0 - self.anyway)
+        differs = 1.0 - self.strength <= LESS * (1.0 - self.anyway)
         return self.values >= _FEWEST and self.low >= DECIDES and differs
 
 
