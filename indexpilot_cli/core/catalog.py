@@ -16,11 +16,15 @@ _ALSO = {"cidr": "inet", "varchar": "text"}  # types that another's operator cla
 BLOCK = 8192  # bytes of a page of an ordinary build
 
 
+UNKNOWN_DISTINCT = 200.0  # what the planner takes where nothing is known (DEFAULT_NUM_DISTINCT)
+
+
 @dataclass(frozen=True, slots=True)
 class ColumnStatistics:
     """One row of ``pg_stats`` (or ``pg_stats_ext_exprs``); values are PostgreSQL text forms, in list order.
 
-    ``n_distinct`` is as stored: negative means a fraction of the rows. Lists are empty when there are none.
+    ``n_distinct`` is as stored: negative means a fraction of the rows, zero not known (json, xml and point have no
+    equality). Lists are empty when there are none.
     https://www.postgresql.org/docs/current/view-pg-stats.html
     """
 
@@ -40,7 +44,7 @@ class ColumnStatistics:
 
     def distinct(self, rows: float) -> float:
         """Number of distinct non-null values among ``rows`` rows; at least 1 when there are rows."""
-        raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct
+        raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct or UNKNOWN_DISTINCT
         return max(1.0, min(raw, rows)) if rows > 0 else 0.0
 
 

@@ -115,6 +115,11 @@ CASES = {
         INSERT INTO keyed SELECT md5(g::text)::uuid, repeat('x', 50) FROM generate_series(1, 20000) g""",
         "SELECT * FROM keyed WHERE id::text = '6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5'",
     ),
+    "papers": (
+        """CREATE TABLE papers (id serial PRIMARY KEY, body json);
+        INSERT INTO papers (body) SELECT json_build_object('nr', g) FROM generate_series(1, 20000) g""",
+        "SELECT id FROM papers WHERE body ->> 'nr' = '77'",
+    ),
     "names": (
         """CREATE TABLE names (id serial PRIMARY KEY, first text, last text, a int, b int);
         INSERT INTO names (first, last, a, b) SELECT 'f' || g % 150, 'l' || g % 700, g, g % 7
@@ -211,6 +216,7 @@ def test_cast_without_a_guard_is_rejected_with_the_reason(advised):
         ("turns", "turns (at)"),
         ("pets", "pets (owner_id)"),
         ("visits", "visits (pet_id)"),
+        ("papers", "papers ((body ->> 'nr'))"),
         ("names", "names (((first || ' ') || last))"),
     ],
 )
