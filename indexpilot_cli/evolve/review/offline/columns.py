@@ -12,26 +12,23 @@ from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind, LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.alter_table import StoredType, Written, other_modifiers, other_type, stored_type
-from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
+from indexpilot_cli.evolve.review.offline.state import OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 
 
-def add_column(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def add_column(on: OnTable) -> None:
     """ADD COLUMN: brief, unless every row needs a value of its own."""
-    column = action.column or ""
+    action, state, column = on.action, on.state, on.action.column or ""
     found = state.column(action, column)
-    full = state.now(action.schema, action.table or "")
     if found is not None and not action.has("if_not_exists") and not state.unsure:
-        effect.fail("42701", f'column "{column}" of relation "{action.table}" already exists')
-    state.added.setdefault(full, {})[column] = action.type or ""
+        on.effect.fail("42701", f'column "{column}" of relation "{action.table}" already exists')
+    state.added.setdefault(on.name, {})[column] = action.type or ""
     if action.has("not_null"):
-        state.not_null.add((full, column))
+        state.not_null.add((on.name, column))
     if found is None and rewrites(action, state):
-        effect.do(WorkKind.REWRITE, relation)
-        for index in state.indexes_of(action):
-            effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
+        on.rewrite()
 
 
 def rewrites(action: Action, state: OfflineState) -> bool:
@@ -48,28 +45,24 @@ def rewrites(action: Action, state: OfflineState) -> bool:
     return action.has("default") and action.expression is not None and volatile(action.expression, state.functions)
 
 
-def alter_type(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def alter_type(on: OnTable) -> None:
     """ALTER TYPE: the table, its indexes, or nothing is written anew."""
-    name, new = action.column or "", action.type or ""
-    column = state.column(action, name)
-    what = written(action, state)
-    table = state.table(action.schema, action.table)
+    action, name, new = on.action, on.action.column or "", on.action.type or ""
+    column = on.state.column(action, name)
+    what = written(action, on.state)
     if column is not None and what is not Written.TABLE:
-        other = what is Written.INDEXES or any(key == "collation" for key, _ in action.parameters)
-        _rebuilt(table, name, effect, relation, other=other)
+        _rebuilt(on, name, other=what is Written.INDEXES or any(key == "collation" for key, _ in action.parameters))
     # ALTER TYPE rebuilds no view, whatever the new type is: the server refuses.
-    if table is not None and (view := _view_over(state, table, name)) is not None:
-        effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
+    if on.table is not None and (view := _view_over(on.state, on.table, name)) is not None:
+        on.effect.fail("0A000", f"cannot alter type of a column used by a view or rule: {view}")
     if what is Written.TABLE:
-        effect.do(WorkKind.REWRITE, relation)
-        for index in state.indexes_of(action):
-            effect.do(WorkKind.BUILD_INDEX, relation, index, rebuilt=True)
+        on.rewrite()
     if column is not None and stored_type(column.type) != stored_type(new):
-        effect.changes.append(_retyped(relation.name, name, column.type, new))
+        on.effect.changes.append(_retyped(on.relation.name, name, column.type, new))
     # The foreign key is dropped and made again, even for a type that stays the same: ACCESS EXCLUSIVE on both tables.
-    for key in state.catalog.foreign_keys if state.catalog and table else ():
-        if table and key.table == table.name and name in key.columns:
-            effect.lock(Relation(key.referenced), _AEL)
+    for key in on.keys:
+        if name in key.columns:
+            on.effect.lock(Relation(key.referenced), _AEL)
 
 
 def written(action: Action, state: OfflineState) -> Written:
@@ -94,15 +87,15 @@ _BUILTIN = re.compile(
 )
 
 
-def _rebuilt(table: Table | None, name: str, effect: OfflineEffect, relation: Relation, *, other: bool) -> None:
+def _rebuilt(on: OnTable, name: str, *, other: bool) -> None:
     """Indexes that must be built again although no value changes. ``other``: values are ordered differently."""
-    for index in table.indexes if table else ():
+    for index in on.table.indexes if on.table else ():
         definition = index.definition
         plain = any(k.column == name for k in definition.keys)
         computed = any(k.expression and mentions(k.expression, name) for k in definition.keys)
         partial = bool(definition.predicate and mentions(definition.predicate, name))
         if computed or partial or (plain and other):
-            effect.do(WorkKind.BUILD_INDEX, relation, index.name.name, rebuilt=True)
+            on.do(WorkKind.BUILD_INDEX, index.name.name, rebuilt=True)
 
 
 def mentions(text: str, column: str) -> bool:
@@ -126,34 +119,30 @@ def _retyped(table: QualifiedName, column: str, old: str, new: str) -> CatalogCh
     path = (table.schema, table.name, column)
     identity = f"rule:{table}:{column}"
     before = CatalogObject("column", identity, path, old, table, (("type", old),))
-    after = CatalogObject("column", identity, path, new, table, (("type", _spelled(new)),))
+    after = CatalogObject("column", identity, path, new, table, (("type", _SPELLED.get(new.lower(), new)),))
     return CatalogChange(ChangeKind.CHANGED, before, after, table)
 
 
-def _spelled(new: str) -> str:
-    words = {"timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone"}
-    return words.get(new.lower(), new)
+_SPELLED = {"timestamptz": "timestamp with time zone", "timestamp": "timestamp without time zone"}
 
 
-def set_not_null(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def set_not_null(on: OnTable) -> None:
     """SET NOT NULL reads the table unless something proves it."""
-    name = action.column or ""
-    full = state.now(action.schema, action.table or "")
-    column = state.column(action, name)
+    name = on.action.column or ""
     # A valid CHECK that implies it spares the scan, one that is NOT VALID does not.
     # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-SET-DROP-NOT-NULL
-    if not (column is not None and column.not_null) and not state.is_proved(full, name):
-        effect.do(WorkKind.VERIFY, relation)
-    state.not_null.add((full, name))
+    if not on.is_filled(name):
+        on.do(WorkKind.VERIFY)
+    on.state.not_null.add((on.name, name))
 
 
-def drop_column(action: Action, state: OfflineState, effect: OfflineEffect, _relation: Relation) -> None:
+def drop_column(on: OnTable) -> None:
     """DROP COLUMN: brief; indexes that mention the column go along."""
+    action, state, effect, table = on.action, on.state, on.effect, on.table
     name = action.column or ""
-    table = state.table(action.schema, action.table)
     if table is None:
         return
-    if table.column(name) is None and name not in state.added.get(state.now(action.schema, action.table or ""), {}):
+    if table.column(name) is None and name not in state.added.get(on.name, {}):
         if not action.has("if_exists") and not state.unsure:
             effect.fail("42703", f'column "{name}" of relation "{action.table}" does not exist')
         return
@@ -170,8 +159,8 @@ def drop_column(action: Action, state: OfflineState, effect: OfflineEffect, _rel
         if named or any(mentions(text, name) for text in texts):
             effect.changes.append(_gone("index", (index.name.schema, index.name.name), table.name, silent=True))
     # Its triggers on the referenced table go with the key, which takes ACCESS EXCLUSIVE there too.
-    for key in state.catalog.foreign_keys if state.catalog else ():
-        if key.table == table.name and name in key.columns:
+    for key in on.keys:
+        if name in key.columns:
             effect.lock(Relation(key.referenced), _AEL)
             path = (table.name.schema, table.name.name, key.name)
             effect.changes.append(_gone("constraint", path, table.name, silent=True))

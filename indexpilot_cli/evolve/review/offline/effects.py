@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
+from indexpilot_cli.core.observation import LockMode, WorkKind
 from indexpilot_cli.evolve.review.offline import columns, objects
 from indexpilot_cli.evolve.review.offline.columns import volatile
-from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 
-OnTable = Callable[[Action, OfflineState, OfflineEffect, Relation], None]
+TableRule = Callable[[OnTable], None]
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SRE = LockMode.SHARE_ROW_EXCLUSIVE
@@ -48,13 +48,13 @@ _LOCK_ONLY = {
     Act.ANALYZE: _SUE,
     Act.OTHER: _AEL,
 }
-_LOCKED: dict[Act, OnTable] = {
+_LOCKED: dict[Act, TableRule] = {
     Act.ADD_COLUMN: columns.add_column,
     Act.ALTER_TYPE: columns.alter_type,
     Act.SET_NOT_NULL: columns.set_not_null,
     Act.DROP_COLUMN: columns.drop_column,
 }
-_ON_TABLE: dict[Act, OnTable] = {
+_ON_TABLE: dict[Act, TableRule] = {
     Act.ADD_CONSTRAINT: objects.add_constraint,
     Act.VALIDATE_CONSTRAINT: objects.validate,
     Act.DROP_CONSTRAINT: objects.drop_constraint,
@@ -83,8 +83,11 @@ def apply(action: Action, state: OfflineState, effect: OfflineEffect, whole: tup
         objects.drop_index(action, state, effect)
     elif action.kind is Act.REINDEX:
         objects.reindex(action, state, effect)
-    elif action.kind in (Act.ALTER_DOMAIN, Act.CREATE_DOMAIN):
-        _domain(action, state, effect)
+    elif action.kind is Act.ALTER_DOMAIN:
+        objects.alter_domain(action, state, effect)
+    elif action.kind is Act.CREATE_DOMAIN:
+        state.domains[action.object or ""] = action.has("constrained")
+        state.domain_types[action.object or ""] = action.type or ""
     elif action.kind is Act.CREATE_FUNCTION:
         _function(action, state)
     elif action.kind is Act.SET:
@@ -110,44 +113,44 @@ def _on_table(action: Action, state: OfflineState, effect: OfflineEffect, whole:
         if not action.has("if_exists"):
             effect.fail("42P01", f'relation "{action.table}" does not exist')
         return
-    relation = state.relation(action.schema, action.table)
+    on = OnTable(action, state, effect, state.relation(action.schema, action.table))
     if action.kind in _LOCKED:
-        effect.lock(relation, _AEL)
-        _LOCKED[action.kind](action, state, effect, relation)
+        on.lock(_AEL)
+        _LOCKED[action.kind](on)
     elif action.kind in _ON_TABLE:
-        _ON_TABLE[action.kind](action, state, effect, relation)
+        _ON_TABLE[action.kind](on)
     elif action.kind in _LOCK_ONLY:
-        effect.lock(relation, _LOCK_ONLY[action.kind])
-    else:
-        _whole_table(action, state, effect, relation, whole)
-
-
-def _whole_table(
-    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, whole: tuple[Action, ...]
-) -> None:
-    if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
-        objects.rewritten(effect, relation)
-    elif action.kind is Act.VACUUM:
-        effect.lock(relation, _SUE)
-        effect.do(WorkKind.SCAN, relation, online=True)
-    elif action.kind is Act.REFRESH:
-        objects.refresh(action, effect, relation)
+        on.lock(_LOCK_ONLY[action.kind])
     elif action.kind is Act.TRUNCATE:
-        together = frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table)
-        objects.truncate(action, state, effect, relation, together)
+        objects.truncate(on, frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table))
+    else:
+        _whole_table(on)
+
+
+def _whole_table(on: OnTable) -> None:
+    action = on.action
+    if action.kind in _COPIES or (action.kind is Act.VACUUM and action.has("full")):
+        objects.rewritten(on)
+    elif action.kind is Act.VACUUM:
+        on.lock(_SUE)
+        on.do(WorkKind.SCAN, online=True)
+    elif action.kind is Act.REFRESH:
+        objects.refresh(on)
     elif action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
-        effect.lock(relation, _AEL)
-        _rename(action, state)
+        on.lock(_AEL)
+        new = action.new_name or on.name.name
+        moved = action.kind is Act.SET_SCHEMA
+        on.state.rename(on.name, QualifiedName(new, on.name.name) if moved else QualifiedName(on.name.schema, new))
     elif action.kind is Act.SET_EXPRESSION:
-        effect.lock(relation, _AEL)
-        known = state.column(action, action.column or "")
+        on.lock(_AEL)
+        known = on.state.column(action, action.column or "")
         # A virtual column (from 18 on) has no stored values that could be written anew.
         if known is None or known.generated == "s":
-            effect.do(WorkKind.REWRITE, relation)
+            on.do(WorkKind.REWRITE)
     elif action.kind is Act.SELECT:
-        effect.lock(relation, LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
-        if not objects.picks(action.condition, state.table(action.schema, action.table)):
-            effect.do(WorkKind.SCAN, relation)
+        on.lock(LockMode.ROW_SHARE if action.has("for_update") else LockMode.ACCESS_SHARE)
+        if not objects.picks(action.condition, on.table):
+            on.do(WorkKind.SCAN)
 
 
 def _of_new_table(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
@@ -156,10 +159,7 @@ def _of_new_table(action: Action, state: OfflineState, effect: OfflineEffect) ->
     if action.kind is Act.ADD_COLUMN and action.column:
         state.added.setdefault(full, {})[action.column] = action.type or ""
     if action.kind is Act.ADD_CONSTRAINT and action.references is not None:
-        schema, name = action.references
-        if not state.known(schema, name):
-            effect.fail("42P01", f'relation "{name}" does not exist')
-        effect.lock(state.relation(schema, name), _SRE)
+        objects.refer(action.references, state, effect)
 
 
 def _make(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
@@ -173,21 +173,6 @@ def _make(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
     if not there:
         kind = "m" if action.kind is Act.CREATE_MATVIEW else "p" if action.has("partitioned") else "r"
         state.made.setdefault(full, kind)
-
-
-def _rename(action: Action, state: OfflineState) -> None:
-    assert action.table is not None
-    old = state.now(action.schema, action.table)
-    new = action.new_name or old.name
-    state.rename(old, QualifiedName(new, old.name) if action.kind is Act.SET_SCHEMA else QualifiedName(old.schema, new))
-
-
-def _domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
-    if action.kind is Act.CREATE_DOMAIN:
-        state.domains[action.object or ""] = action.has("constrained")
-        state.domain_types[action.object or ""] = action.type or ""
-    else:
-        objects.alter_domain(action, state, effect)
 
 
 def _function(action: Action, state: OfflineState) -> None:

@@ -8,7 +8,7 @@ from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.columns import dropped_table
-from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState
+from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
@@ -16,174 +16,166 @@ _SRE = LockMode.SHARE_ROW_EXCLUSIVE
 _SUE = LockMode.SHARE_UPDATE_EXCLUSIVE
 
 
-def add_constraint(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def add_constraint(on: OnTable) -> None:
     """ADD CONSTRAINT, by itself or inside a column's definition."""
+    action, state = on.action, on.state
     later = bool(action.options & {"not_valid", "not_enforced"})
-    full = state.now(action.schema, action.table or "")
     if action.object:
         state.keys[action.object] = action
     if action.constraint == "foreign_key":
-        _foreign_key(action, state, effect, relation, later=later)
+        _foreign_key(on, later=later)
         return
-    effect.lock(relation, _AEL)
+    on.lock(_AEL)
     if action.constraint == "check":
-        state.proved.setdefault(full, {})[action.object or action.sql] = (action.expression or "", not later)
+        state.proved.setdefault(on.name, {})[action.object or action.sql] = (action.expression or "", not later)
         if not later:
-            effect.do(WorkKind.VERIFY, relation)
+            on.do(WorkKind.VERIFY)
     elif action.constraint == "not_null":
-        _not_null(action, state, effect, relation, later=later)
+        _not_null(on, later=later)
     else:
-        _index(action, state, effect, relation)
+        _index(on)
 
 
-def _foreign_key(
-    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, *, later: bool
-) -> None:
-    effect.lock(relation, _SRE)
-    if action.references is None:
+def _foreign_key(on: OnTable, *, later: bool) -> None:
+    on.lock(_SRE)
+    if on.action.references is None:
         return
-    schema, name = action.references
+    refer(on.action.references, on.state, on.effect)
+    # A new column without a default is NULL in every row, and NULL satisfies a foreign key.
+    empty = on.action.has("inline") and "DEFAULT" not in on.action.sql.upper()
+    if not later and not empty:
+        on.do(WorkKind.VALIDATE_FOREIGN_KEY)
+
+
+def refer(references: tuple[str | None, str], state: OfflineState, effect: OfflineEffect) -> None:
+    """The lock on the table that a new foreign key refers to."""
+    schema, name = references
     if not state.known(schema, name):
         effect.fail("42P01", f'relation "{name}" does not exist')
     # NOT VALID does not weaken this: the triggers that guard the referenced table are made at once.
     effect.lock(state.relation(schema, name), _SRE)
-    # A new column without a default is NULL in every row, and NULL satisfies a foreign key.
-    empty = action.has("inline") and "DEFAULT" not in action.sql.upper()
-    if not later and not empty and not action.has("new_table"):
-        effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
 
 
-def _not_null(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, *, later: bool) -> None:
-    full = state.now(action.schema, action.table or "")
-    column = action.columns[0] if action.columns else ""
-    known = state.column(action, column)
+def _not_null(on: OnTable, *, later: bool) -> None:
+    action, column = on.action, on.action.columns[0] if on.action.columns else ""
     if later:
-        state.proved.setdefault(full, {})[action.object or action.sql] = (f"{column} IS NOT NULL", False)
-    elif not (known is not None and known.not_null) and not state.is_proved(full, column):
-        effect.do(WorkKind.VERIFY, relation)
-        state.not_null.add((full, column))
+        on.state.proved.setdefault(on.name, {})[action.object or action.sql] = (f"{column} IS NOT NULL", False)
+    elif not on.is_filled(column):
+        on.do(WorkKind.VERIFY)
+        on.state.not_null.add((on.name, column))
 
 
-def _index(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
-    full = state.now(action.schema, action.table or "")
+def _index(on: OnTable) -> None:
+    action, state, indexes = on.action, on.state, on.table.indexes if on.table else ()
     if not action.has("using_index"):
-        effect.do(WorkKind.BUILD_INDEX, relation, action.object)
+        on.do(WorkKind.BUILD_INDEX, action.object)
     if action.constraint != "primary_key":
         return
-    table = state.table(action.schema, action.table)
-    first = next((i.name.name for i in table.indexes if i.primary), None) if table else None
+    first = next((i.name.name for i in indexes if i.primary), None)
     if first is not None and first not in state.gone and not state.unsure:
-        effect.fail("42P16", f'multiple primary keys for table "{action.table}" are not allowed')
+        on.effect.fail("42P16", f'multiple primary keys for table "{action.table}" are not allowed')
     columns = action.columns
     if action.has("using_index"):
         wanted = dict(action.parameters).get("index")
-        found = next((i for i in table.indexes if i.name.name == wanted), None) if table else None
+        found = next((i for i in indexes if i.name.name == wanted), None)
         columns = tuple(k.column for k in found.definition.keys if k.column) if found else ()
-    for name in columns:
-        known = state.column(action, name)
-        if known is not None and not known.not_null and not state.is_proved(full, name):
-            effect.do(WorkKind.VERIFY, relation)
-            return
+    if any(state.column(action, name) is not None and not on.is_filled(name) for name in columns):
+        on.do(WorkKind.VERIFY)
 
 
-def validate(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def validate(on: OnTable) -> None:
     """VALIDATE CONSTRAINT: reads the table under a weak lock."""
-    effect.lock(relation, _SUE)
-    name = action.object or ""
-    full = state.now(action.schema, action.table or "")
+    on.lock(_SUE)
+    name, state = on.action.object or "", on.state
     key = state.keys.get(name)
-    table = state.table(action.schema, action.table)
-    referenced = None
     if key is not None and key.constraint == "foreign_key" and key.references:
-        referenced = state.relation(*key.references)
-    elif state.catalog is not None and table is not None:
-        found = (k for k in state.catalog.foreign_keys if k.table == table.name and k.name == name)
-        referenced = next((Relation(k.referenced) for k in found), None)
+        referenced: Relation | None = state.relation(*key.references)
+    else:
+        referenced = next((Relation(k.referenced) for k in on.keys if k.name == name), None)
     if referenced is not None:
         # The referenced rows are only read: writers of both tables go on.
         # https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
-        effect.lock(referenced, LockMode.ROW_SHARE)
-        effect.do(WorkKind.VALIDATE_FOREIGN_KEY, relation)
+        on.effect.lock(referenced, LockMode.ROW_SHARE)
+        on.do(WorkKind.VALIDATE_FOREIGN_KEY)
     else:
-        effect.do(WorkKind.VERIFY, relation)
-    if name in state.proved.get(full, {}):
-        state.proved[full][name] = (state.proved[full][name][0], True)
+        on.do(WorkKind.VERIFY)
+    if name in state.proved.get(on.name, {}):
+        state.proved[on.name][name] = (state.proved[on.name][name][0], True)
 
 
-def drop_constraint(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def drop_constraint(on: OnTable) -> None:
     """DROP CONSTRAINT: brief; of a foreign key it locks both tables."""
-    effect.lock(relation, _AEL)
-    state.gone.add(action.object or "")
-    state.proved.get(state.now(action.schema, action.table or ""), {}).pop(action.object or "", None)
-    for key in state.catalog.foreign_keys if state.catalog else ():
+    on.lock(_AEL)
+    name = on.action.object or ""
+    on.state.gone.add(name)
+    on.state.proved.get(on.name, {}).pop(name, None)
+    for key in on.keys:
         # The key's triggers on the referenced table go too, and DROP TRIGGER wants ACCESS EXCLUSIVE.
-        if key.name == action.object and key.table == relation.name:
-            effect.lock(Relation(key.referenced), _AEL)
+        if key.name == name:
+            on.effect.lock(Relation(key.referenced), _AEL)
 
 
-def attach(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def attach(on: OnTable) -> None:
     """ATTACH PARTITION: the child is read unless a CHECK of this file says what the bound says."""
-    effect.lock(relation, _SUE)
-    if action.object is None:
+    on.lock(_SUE)
+    schema, name, state = on.action.object_schema, on.action.object, on.state
+    if name is None:
         return
-    child = state.relation(action.object_schema, action.object)
-    effect.lock(child, _AEL)
-    full = state.now(action.object_schema, action.object)
+    child, table = state.relation(schema, name), state.table(schema, name)
+    on.effect.lock(child, _AEL)
     # A CHECK that implies the bound spares the scan. Whether it implies it is not proved here: any valid CHECK that the
     # file adds counts.
-    if not any(valid for _, valid in state.proved.get(full, {}).values()):
-        effect.do(WorkKind.VERIFY, child)
-    parent, table = state.table(action.schema, action.table), state.table(action.object_schema, action.object)
-    for index in parent.indexes if parent else ():
+    if not any(valid for _, valid in state.proved.get(state.now(schema, name), {}).values()):
+        on.effect.do(WorkKind.VERIFY, child)
+    for index in on.table.indexes if on.table else ():
         # Indexes of the parent that the child lacks are built in place, while the child is locked.
         if table is not None and not any(i.definition.keys == index.definition.keys for i in table.indexes):
-            effect.do(WorkKind.BUILD_INDEX, child, index.name.name)
-    _default(action, state, effect)
+            on.effect.do(WorkKind.BUILD_INDEX, child, index.name.name)
+    _default(on)
 
 
-def create_partition(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def create_partition(on: OnTable) -> None:
     """CREATE TABLE … PARTITION OF: locks the parent and reads its default partition."""
-    effect.lock(relation, _AEL)
-    if action.object is not None:
-        state.made[state.now(action.object_schema, action.object)] = "r"
-    _default(action, state, effect)
+    on.lock(_AEL)
+    if on.action.object is not None:
+        on.state.made[on.state.now(on.action.object_schema, on.action.object)] = "r"
+    _default(on)
 
 
-def _default(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
+def _default(on: OnTable) -> None:
     """The catalog does not tell which partition is the default: by its name."""
-    parent = state.table(action.schema, action.table)
-    for table in state.catalog.tables if state.catalog and parent else ():
-        if parent is not None and table.parent == parent.name and "default" in table.name.name:
+    for table in on.state.catalog.children_of(on.table.name) if on.state.catalog and on.table else ():
+        if "default" in table.name.name:
             relation = Relation(table.name, table.kind)
-            effect.lock(relation, _AEL)
-            effect.do(WorkKind.VERIFY, relation)
+            on.effect.lock(relation, _AEL)
+            on.effect.do(WorkKind.VERIFY, relation)
 
 
-def detach(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def detach(on: OnTable) -> None:
     """DETACH PARTITION."""
-    together = action.has("concurrently")
-    if together and state.major < 14:
-        effect.fail("42601", "DETACH PARTITION … CONCURRENTLY needs PostgreSQL 14")
-    effect.lock(relation, _SUE if together else _AEL)
+    action, together, old = on.action, on.action.has("concurrently"), on.state.major < 14
+    if together and old:
+        on.effect.fail("42601", "DETACH PARTITION … CONCURRENTLY needs PostgreSQL 14")
+    on.lock(_SUE if together else _AEL)
     if action.object is not None:
-        child = state.relation(action.object_schema, action.object)
         # Measured: 13 locks the partition with SHARE UPDATE EXCLUSIVE, 14 and later with ACCESS EXCLUSIVE.
-        effect.lock(child, _SUE if state.major < 14 else _AEL)
+        on.effect.lock(on.state.relation(action.object_schema, action.object), _SUE if old else _AEL)
 
 
 _EQUALS = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)?(?P<column>[a-z_]\w*)\s*(?:=|\bIN\b)", re.IGNORECASE)
 
 
-def create_index(action: Action, _state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def create_index(on: OnTable) -> None:
     """CREATE INDEX."""
-    online = action.has("concurrently")
-    if online and relation.kind == "p" and not action.has("only"):
-        effect.fail("0A000", f'cannot create index on partitioned table "{action.table}" concurrently')
-    effect.lock(relation, _SUE if online else LockMode.SHARE)
+    action, online = on.action, on.action.has("concurrently")
+    parent = on.relation.kind == "p"
+    if online and parent and not action.has("only"):
+        on.effect.fail("0A000", f'cannot create index on partitioned table "{action.table}" concurrently')
+    on.lock(_SUE if online else LockMode.SHARE)
     # ON ONLY makes the parent's entry alone: invalid until every partition has attached its index, and nothing is
     # built.
-    if not (action.has("only") and relation.kind == "p"):
-        effect.do(WorkKind.BUILD_INDEX, relation, action.object, online=online)
+    if not (action.has("only") and parent):
+        on.do(WorkKind.BUILD_INDEX, action.object, online=online)
 
 
 def drop_index(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
@@ -193,8 +185,7 @@ def drop_index(action: Action, state: OfflineState, effect: OfflineEffect) -> No
         return
     table, name = found
     mode = _SUE if action.has("concurrently") else _AEL
-    relation = Relation(table.name, table.kind)
-    effect.lock(relation, mode)
+    effect.lock(Relation(table.name, table.kind), mode)
     effect.lock(Relation(QualifiedName(table.name.schema, name), "i", table=table.name), mode)
 
 
@@ -226,53 +217,49 @@ def _rebuild(table: Table, indexes: tuple[str, ...], action: Action, effect: Off
         effect.do(WorkKind.BUILD_INDEX, relation, name, rebuilt=True, online=online)
 
 
-def refresh(action: Action, effect: OfflineEffect, relation: Relation) -> None:
+def refresh(on: OnTable) -> None:
     """REFRESH MATERIALIZED VIEW."""
-    together = action.has("concurrently")
-    view = Relation(relation.name, "m", relation.existed)
+    together = on.action.has("concurrently")
+    view = Relation(on.relation.name, "m", on.relation.existed)
     # EXCLUSIVE lets readers in and keeps a second REFRESH out.
-    effect.lock(view, LockMode.EXCLUSIVE if together else _AEL)
-    if not action.has("no_data"):
-        effect.do(WorkKind.REFRESH, view, online=together)
+    on.effect.lock(view, LockMode.EXCLUSIVE if together else _AEL)
+    if not on.action.has("no_data"):
+        on.effect.do(WorkKind.REFRESH, view, online=together)
 
 
-def rewritten(effect: OfflineEffect, relation: Relation) -> None:
+def rewritten(on: OnTable) -> None:
     """VACUUM FULL, CLUSTER and the subcommands that copy a table."""
-    effect.lock(relation, _AEL)
-    effect.do(WorkKind.REWRITE, relation)
+    on.lock(_AEL)
+    on.do(WorkKind.REWRITE)
 
 
-def drop_table(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def drop_table(on: OnTable) -> None:
     """DROP TABLE locks what its foreign keys touch as well."""
-    full = state.now(action.schema, action.table or "")
-    effect.lock(relation, _AEL)
-    table = state.table(action.schema, action.table)
+    state, effect, table = on.state, on.effect, on.table
+    on.lock(_AEL)
     for key in state.catalog.foreign_keys if state.catalog and table else ():
         if table and key.table == table.name and key.referenced != table.name:
             effect.lock(Relation(key.referenced), _AEL)
         if table and key.referenced == table.name and key.table != table.name:
-            if not action.has("cascade") and key.table not in state.dropped:
-                effect.fail("2BP01", f"cannot drop table {full.name}: {key.name} of {key.table.name} refers to it")
+            if not on.action.has("cascade") and key.table not in state.dropped:
+                effect.fail("2BP01", f"cannot drop table {on.name.name}: {key.name} of {key.table.name} refers to it")
             effect.lock(Relation(key.table), _AEL)
     if table is not None:
         effect.changes.append(dropped_table(table.name))
-    state.made.pop(full, None)
-    state.dropped.add(full)
+    state.made.pop(on.name, None)
+    state.dropped.add(on.name)
 
 
-def truncate(
-    action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation, together: frozenset[str]
-) -> None:
+def truncate(on: OnTable, together: frozenset[str]) -> None:
     """TRUNCATE; refused while tables that are not emptied along refer to it."""
-    effect.lock(relation, _AEL)
-    table = state.table(action.schema, action.table)
-    for key in state.catalog.foreign_keys if state.catalog and table else ():
+    on.lock(_AEL)
+    for key in on.state.catalog.foreign_keys if on.state.catalog and on.table else ():
         # Refused (0A000) even when the referring table is empty: the server does not look at its rows.
-        if table and key.referenced == table.name and key.table.name not in together:
-            if action.has("cascade"):
-                effect.lock(Relation(key.table), _AEL)
+        if on.table and key.referenced == on.table.name and key.table.name not in together:
+            if on.action.has("cascade"):
+                on.effect.lock(Relation(key.table), _AEL)
             else:
-                effect.fail("0A000", "cannot truncate a table referenced in a foreign key constraint")
+                on.effect.fail("0A000", "cannot truncate a table referenced in a foreign key constraint")
 
 
 def alter_domain(action: Action, state: OfflineState, effect: OfflineEffect) -> None:
@@ -288,16 +275,16 @@ def alter_domain(action: Action, state: OfflineState, effect: OfflineEffect) -> 
             effect.do(WorkKind.SCAN, relation)
 
 
-def rows(action: Action, state: OfflineState, effect: OfflineEffect, relation: Relation) -> None:
+def rows(on: OnTable) -> None:
     """INSERT, UPDATE, DELETE, MERGE, COPY: many rows, unless a condition picks few by an index."""
-    effect.lock(relation, LockMode.ROW_EXCLUSIVE)
+    action = on.action
+    on.lock(LockMode.ROW_EXCLUSIVE)
     # What is put in does not grow with the table that is there.
     if action.kind is Act.COPY or action.has("values"):
         return
-    table = state.table(action.schema, action.table)
-    if action.kind in (Act.UPDATE, Act.DELETE) and not action.has("from") and picks(action.condition, table):
+    if action.kind in (Act.UPDATE, Act.DELETE) and not action.has("from") and picks(action.condition, on.table):
         return
-    effect.do(WorkKind.MODIFY, relation)
+    on.do(WorkKind.MODIFY)
 
 
 def picks(condition: str | None, table: Table | None) -> bool:

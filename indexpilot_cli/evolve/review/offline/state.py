@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, Lock, LockMode, Relation, SqlError, Work, WorkKind
 from indexpilot_cli.sql.ddl.action import Action
@@ -140,11 +142,6 @@ class OfflineState:
         if old in self.added:
             self.added[new] = self.added.pop(old)
 
-    def indexes_of(self, action: Action) -> tuple[str, ...]:
-        """Names of the indexes of the action's table."""
-        table = self.table(action.schema, action.table)
-        return tuple(i.name.name for i in table.indexes) if table else ()
-
     def by_index(self, schema: str | None, name: str) -> tuple[Table, str] | None:
         """The table of an index."""
         for table in self.catalog.tables if self.catalog else ():
@@ -152,3 +149,47 @@ class OfflineState:
                 if index.name.name == name and schema in (None, index.name.schema):
                     return table, index.name.name
         return None
+
+
+@dataclass(frozen=True)
+class OnTable:
+    """An action on a table that stands: what it takes and does is noted in ``effect``, what it changes in ``state``."""
+
+    action: Action
+    state: OfflineState
+    effect: OfflineEffect
+    relation: Relation
+
+    @cached_property
+    def name(self) -> QualifiedName:
+        """The table's full name before the action."""
+        return self.state.now(self.action.schema, self.action.table or "")
+
+    @cached_property
+    def table(self) -> Table | None:
+        """The table as it stands in the database, None where nobody knows it."""
+        return self.state.table(self.action.schema, self.action.table)
+
+    @property
+    def keys(self) -> Sequence[ForeignKey]:
+        """The foreign keys that the table has in the database."""
+        return self.state.catalog.keys_of(self.table.name) if self.state.catalog and self.table else ()
+
+    def lock(self, mode: LockMode) -> None:
+        """A lock on the table."""
+        self.effect.lock(self.relation, mode)
+
+    def do(self, kind: WorkKind, index: str | None = None, *, rebuilt: bool = False, online: bool = False) -> None:
+        """Work on the table."""
+        self.effect.do(kind, self.relation, index, rebuilt=rebuilt, online=online)
+
+    def rewrite(self) -> None:
+        """The table written anew, and its indexes built again."""
+        self.do(WorkKind.REWRITE)
+        for index in self.table.indexes if self.table else ():
+            self.do(WorkKind.BUILD_INDEX, index.name.name, rebuilt=True)
+
+    def is_filled(self, column: str) -> bool:
+        """Whether it is known that the column holds no NULL."""
+        found = self.state.column(self.action, column)
+        return (found is not None and found.not_null) or self.state.is_proved(self.name, column)
