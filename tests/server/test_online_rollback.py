@@ -192,7 +192,8 @@ def test_a_rollback_that_would_cut_a_value_is_refused(ground):
 
 def test_after_the_old_column_is_gone_there_is_no_way_back(ground):
     items(ground)
-    assert run(ground, keep_old=False).outcome == "done"
+    run(ground)
+    assert finish(ground).outcome == "finished"
     with pytest.raises(RefusedError) as caught:
         rollback(ground)
     assert caught.value.code == "nothing_open"

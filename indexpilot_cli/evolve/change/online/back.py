@@ -112,7 +112,7 @@ def _possible(run: OnlineRun) -> None:
     if changed and plan.reverse is None:
         raise RefusedError(
             f"{changed} rows have changed since, and there is no cast from {plan.new_type} to {plan.old_type}",
-            hint="give the way back with --reverse-using when the change is made",
+            hint="schema-evolve finish lets the old column go; alter-type with --using then says the way back",
             code="no_way_back",
         )
 

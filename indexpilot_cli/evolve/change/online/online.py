@@ -16,14 +16,13 @@ from dataclasses import replace
 from indexpilot_cli.core.mutation import OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change import log
 from indexpilot_cli.evolve.change.online import ddl, texts
 from indexpilot_cli.evolve.change.online.back import back_in_use, drop_old, take_away
 from indexpilot_cli.evolve.change.online.plan import make_plan
-from indexpilot_cli.evolve.change.online.texts import OnlinePlan, OnlineReport, OnlineRequest, OnlineStage, Side
+from indexpilot_cli.evolve.change.online.texts import OnlineReport, OnlineRequest, OnlineStage, Side
 from indexpilot_cli.evolve.change.online.work import (
     OnlineRun,
     brief,
@@ -52,27 +51,23 @@ def run_online(ctx: RunContext, wanted: OnlineRequest) -> OnlineReport:
     mend (a value that cannot be converted, a duplicate) takes back what was done. Raises UsageError, RefusedError
     before anything is changed, UnreachableError, OutcomeUnknownError.
     """
-    began = time.monotonic()
     # The type's name may mean something else by now, and a plan made half-way would see our own second column: an open
     # change goes on by the plan that its log keeps.
     known = log.newest_open(ctx, wanted.table, wanted.column)
     op_id = known.plan.op_id if known is not None else str(uuid.uuid4())
     with closing(ctx.builder(op_id)) as session:
         plan = known.plan if known is not None else make_plan(session, wanted, op_id)
+        run = OnlineRun.of(ctx, session, plan, wanted.pace)
         if known is not None:
             _same_change(known, wanted)
         elif (plan.old_type, plan.old_collation) == (plan.new_type, plan.new_collation) and wanted.using is None:
-            return _report(plan, "already_done", began, summary=f"{wanted.column} is {plan.new_type} already")
-        run = OnlineRun.of(ctx, session, plan, wanted.pace)
-        return _guarded(run, began, lambda: _forward(run, wanted, began), resumed=known is not None)
+            return _report(run, "already_done", summary=f"{wanted.column} is {plan.new_type} already")
+        return _guarded(run, lambda: _forward(run, wanted), resumed=known is not None)
 
 
 def finish_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> OnlineReport:
     """The kept old column goes; from then on there is no way back. Raises RefusedError when there is none."""
-    began = time.monotonic()
-    run, session = _opened(ctx, table, column, pace)
-    with closing(session):
-        return _guarded(run, began, lambda: _finish(run, began))
+    return _on_open(ctx, table, column, pace, _finish)
 
 
 def rollback_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None = None) -> OnlineReport:
@@ -81,13 +76,12 @@ def rollback_online(ctx: RunContext, table: QualifiedName, column: str, pace: Pa
 
     Raises RefusedError with code ``nothing_open``, ``old_column_gone``, ``no_way_back`` or ``loses_data``.
     """
-    began = time.monotonic()
-    run, session = _opened(ctx, table, column, pace)
-    with closing(session):
-        return _guarded(run, began, lambda: _back(run, began))
+    return _on_open(ctx, table, column, pace, _back)
 
 
-def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None) -> tuple[OnlineRun, Session]:
+def _on_open(
+    ctx: RunContext, table: QualifiedName, column: str, pace: Pace | None, work: Callable[[OnlineRun], OnlineReport]
+) -> OnlineReport:
     known = log.newest_open(ctx, table, column)
     if known is None:
         raise RefusedError(
@@ -95,8 +89,9 @@ def _opened(ctx: RunContext, table: QualifiedName, column: str, pace: Pace | Non
             hint="indexpilot history --type ALTER_COLUMN",
             code="nothing_open",
         )
-    session = ctx.builder(known.plan.op_id)
-    return OnlineRun.of(ctx, session, known.plan, pace or Pace()), session
+    with closing(ctx.builder(known.plan.op_id)) as session:
+        run = OnlineRun.of(ctx, session, known.plan, pace or Pace())
+        return _guarded(run, lambda: work(run))
 
 
 def _same_change(known: log.OnlineLog, wanted: OnlineRequest) -> None:
@@ -113,7 +108,7 @@ def _same_change(known: log.OnlineLog, wanted: OnlineRequest) -> None:
     )
 
 
-def _guarded(run: OnlineRun, began: float, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
+def _guarded(run: OnlineRun, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
         # Settings and advisory locks belong to a session; in transaction mode the next transaction may run in another
@@ -129,7 +124,7 @@ def _guarded(run: OnlineRun, began: float, work: Callable[[], OnlineReport], *, 
         run.early = backfill.look_early(run.session)
         return replace(work(), resumed=resumed)
     except StopRequested:
-        return _report(run.plan, "interrupted", began, run, summary=_AGAIN)
+        return _report(run, "interrupted", summary=_AGAIN)
 
 
 def _take_table(run: OnlineRun) -> None:
@@ -140,7 +135,7 @@ def _take_table(run: OnlineRun) -> None:
         raise
 
 
-def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
+def _forward(run: OnlineRun, wanted: OnlineRequest) -> OnlineReport:
     known = log.newest_open(run.ctx, wanted.table, wanted.column)  # again, now that nobody else works on it
     if known is not None and known.plan.op_id != run.plan.op_id:
         _same_change(known, wanted)
@@ -161,8 +156,8 @@ def _forward(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRepor
             bring_up(run, Side.NEW, 0 if known is None else known.page(Side.NEW))
             swap_in(run, Side.NEW)
         except IndexPilotError as error:
-            return _failed(run, error, began)
-    return _after_swap(run, wanted, began)
+            return _failed(run, error)
+    return _after_swap(run)
 
 
 def _still_bare(run: OnlineRun) -> None:
@@ -224,33 +219,33 @@ def _tried_on_all_rows(run: OnlineRun) -> None:
         ) from error
 
 
-def _failed(run: OnlineRun, error: IndexPilotError, began: float) -> OnlineReport:
+def _failed(run: OnlineRun, error: IndexPilotError) -> OnlineReport:
     """What can be tried again is left as it is; anything else is taken back."""
     # Whether the last transaction was committed is not known without a connection: the next run asks the catalog.
     if run.session.closed or (isinstance(error, UnreachableError) and error.code != "timeout"):
         raise error
     if harmless(error):
         row = log.tell(run.ctx, run.plan, OperationState.STARTED, "waiting", error=error)
-        return _report(run.plan, "failed", began, run, summary=_AGAIN, error=error, row=row)
+        return _report(run, "failed", summary=_AGAIN, error=error, row=row)
     # A second column that is left would cost every write its trigger, and keep failing for the same reason.
     run.ctx.progress.say(f"taking the change back: {error.detail or error.message}")
     try:
         take_away(run)
     except RefusedError as stuck:
         row = log.tell(run.ctx, run.plan, OperationState.FAILED_LEFTOVER, "undo", error=stuck)
-        return _report(run.plan, "failed", began, run, summary=_LEFT, error=error, row=row)
+        return _report(run, "failed", summary=_LEFT, error=error, row=row)
     row = log.tell(run.ctx, run.plan, OperationState.FAILED_CLEAN, "undone", error=error)
-    return _report(run.plan, "failed", began, run, summary="nothing is left of the change", error=error, row=row)
+    return _report(run, "failed", summary="nothing is left of the change", error=error, row=row)
 
 
-def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineReport:
-    """The new column is in use: its row is closed, the old one's indexes go, and the column too unless it is kept."""
+def _after_swap(run: OnlineRun) -> OnlineReport:
+    """The new column is in use: its row is closed and the old one's indexes go; the column is kept."""
     plan = run.plan
     known = log.newest_open(run.ctx, plan.table, plan.column)
     swapped_before = known is not None and known.last.state == OperationState.VALID
     if stage_of(run) is OnlineStage.FINISHED:
         row = log.tell(run.ctx, plan, OperationState.KEPT, "finish")
-        return _report(plan, "already_done", began, run, summary="the old column is gone", row=row)
+        return _report(run, "already_done", summary="the old column is gone", row=row)
     # The trigger would go on to write the old column, and fail the application's writes where the value does not fit
     # it.
     if whereabouts(run).following:  # a rollback that stopped half-way
@@ -261,13 +256,11 @@ def _after_swap(run: OnlineRun, wanted: OnlineRequest, began: float) -> OnlineRe
     row = log.tell(run.ctx, plan, OperationState.VALID, "swap", undo=undo, lock_seconds=round(run.lock_seconds, 3))
     # They are of no use to a query, which sees the other column now, but each write would have to maintain them.
     drop_indexes(run, Side.OLD)
-    if not plan.keep_old or not wanted.keep_old:
-        return replace(_finish(run, began), outcome="done")
     outcome = "already_done" if swapped_before and not run.rows else "done"
-    return _report(plan, outcome, began, run, summary=f"the old values are kept as {old} until it is finished", row=row)
+    return _report(run, outcome, summary=f"the old values are kept as {old} until it is finished", row=row)
 
 
-def _finish(run: OnlineRun, began: float) -> OnlineReport:
+def _finish(run: OnlineRun) -> OnlineReport:
     stage = stage_of(run)
     if stage not in (OnlineStage.SWAPPED, OnlineStage.FINISHED):
         raise RefusedError("the change is not carried out yet", hint=_AGAIN, code="not_swapped")
@@ -276,10 +269,10 @@ def _finish(run: OnlineRun, began: float) -> OnlineReport:
         log.tell(run.ctx, run.plan, OperationState.STARTED, "finish")
         drop_old(run)
     row = log.tell(run.ctx, run.plan, OperationState.KEPT, "finish")
-    return _report(run.plan, "finished", began, run, summary="the old column is gone", row=row)
+    return _report(run, "finished", summary="the old column is gone", row=row)
 
 
-def _back(run: OnlineRun, began: float) -> OnlineReport:
+def _back(run: OnlineRun) -> OnlineReport:
     stage = stage_of(run)
     if stage is OnlineStage.FINISHED:
         raise RefusedError(
@@ -296,7 +289,7 @@ def _back(run: OnlineRun, began: float) -> OnlineReport:
     take_away(run)
     _follow_genome(run)
     row = log.tell(run.ctx, run.plan, OperationState.REVERTED, "undone")
-    return _report(run.plan, "reverted", began, run, summary="the column is as it was", row=row)
+    return _report(run, "reverted", summary="the column is as it was", row=row)
 
 
 def _strange(run: OnlineRun) -> RefusedError:
@@ -316,25 +309,18 @@ def _follow_genome(run: OnlineRun) -> None:
 
 
 def _report(
-    plan: OnlinePlan,
-    outcome: str,
-    began: float,
-    run: OnlineRun | None = None,
-    *,
-    summary: str = "",
-    error: IndexPilotError | None = None,
-    row: int | None = None,
+    run: OnlineRun, outcome: str, *, summary: str, error: IndexPilotError | None = None, row: int | None = None
 ) -> OnlineReport:
     return OnlineReport(
         outcome,
-        plan.table,
-        plan.column,
-        plan.op_id,
+        run.plan.table,
+        run.plan.column,
+        run.plan.op_id,
         summary,
-        notes=tuple(run.notes if run is not None else plan.notes),
-        rows_filled=run.rows if run is not None else 0,
-        seconds=time.monotonic() - began,
-        lock_seconds=run.lock_seconds if run is not None else 0.0,
+        notes=tuple(run.notes),
+        rows_filled=run.rows,
+        seconds=time.monotonic() - run.began,
+        lock_seconds=run.lock_seconds,
         error_code=None if error is None else error.code,
         error=None if error is None else error.detail or error.message,
         mutation_id=row,

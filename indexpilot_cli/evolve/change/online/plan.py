@@ -42,6 +42,7 @@ _PINNED = (
     "lc_time",
     "default_text_search_config",
 )
+_OWN = "zzzz_indexpilot_"  # as our triggers are called
 
 
 def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan:
@@ -53,17 +54,17 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     table = session.one("online/table", {"relid": relid})
     assert table is not None
     column = _column(session, relid, wanted)
-    reasons = [*_table_obstacles(table, wanted), *_column_obstacles(session, relid, column)]
+    reasons = [*_table_obstacles(table), *_column_obstacles(session, relid, column)]
     with session.transaction():  # with the schema before every name in their definitions
         session.value("SELECT pg_catalog.set_config('search_path', '', true)")
         constraints = relation_facts.constraint_rows(session, relid)
         inbound = session.rows("online/inbound", {"relid": relid, "attnum": column.number})
     indexes = relation_facts.index_rows(session, relid)
-    reasons += [*_constraint_obstacles(constraints, column), *_trigger_obstacles(session, relid, table, wanted)]
+    reasons += [*_constraint_obstacles(constraints, column), *_trigger_obstacles(session, relid, table)]
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
-    asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using, wanted.reverse_using)
+    asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using)
     tried = try_change(session, asked)
     _expression_obstacles(session, relid, tried, wanted)
     plan = _Assembly(session, wanted, op_id, table, column, tried).plan(indexes, constraints, inbound)
@@ -108,7 +109,7 @@ def _refused(wanted: OnlineRequest, reasons: Sequence[str]) -> RefusedError:
     )
 
 
-def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
+def _table_obstacles(table: Row) -> Iterator[str]:
     # CREATE INDEX CONCURRENTLY is refused for a partitioned table, and partitions and children must have their parent's
     # columns. A rule can make something else of the batches' UPDATE. Rows that a policy hides would never be filled.
     if table.kind != "r":
@@ -128,7 +129,7 @@ def _table_obstacles(table: Row, wanted: OnlineRequest) -> Iterator[str]:
     # All columns are published where there is no list: from the first row on that has the second column, a subscriber
     # whose table lacks it stops applying.
     # https://www.postgresql.org/docs/current/logical-replication-subscription.html
-    if table.publications and not wanted.allow_published:
+    if table.publications:
         names = ", ".join(table.publications)
         yield f"it is published ({names}): subscribers stop at a column they do not have"
 
@@ -167,26 +168,21 @@ def _pointing(row: Row, wanted: OnlineRequest) -> str | None:
     return words if words in row.definition else None
 
 
-def _trigger_obstacles(session: Session, relid: int, table: Row, wanted: OnlineRequest) -> Iterator[str]:
+def _trigger_obstacles(session: Session, relid: int, table: Row) -> Iterator[str]:
     """Filling is an UPDATE of every row: a trigger that a person wrote for real changes must not run for it."""
     rows = relation_facts.trigger_rows(session, relid)
-    loud = _loud(rows, table)
-    if loud and not wanted.fire_triggers:
-        yield f"its UPDATE triggers would run for every row: {', '.join(loud)} (--fire-triggers lets them)"
+    # A superuser's session silences those for ordinary sessions: with session_replication_role = replica those marked O
+    # rest, while A (always) and R (replica) fire.
+    silenced = {"O"} if table.superuser else set()
+    heard = [r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(_OWN)]
+    if heard:
+        yield f"its UPDATE triggers would run for every row: {', '.join(heard)}"
     # BEFORE triggers fire in the order of their names, compared byte by byte: one after ours could change the old
     # column when the new value is made already.
     # https://www.postgresql.org/docs/current/trigger-definition.html
     late = [row.name for row in rows if row.before_row and row.name.encode() > b"zzzz_indexpilot"]
-    if late and not all(name.startswith("zzzz_indexpilot_") for name in late):
+    if late and not all(name.startswith(_OWN) for name in late):
         yield f"trigger {late[0]} fires after ours"
-
-
-def _loud(rows: Sequence[Row], table: Row) -> tuple[str, ...]:
-    """UPDATE triggers that cannot be silenced: a superuser's session can leave out those for ordinary sessions."""
-    # With session_replication_role = replica those marked O rest, while A (always) and R (replica) fire.
-    silenced = {"O"} if table.superuser else set()
-    own = "zzzz_indexpilot_"
-    return tuple(r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(own))
 
 
 def _expression_obstacles(session: Session, relid: int, tried: Tried, wanted: OnlineRequest) -> None:
@@ -262,9 +258,7 @@ class _Assembly:
             grants=_grants(column.grants),
             sequences=self._owned_sequences(),
             identity=self._identity(),
-            triggers=_loud(triggers, table),
             quiet=bool(table.superuser) and any(row.on_update for row in triggers),
-            keep_old=wanted.keep_old,
             bytes=int(table.bytes),
             rows=float(table.rows),
             notes=tuple(self._notes()),
@@ -372,5 +366,3 @@ class _Assembly:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"
         for sequence in self._owned_sequences():
             yield f"sequence {sequence} keeps its own type: ALTER SEQUENCE … AS changes its limits"
-        if self._table.publications:
-            yield f"published in {', '.join(self._table.publications)}: subscribers need the columns first"

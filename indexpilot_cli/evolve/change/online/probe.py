@@ -47,7 +47,6 @@ class Wanted:
     attnum: int
     type: str
     using: str | None = None
-    reverse_using: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class _Copy:
         expression, reads = place(self._wanted.attnum), (self._wanted.attnum,)
         if using is not None:
             expression, reads = self._understood(using)
-        self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(self._wanted.column)} TO {PLACE}")
+        self._session.execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(self._wanted.column)} TO {PLACE}")
         before = self._texts()
         self._alter(self._wanted.type, None if using is None else self._named(expression))
         after = self._texts()
@@ -136,7 +135,8 @@ class _Copy:
             rewrites=before.files != after.files,
             reverse=reverse,
             reverse_assigned=assigned,
-            default=_both(before.default, after.default),
+            # The server converts a default with the type, or refuses the change: either both have one or neither.
+            default=Both(before.default, after.default) if before.default and after.default else None,
             indexes={name: indexes[own] for name, own in own_indexes.items() if own in indexes},
             checks=_naming(before.checks, after.checks),
             statistics={name: statistics[own] for name, own in own_statistics.items() if own in statistics},
@@ -167,12 +167,12 @@ class _Copy:
         self._try(f"ALTER TABLE {_TABLE} ADD CONSTRAINT {_CHECK} CHECK (({using}) IS NULL)", "the expression")
         self._search("")
         for number, name in self._names.items():
-            self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(name)} TO {place(number)}")
+            self._session.execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(name)} TO {place(number)}")
         found = next(row for row in relation_facts.constraint_rows(self._session, self._relid) if row.name == _CHECK)
         text = _inner(found.expression)
         for number, name in self._names.items():
-            self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {place(number)} TO {quote_identifier(name)}")
-        self._execute(f"ALTER TABLE {_TABLE} DROP CONSTRAINT {_CHECK}")
+            self._session.execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {place(number)} TO {quote_identifier(name)}")
+        self._session.execute(f"ALTER TABLE {_TABLE} DROP CONSTRAINT {_CHECK}")
         return text, tuple(sorted({int(number) for number in _NUMBERED.findall(text)}))
 
     def _named(self, template: str) -> str:
@@ -191,7 +191,7 @@ class _Copy:
 
     def _judge(self, old_type: str, new_type: str, expression: str) -> bool:
         """Whether the expression is immutable. Raises RefusedError for a volatile one: it could never be verified."""
-        self._execute(f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED} {old_type}")
+        self._session.execute(f"ALTER TABLE {_TABLE} ADD COLUMN {_TRIED} {old_type}")
         text = self._named(expression).replace(PLACE, _TRIED)
         value = f"({text})::{new_type}"
         # The planner does not pull a subquery up whose list has a volatile function, as it would be evaluated twice:
@@ -213,9 +213,6 @@ class _Copy:
 
     def _backward(self, old_type: str) -> tuple[str | None, bool]:
         """A template of the way back, and whether it is the assignment's own cast; None when there is no cast."""
-        given = self._wanted.reverse_using
-        if given is not None:
-            return self._understood_backward(given), False
         back = f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} TYPE {old_type}"
         # Without its default, which ALTER TYPE converts too: one without a cast would make the way back look
         # impossible.
@@ -224,10 +221,6 @@ class _Copy:
         if not self._attempt(f"{back} USING {PLACE}::{old_type}"):
             return f"{place(self._wanted.attnum)}::{old_type}", False
         return None, False
-
-    def _understood_backward(self, given: str) -> str:
-        self._execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {PLACE} TO {quote_identifier(self._wanted.column)}")
-        return self._understood(given)[0]
 
     # -- talking to the server
 
@@ -251,9 +244,6 @@ class _Copy:
 
     def _search(self, path: str) -> None:
         self._session.value("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
-
-    def _execute(self, statement: str) -> None:
-        self._session.execute(statement)
 
     def _attempt(self, statement: str) -> str | None:
         """The SQLSTATE with which the server refuses the statement, None when it takes it (then it stands)."""
@@ -286,10 +276,6 @@ class _Copy:
 def _naming(before: Mapping[K, str], after: Mapping[K, str]) -> dict[K, Both]:
     """What the column is in: texts that name it."""
     return {name: Both(text, after[name]) for name, text in before.items() if PLACE in text}
-
-
-def _both(old: str | None, new: str | None) -> Both | None:
-    return None if old is None or new is None else Both(old, new)
 
 
 def _matched(real: Mapping[K, str], copies: Mapping[K, str]) -> dict[K, K]:

@@ -28,22 +28,12 @@ def place(number: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class OnlineRequest:
-    """A column's new type. ``using`` is an expression over the row, None for the assignment cast.
-
-    ``reverse_using`` makes an old value from a row of the new kind, for a rollback after rows have changed.
-    ``keep_old``: the old column stays as ``…_indexpilot_old`` until it is finished, so that there is a way back.
-    ``fire_triggers``: the user's UPDATE triggers may run once for every row; ``allow_published``: subscribers of a
-    publication are known to take a table with another column.
-    """
+    """A column's new type. ``using`` is an expression over the row, None for the assignment cast."""
 
     table: QualifiedName
     column: str
     type: str
     using: str | None = None
-    reverse_using: str | None = None
-    keep_old: bool = True
-    fire_triggers: bool = False
-    allow_published: bool = False
     pace: Pace = field(default_factory=Pace)
 
 
@@ -188,9 +178,7 @@ class OnlinePlan:
     grants: tuple[OnlineGrant, ...] = ()
     sequences: tuple[QualifiedName, ...] = ()
     identity: Identity | None = None
-    triggers: tuple[str, ...] = ()
     quiet: bool = False
-    keep_old: bool = True
     bytes: int = 0
     rows: float = 0.0
     notes: tuple[str, ...] = ()
@@ -317,11 +305,6 @@ def assigned_value(plan: OnlinePlan, side: Side, prefix: str = "") -> str:
     return f"CASE WHEN {still} THEN {kept} ELSE {_backward(plan, prefix)} END"
 
 
-def compared_value(plan: OnlinePlan, side: Side) -> str:
-    """The same with the type said, to compare with what is stored."""
-    return _cast(assigned_value(plan, side), plan.new_type if side is Side.NEW else plan.old_type)
-
-
 def same(left: str, right: str) -> str:
     """Whether two values are equal to the last bit, NULLs included; any type has this, also one without equality.
 
@@ -332,7 +315,9 @@ def same(left: str, right: str) -> str:
 
 def out_of_step(plan: OnlinePlan, side: Side) -> str:
     """The condition of a row whose second column does not hold what it must."""
-    return f"NOT {same(quote_identifier(column_name(plan, side)), compared_value(plan, side))}"
+    # With the type said, to compare with what is stored.
+    value = _cast(assigned_value(plan, side), plan.new_type if side is Side.NEW else plan.old_type)
+    return f"NOT {same(quote_identifier(column_name(plan, side)), value)}"
 
 
 def lost(plan: OnlinePlan) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,6 +30,7 @@ class OnlineRun(StepRun):
 
     plan: OnlinePlan = field(kw_only=True)
     notes: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
 
     @staticmethod
     def of(ctx: RunContext, session: Session, plan: OnlinePlan, pace: Pace) -> OnlineRun:
