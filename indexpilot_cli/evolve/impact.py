@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -225,8 +225,8 @@ def _query(template: QueryTemplate, asked: AskedColumn, share: float) -> QueryAf
     if not named and not (whole and kind is not ColumnChangeKind.TYPE):
         return None
     changes = named and kind in (ColumnChangeKind.DROP, ColumnChangeKind.RENAME)
-    breaks = changes and not (whole and not _explicitly(template, column))
-    if breaks:
+    # A star expands to all names: it breaks where the name itself stands in the text.
+    if changes and column is not None and (not whole or column.name.lower() in template.text.lower()):
         return QueryAffected(template.id, template.text, template.calls, share, "breaks")
     return QueryAffected(template.id, template.text, template.calls, share, "look", whole)
 
@@ -257,20 +257,11 @@ def _inserted(template: QueryTemplate, table: RelationFacts, column: ColumnFacts
     return InsertFills.REACHED if any(len(row.children("items")) > place for row in rows) else InsertFills.LEFT
 
 
-def _explicitly(template: QueryTemplate, column: ColumnFacts | None) -> bool:
-    """Whether the column's name stands in the text; a star expands to all names."""
-    return column is not None and column.name.lower() in template.text.lower()
-
-
 def _columns(use: RelationUse) -> set[str]:
     keys = (*use.order_by, *use.group_by, *use.distinct)
     return {
         *use.columns,
         *use.updated,
-        *_present(a.column for a in use.atoms),
-        *_present(k.column for k in keys),
+        *(a.column for a in use.atoms if a.column is not None),
+        *(k.column for k in keys if k.column is not None),
     }
-
-
-def _present(names: Iterable[str | None]) -> set[str]:
-    return {n for n in names if n is not None}

@@ -66,22 +66,36 @@ class CheckRequest:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColumnRequest:
+    """What both a change and its way back are told. Timeouts are seconds; ``execute`` False is a preview."""
+
+    connection: Connection = field(default_factory=Connection)
+    execute: bool = False
+    confirmed: bool = False
+    force: bool = False
+    lock_timeout: float = 2.0
+    retries: int = 5
+    small_bytes: int = SMALL_BYTES
+    bypass: BypassSettings = field(default_factory=BypassSettings)
+    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
+    record: Record = field(default_factory=Record)
+
+
 @dataclass(frozen=True, slots=True)
-class ChangeRequest:
+class ChangeRequest(ColumnRequest):
     """One change of one column. ``kind`` is add_column, drop_column, alter_type or rename_column.
 
     ``table`` is a name as typed, ``column`` and ``new_name`` are taken literally. ``type``, ``default`` and ``using``
     are SQL text; ``references`` is ``table (column)``. ``save`` keeps the values before a drop, in the table
     ``save_to`` or one of our own. ``force`` lets indexes and constraints vanish. ``online``: a type change by a
-    shadow column whatever the size; tables up to ``small_bytes`` are rewritten in place otherwise. ``execute``
-    False is a preview. Timeouts are seconds; ``batch_pages`` are the pages of one batch of a backfill and
-    ``impact_seconds`` how long an impact analysis is believed.
+    shadow column whatever the size; tables up to ``small_bytes`` are rewritten in place otherwise. ``batch_pages`` are
+    the pages of one batch of a backfill and ``impact_seconds`` how long an impact analysis is believed.
     """
 
     kind: str
     table: str
     column: str
-    connection: Connection = field(default_factory=Connection)
     type: str | None = None
     default: str | None = None
     not_null: bool = False
@@ -92,39 +106,20 @@ class ChangeRequest:
     new_name: str | None = None
     save: bool = False
     save_to: str | None = None
-    force: bool = False
     online: bool = False
-    execute: bool = False
-    confirmed: bool = False
-    lock_timeout: float = 2.0
-    retries: int = 5
-    small_bytes: int = SMALL_BYTES
     batch_pages: int = 256
     impact_seconds: float = 300.0
     window: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
-    bypass: BypassSettings = field(default_factory=BypassSettings)
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeUndoRequest:
-    """Take a schema change back: ``target`` is ``M-…``, None the newest. ``execute`` False is a preview.
+class ChangeUndoRequest(ColumnRequest):
+    """Take a schema change back: ``target`` is ``M-…``, None the newest.
 
     ``fill`` is SQL text: the value of rows whose own was not saved.
     """
 
-    connection: Connection = field(default_factory=Connection)
     target: str | None = None
-    execute: bool = False
-    confirmed: bool = False
-    force: bool = False
     fill: str | None = None
-    lock_timeout: float = 2.0
-    retries: int = 5
-    small_bytes: int = SMALL_BYTES
-    bypass: BypassSettings = field(default_factory=BypassSettings)
-    origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    record: Record = field(default_factory=Record)

@@ -128,7 +128,7 @@ def _request(change: str, table: str, field: str, **asked: Any) -> ChangeRequest
     known = tuple(ColumnChangeKind)
     if change not in known:
         raise UsageError(f"unknown change: {change}", hint=f"known are {', '.join(known)}", code="unknown_change")
-    return ChangeRequest(change, table, field, place.connection(), confirmed=True, **(by_settings | asked))
+    return ChangeRequest(change, table, field, connection=place.connection(), confirmed=True, **(by_settings | asked))
 
 
 def _run(request: ChangeRequest) -> Result:

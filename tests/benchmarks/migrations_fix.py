@@ -82,7 +82,7 @@ def fixed_by_rules(text, snapshot):
     migration = read_migration("m.sql", text)
     catalog = snapshot.catalog
     seen = observe_by_rules(migration, catalog, catalog.version)
-    verdicts = judge(seen, Bench(RelationSizes(catalog), lambda _: None))
+    verdicts = judge(seen, Bench(RelationSizes(catalog)))
     fired, taken = fired_tables(snapshot.objects), constraint_names(snapshot.objects)
     return fix(Review(migration, seen, verdicts, catalog=catalog, fired=fired, taken=taken))
 

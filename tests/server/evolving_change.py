@@ -56,7 +56,9 @@ class Ground:
 
     def request(self, kind, table, column, **more):
         facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": True, "execute": True} | more
-        return ChangeRequest(kind, table, column, Connection(self.dsn), record=Record("tester", "1", kind), **facts)
+        return ChangeRequest(
+            kind, table, column, connection=Connection(self.dsn), record=Record("tester", "1", kind), **facts
+        )
 
     def change(self, kind, table, column, **more):
         return evolve_execute.run(self.request(kind, table, column, **more), Silent(), refuse)
@@ -66,7 +68,9 @@ class Ground:
 
     def rollback(self, target=None, **more):
         facts = {"lock_timeout": 0.5, "retries": 1, "confirmed": True, "execute": True} | more
-        asked = ChangeUndoRequest(Connection(self.dsn), target, record=Record("tester", "1", "rollback"), **facts)
+        asked = ChangeUndoRequest(
+            connection=Connection(self.dsn), target=target, record=Record("tester", "1", "rollback"), **facts
+        )
         return evolve_rollback.run(asked, Silent(), refuse)
 
     def log(self):

@@ -281,8 +281,8 @@ from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.evolve.requests import ChangeRequest
 from indexpilot_cli.evolve.change import execute as evolve_execute
-request = ChangeRequest("add_column", "public.plain", "x", Connection(sys.argv[1]), type="int", confirmed=True,
-    default="(random() * 1e9)::int", not_null=True, execute=True, small_bytes=0, batch_pages=1)
+request = ChangeRequest("add_column", "public.plain", "x", connection=Connection(sys.argv[1]), type="int",
+    confirmed=True, default="(random() * 1e9)::int", not_null=True, execute=True, small_bytes=0, batch_pages=1)
 evolve_execute.run(request, Silent(), None)
 """
 

@@ -173,7 +173,14 @@ def test_without_its_log_nothing_is_changed(kept):
     assert why == "mutation logging is switched off: audit, and what is not logged could not be taken back"
     assert shop.sql("SELECT to_regclass('orders_customer_id_ip_idx')") == [(None,)]
     request = ChangeRequest(
-        "add_column", "orders", "more", shop.connection, type="int", execute=True, confirmed=True, bypass=NO_LOG
+        "add_column",
+        "orders",
+        "more",
+        connection=shop.connection,
+        type="int",
+        execute=True,
+        confirmed=True,
+        bypass=NO_LOG,
     )
     with pytest.raises(RefusedError, match="mutation logging"):
         evolve_execute.run(replace(request, record=RECORD), Silent(), lambda _planned: True)

@@ -21,7 +21,7 @@ from indexpilot_cli.evolve.change import log, plan, run_steps, undo
 from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.log import ChangeLog
-from indexpilot_cli.evolve.change.online.probe import Classify, by_trial
+from indexpilot_cli.evolve.change.online.probe import by_trial
 from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
@@ -56,23 +56,21 @@ class ColumnChangeRun:
     reports: list[StepReport] = field(default_factory=list)
 
 
-def run(
-    request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None = None
-) -> Outcome[ChangeResult]:
+def run(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
     """The change shown (exit code 0, status findings) or carried out (0; 6 refused; 7 some steps stand; 8 unknown).
 
     Raises UsageError, RefusedError or PrerequisiteError for a change that cannot be made as asked.
     """
     if not request.execute:
-        return preview(request, progress, classify)
+        return preview(request, progress)
     clear_impact_cache()  # nothing is changed on what was true five minutes ago
     try:
-        return _execute(request, progress, confirm, classify)
+        return _execute(request, progress, confirm)
     finally:
         clear_impact_cache()
 
 
-def preview(request: ChangeRequest, progress: Progress, classify: Classify | None = None) -> Outcome[ChangeResult]:
+def preview(request: ChangeRequest, progress: Progress) -> Outcome[ChangeResult]:
     """What would be done, what it touches and how it would be taken back; nothing is written but our own log."""
     with (
         bookkeeping(request.connection, MutationType.EXPLAIN, request.record, operation=request.kind) as note,
@@ -80,7 +78,7 @@ def preview(request: ChangeRequest, progress: Progress, classify: Classify | Non
     ):
         note.details(column=request.column, preview=True)
         server = look(session, metadata_schema=request.connection.metadata_schema).server
-        prepared = plan.prepare(session, request, progress, classify)
+        prepared = plan.prepare(session, request, progress)
         change = prepared.change
         if change is None:
             raise error_of(prepared.problems)
@@ -100,9 +98,7 @@ def preview(request: ChangeRequest, progress: Progress, classify: Classify | Non
     return Outcome(COMMAND, result, status, code, server, note.warnings, () if refused else (_again(request),))
 
 
-def _execute(
-    request: ChangeRequest, progress: Progress, confirm: Confirm, classify: Classify | None
-) -> Outcome[ChangeResult]:
+def _execute(request: ChangeRequest, progress: Progress, confirm: Confirm) -> Outcome[ChangeResult]:
     limits = RunLimits(request.lock_timeout, request.retries)
     with (
         bookkeeping(request.connection, ColumnChangeKind(request.kind).mutation, request.record) as note,
@@ -110,19 +106,17 @@ def _execute(
     ):
         schema, table = split_table(request.table)
         note.table(table, schema, request.column)
-        outcome = _with_context(ctx, request, confirm, classify)
+        outcome = _with_context(ctx, request, confirm)
         note.elsewhere = True  # each step has its row
         return outcome
 
 
-def _with_context(
-    ctx: RunContext, request: ChangeRequest, confirm: Confirm, classify: Classify | None
-) -> Outcome[ChangeResult]:
+def _with_context(ctx: RunContext, request: ChangeRequest, confirm: Confirm) -> Outcome[ChangeResult]:
     server = look(ctx.look, metadata_schema=ctx.schema).server
     # The guards first: the trial that the plan asks for makes a temporary table already.
     permit(verdicts(ctx, request))
-    doing = _change_run(ctx, request, classify)
-    waiting = _waiting(ctx.look, doing.change.relid, _own(ctx))
+    doing = _change_run(ctx, request)
+    waiting = _waiting(ctx.look, doing.change.relid, {ctx.log.backend_pid, ctx.look.backend_pid})
     shown = ChangeResult(
         doing.change,
         "planned",
@@ -138,15 +132,12 @@ def _with_context(
             result = online.perform(ctx, request, shown)
         else:
             result = _perform(ctx, request, doing, shown)
-    status, code = _VERDICTS[result.outcome]
+    status, code = _ENDS[result.outcome]
     back = () if result.id is None else (f"indexpilot schema-evolve rollback M-{result.id}",)
     return Outcome(COMMAND, result, status, code, server, _warnings(result), back if status == "ok" else ())
 
 
-_VERDICTS = {"done": ("ok", 0), "partial": ("partial", 7), "failed": ("failed", 7)}
-
-
-def _change_run(ctx: RunContext, request: ChangeRequest, classify: Classify | None) -> ColumnChangeRun:
+def _change_run(ctx: RunContext, request: ChangeRequest) -> ColumnChangeRun:
     """The change to carry out: one whose steps stand already, else a new one. Raises what is wrong with it."""
     with open_reader(request.connection) as session:
         table = named(ctx, session, request)
@@ -163,7 +154,7 @@ def _change_run(ctx: RunContext, request: ChangeRequest, classify: Classify | No
             return ColumnChangeRun(
                 under_way, RelationFacts(under_way.table, under_way.relid, "r", 0), {}, "", under_way.undo
             )
-        prepared = plan.prepare(session, request, ctx.progress, classify or by_trial(ctx))
+        prepared = plan.prepare(session, request, ctx.progress, by_trial(ctx))
         change = plan.change_of(prepared)
         assert prepared.before is not None
         known = run_steps.known(session, change.table, change.column, ctx.schema)
@@ -180,8 +171,7 @@ def named(ctx: RunContext, session: Session, request: ChangeRequest) -> tuple[Qu
 def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid: int) -> ChangeLog | None:
     """The same change, some of whose steps stand."""
     kind = ColumnChangeKind(request.kind).mutation
-    asked = plan.asked_of(request)
-    found = log.begun(ctx, kind, table, request.column, asked)
+    found = log.begun(ctx, kind, table, request.column, plan.asked_of(request))
     return found if found is not None and found.before.relid == relid else None
 
 
@@ -311,10 +301,6 @@ def permit(found: tuple[Verdict, ...]) -> None:
         raise RefusedError(f"refused: {no[0].reason}", detail=no[0].origin, code=no[0].guard)
 
 
-def _own(ctx: RunContext) -> set[int]:
-    return {ctx.log.backend_pid, ctx.look.backend_pid}
-
-
 def _waiting(session: Session, relid: int, own: set[int]) -> tuple[str, ...]:
     """Whom the change would wait for now, and the oldest transaction."""
     found = dependents.waits(session, relid, own)
@@ -343,11 +329,8 @@ def _again(request: ChangeRequest) -> str:
     for flag in ("type", "default", "comment", "references", "using", "save_to"):
         value = getattr(request, flag)
         words += [f"--{flag.replace('_', '-')}", value] if value is not None else []
-    words += [
-        f"--{flag.replace('_', '-')}"
-        for flag in ("not_null", "unique", "save", "force", "online")
-        if getattr(request, flag)
-    ]
+    given = (flag for flag in ("not_null", "unique", "save", "force", "online") if getattr(request, flag))
+    words += [f"--{flag.replace('_', '-')}" for flag in given]
     return f"indexpilot schema-evolve {ColumnChangeKind(request.kind).command} {shlex.join(words)} --execute"
 
 
@@ -364,7 +347,10 @@ def finish_change(request: ChangeRequest, progress: Progress, confirm: Confirm) 
     ):
         note.table(request.table, None, request.column)
         server = look(ctx.look, metadata_schema=ctx.schema).server
-        table = _table(named(ctx, ctx.look, request), request)
+        found = named(ctx, ctx.look, request)
+        if found is None:
+            raise RefusedError(f"there is no table {request.table}", code="table_missing")
+        table = found[0]
         note.table(table.name, table.schema, request.column)
         result = online.finish(ctx, table, request.column, execute=False)
         if request.execute:
@@ -380,9 +366,3 @@ def finish_change(request: ChangeRequest, progress: Progress, confirm: Confirm) 
     status, code = _ENDS[result.outcome]
     again = f"indexpilot schema-evolve finish {table} {request.column} --execute"
     return Outcome(COMMAND, result, status, code, server, (), () if request.execute else (again,))
-
-
-def _table(found: tuple[QualifiedName, int] | None, request: ChangeRequest) -> QualifiedName:
-    if found is None:
-        raise RefusedError(f"there is no table {request.table}", code="table_missing")
-    return found[0]

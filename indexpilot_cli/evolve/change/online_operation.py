@@ -72,7 +72,9 @@ def open_change(ctx: RunContext, table: QualifiedName, column: str) -> SchemaCha
 def perform(ctx: RunContext, request: ChangeRequest, shown: ChangeResult) -> ChangeResult:
     """Begin or go on."""
     change = shown.change
-    wanted = OnlineRequest(change.table, change.column, str(change.type), request.using, pace=_pace(request))
+    # The usual waits for locks, or shorter ones where those are asked for: writers stand behind each.
+    pace = Pace(lock_ms=min(Pace().lock_ms, int(request.lock_timeout * 1000)))
+    wanted = OnlineRequest(change.table, change.column, str(change.type), request.using, pace=pace)
     report = online_change.run_online(ctx, wanted)
     outcome = _OUTCOMES[report.outcome]
     return ChangeResult(
@@ -89,32 +91,27 @@ def perform(ctx: RunContext, request: ChangeRequest, shown: ChangeResult) -> Cha
     )
 
 
-def _pace(request: ChangeRequest) -> Pace:
-    """The usual pace, with shorter waits for locks where shorter ones are asked for: writers stand behind each."""
-    usual = Pace()
-    return replace(usual, lock_ms=min(usual.lock_ms, int(request.lock_timeout * 1000)))
-
-
 def take_back(ctx: RunContext, plan: OnlinePlan, number: int, *, execute: bool) -> UndoResult:
     """The column as it was, or what that would take. Raises RefusedError where there is no way back."""
-    steps = tuple(StepReport(title, "planned", (), span.value, lock) for title, span, lock in _back(plan))
+    column = quote_identifier(plan.column)
+    steps = (
+        StepReport(f"bring the old column of {column} up to date", "planned", (), Span.ONLINE.value, "ROW EXCLUSIVE"),
+        StepReport("swap it back in", "planned", (), Span.BRIEF.value, "ACCESS EXCLUSIVE"),
+    )
     shown = UndoResult(number, ColumnChangeKind.TYPE, plan.table, plan.column, "planned", Undo(()), steps)
     if not execute:
         return shown
     report = online_change.rollback_online(ctx, plan.table, plan.column)
-    outcome = "done" if report.outcome == "reverted" else "failed"
-    return UndoResult(
-        number,
-        ColumnChangeKind.TYPE,
-        plan.table,
-        plan.column,
-        outcome,
-        Undo(()),
-        tuple(_undone(step, report, outcome) for step in steps),
-        report.mutation_id,
-        report.error or (report.summary if outcome == "failed" else None),
-        report.error_code or (report.outcome if outcome == "failed" else None),
-        report.notes,
+    done = report.outcome == "reverted"
+    outcome, took = ("done", report.seconds * 1000) if done else ("failed", None)
+    return replace(
+        shown,
+        outcome=outcome,
+        steps=tuple(replace(step, outcome=outcome, milliseconds=took, tries=1) for step in steps),
+        id=report.mutation_id,
+        error=report.error or (None if done else report.summary),
+        error_code=report.error_code or (None if done else report.outcome),
+        notes=report.notes,
     )
 
 
@@ -148,20 +145,7 @@ def _as_change(plan: OnlinePlan) -> SchemaChange:
     )
 
 
-def _back(plan: OnlinePlan) -> tuple[tuple[str, Span, str], ...]:
-    quoted = quote_identifier(plan.column)
-    return (
-        (f"bring the old column of {quoted} up to date", Span.ONLINE, "ROW EXCLUSIVE"),
-        ("swap it back in", Span.BRIEF, "ACCESS EXCLUSIVE"),
-    )
-
-
 def _step(step: Step, report: OnlineReport, outcome: str) -> StepReport:
     told = "done" if outcome == "done" else "failed"
     rows = report.rows_filled if "fill" in step.title else None
     return StepReport(step.title, told, step.statements, step.span.value, step.lock, tries=1, rows=rows)
-
-
-def _undone(step: StepReport, report: OnlineReport, outcome: str) -> StepReport:
-    told = "done" if outcome == "done" else "failed"
-    return StepReport(step.title, told, (), step.span, step.lock, report.seconds * 1000 if told == "done" else None, 1)

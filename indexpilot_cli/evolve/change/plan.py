@@ -16,7 +16,6 @@ from indexpilot_cli.evolve.change.checks import Findings
 from indexpilot_cli.evolve.change.online.probe import Classify
 from indexpilot_cli.evolve.change.online.texts import kept_name
 from indexpilot_cli.evolve.change.values import (
-    Affected,
     Classified,
     ColumnChangeKind,
     ColumnImpact,
@@ -65,10 +64,6 @@ class Planner:
         asked = AskedColumn(self.session, request.connection, self.kind, table, column)
         return impact_of(asked, request.workload, self.progress, name=request.column, seconds=request.impact_seconds)
 
-    def refuse(self, *problems: Problem) -> None:
-        """Keep the problems."""
-        self.found.add(*problems)
-
 
 def prepare(session: Session, request: ChangeRequest, progress: Progress, classify: Classify | None = None) -> Prepared:
     """Check the request against the server and plan it. ``session`` is read-only.
@@ -81,8 +76,7 @@ def prepare(session: Session, request: ChangeRequest, progress: Progress, classi
     if table is None:
         return Prepared(None, None, tuple(planner.found.problems))
     change = _PLANS[planner.kind](planner, table)
-    problems = tuple(planner.found.problems)
-    return Prepared(change, table, problems)
+    return Prepared(change, table, tuple(planner.found.problems))
 
 
 def impact_only(session: Session, request: ChangeRequest, progress: Progress) -> ColumnImpact:
@@ -92,7 +86,7 @@ def impact_only(session: Session, request: ChangeRequest, progress: Progress) ->
     column = None if table is None else table.column(request.column)
     if table is None or (column is None and planner.kind is not ColumnChangeKind.ADD):
         if table is not None:
-            planner.refuse(checks.missing_column(table, request.column))
+            planner.found.add(checks.missing_column(table, request.column))
         raise checks.error_of(planner.found.problems)
     return planner.impact(table, column)
 
@@ -209,15 +203,15 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     if column is None:
         return None
     impact = planner.impact(table, column)
-    planner.refuse(*checks.blocked(planner.kind, impact.objects))
+    found.add(*checks.blocked(planner.kind, impact.objects))
+    needs = checks.vanishing((o for o in impact.objects if o.kind != "sequence"), force=asked.force)
     if asked.execute:
-        planner.refuse(*checks.vanishing(_needs_force(impact), force=asked.force))
+        found.add(*needs)
     saved = _saved(planner, table, column)
     steps = change_steps.drop(table, column, saved, small=planner.small(table))
     # Indexes and defaults that only some partition has are lost as well: the way back needs them one by one.
     below = relation_facts.read_below(planner.session, table.relid) if table.children else ()
     back = undo.of_drop(replace(table, below=below), column, saved)
-    needs = checks.vanishing(_needs_force(impact), force=asked.force)
     notes = tuple(f"{p.message}: --force is needed" for p in needs)
     if any(o.kind == "foreign key" for o in impact.objects):
         # The foreign key has triggers on that table too: they are dropped with it, under ACCESS EXCLUSIVE.
@@ -225,10 +219,6 @@ def _drop(planner: Planner, table: RelationFacts) -> SchemaChange | None:
     long = saved is not None and not planner.small(table)
     expected = waits.of_save(planner.session, table, column) if long else ()
     return replace(_change(planner, table, steps, back, impact, notes=notes), waits=expected)
-
-
-def _needs_force(impact: ColumnImpact) -> tuple[Affected, ...]:
-    return tuple(o for o in impact.objects if o.kind != "sequence")
 
 
 def _saved(planner: Planner, table: RelationFacts, column: ColumnFacts) -> QualifiedName | None:
@@ -277,7 +267,7 @@ def _type(planner: Planner, table: RelationFacts) -> SchemaChange | None:
         found.wrong("needs_using", f"{column.type} does not become {kind.text} by itself", hint)
     impact = planner.impact(table, column)
     wrong = bool(found.problems)
-    planner.refuse(*checks.blocked(planner.kind, impact.objects))
+    found.add(*checks.blocked(planner.kind, impact.objects))
     return None if wrong else _typed(planner, change, impact)
 
 
@@ -291,16 +281,9 @@ def _typed(planner: Planner, change: TypeChange, impact: ColumnImpact) -> Schema
     back = undo.of_type(table, column, table, back_casts=casts, settings=in_zone(change))
     notes = _type_notes(change, classified)
     if planner.request.online or blocks:
-        return _change(
-            planner,
-            table,
-            online_operation.steps(),
-            online_operation.way_back(column.name),
-            impact,
-            classified=classified,
-            notes=notes,
-        )
-    steps = change_steps.alter_type(change, classified, small=small)
+        steps, back = online_operation.steps(), online_operation.way_back(column.name)
+    else:
+        steps = change_steps.alter_type(change, classified, small=small)
     return _change(planner, table, steps, back, impact, classified=classified, notes=notes)
 
 

@@ -72,14 +72,14 @@ def _engine_step(run: StepRun, step: Step, record: Callable[[Session], None]) ->
         # A row that has no value yet is found by that, so it does not matter where a run ended.
         column = quote_identifier(made)
         work = BackfillWork(step.table, column, "DEFAULT", f"{column} IS NULL", settles=True, title=step.title)
-        return DatabaseStep(step.title, manner=StepManner.BATCHED, fill=work, told=_teller(run, step), record=record)
+
+        def told(_page: int) -> None:
+            run.ctx.progress.say(f"{step.title}: {run.rows:,} rows")
+
+        return DatabaseStep(step.title, manner=StepManner.BATCHED, fill=work, told=told, record=record)
     index = QualifiedName(step.table.schema, made) if what == "index" and step.table is not None else None
     manner = StepManner.PATIENT if index is None else StepManner.ALONE
     return DatabaseStep(step.title, step.statements, manner, index=index, record=record)
-
-
-def _teller(run: StepRun, step: Step) -> Callable[[int], None]:
-    return lambda _page: run.ctx.progress.say(f"{step.title}: {run.rows:,} rows")
 
 
 def known(session: Session, table: QualifiedName, column: str, schema: str) -> dict[str, object]:

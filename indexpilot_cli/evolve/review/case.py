@@ -12,6 +12,7 @@ from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, MigrationObservation, RunState, StatementObservation
 from indexpilot_cli.core.units import count, seconds, size
+from indexpilot_cli.evolve.review.judge import family
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.values import Blocked, Duration, Finding, Impact, StatementVerdict, TemplateImpact
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement, bodies_of, performed
@@ -133,11 +134,7 @@ class Review:
     def family(self, action: Action) -> tuple[Table, ...]:
         """The action's table with its partitions and children of any depth; empty where the table is not known."""
         table = self.table(action)
-        family, number = [table] if table is not None else [], 0
-        while number < len(family) and self.catalog is not None:
-            family += self.catalog.children_of(family[number].name)
-            number += 1
-        return tuple(family)
+        return family(self.catalog, table) if table is not None and self.catalog is not None else ()
 
     def is_fired(self, action: Action) -> bool:
         """Whether an UPDATE of the action's table runs triggers or rules, of the database or of the file."""

@@ -179,11 +179,9 @@ def _file_report(
 ) -> FileReport:
     """Verdicts and findings of one file."""
     from indexpilot_cli.evolve.review.findings import findings
-    from indexpilot_cli.evolve.review.judge import timing
 
     observation, answers = seen.observations[position], evidence.answers_of(position)
-    sizes = RelationSizes(catalog)
-    bench = Bench(sizes, timing(evidence.rates, sizes), request.long_rows, evidence.queues)
+    bench = Bench(RelationSizes(catalog), evidence.rates, request.long_rows, evidence.queues)
     verdicts = judge(observation, bench, answers)
     answers = (*answers, *late_answers(migration, verdicts))
     verdicts = judge(observation, bench, answers)

@@ -8,9 +8,8 @@ Four times the data took two to six times as long when it was measured, so a ran
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
@@ -26,8 +25,6 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.values import Blocked, Duration, Impact, Queue, Rates, StatementVerdict
-
-Timing = Callable[[Work], Duration | None]
 
 _BEHIND = "behind a failure"
 _LONG = (Impact.LONG_BLOCKS_READS, Impact.LONG_BLOCKS_WRITES)
@@ -45,13 +42,13 @@ _VERBS = {
 
 @dataclass(frozen=True)
 class Bench:
-    """What the judge looks at beside the observation: sizes, how long work takes, and who waits already.
+    """What the judge looks at beside the observation: sizes, how fast the server works, and who waits already.
 
     Work on a relation of fewer than ``long_rows`` rows is never called long.
     """
 
     sizes: RelationSizes
-    timing: Timing
+    rates: Rates = field(default_factory=Rates)
     long_rows: int = 5_000
     queues: Mapping[QualifiedName, tuple[Queue, ...]] = field(default_factory=dict)
 
@@ -59,6 +56,14 @@ class Bench:
         """Whether the work takes long; what the migration made itself is empty, what nobody knows is big."""
         known = bool(self.sizes.catalog.tables)
         return work.relation.existed and (not known or self.sizes.rows(work.relation) >= self.long_rows)
+
+    def duration(self, work: Work) -> Duration | None:
+        """How long the work takes; None for work on nothing."""
+        rows, size = self.sizes.rows(work.relation), self.sizes.bytes(work.relation)
+        if rows <= 0 and size <= 0:
+            return None
+        seconds = max(expected(work.kind, rows, size, self.rates), _LEAST)
+        return Duration(seconds * LOW, seconds * HIGH, self.rates.basis)
 
     def waiting(self, tables: Sequence[Blocked]) -> tuple[Queue, ...]:
         """Open transactions in front of the locks on these tables."""
@@ -72,7 +77,7 @@ def judge(
     observation: MigrationObservation, bench: Bench, probes: Sequence[ProbeAnswer] = ()
 ) -> tuple[StatementVerdict, ...]:
     """One verdict for each statement of the observation, in its order."""
-    return tuple(_judge(statement, bench, _found(statement.number, probes)) for statement in observation.statements)
+    return tuple(_judge(statement, bench, probes) for statement in observation.statements)
 
 
 def worst(verdicts: Sequence[StatementVerdict]) -> Impact:
@@ -85,11 +90,7 @@ def total(verdicts: Sequence[StatementVerdict]) -> Duration | None:
     return _sum([v.duration for v in verdicts if v.duration is not None])
 
 
-def _found(number: int, probes: Sequence[ProbeAnswer]) -> ProbeAnswer | None:
-    return next((a for a in probes if a.probe.statement == number and a.found), None)
-
-
-def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) -> StatementVerdict:
+def _judge(seen: StatementObservation, bench: Bench, probes: Sequence[ProbeAnswer]) -> StatementVerdict:
     if seen.state is RunState.SKIPPED:
         return StatementVerdict(Impact.NO_BLOCK, why="not reached: the migration has failed before")
     if seen.state is RunState.FAILED and seen.error is not None:
@@ -98,6 +99,7 @@ def _judge(seen: StatementObservation, bench: Bench, found: ProbeAnswer | None) 
     if behind and seen.error is not None:
         return StatementVerdict(Impact.FAILS, error=seen.error, why=f"{_BEHIND}: {seen.error.message}", certain=False)
     harmless = _effect(seen, bench)
+    found = next((a for a in probes if a.probe.statement == seen.number and a.found), None)
     if found is None:
         return replace(harmless, why=f"{_BEHIND}: {harmless.why}") if behind else harmless
     error = SqlError(found.probe.sqlstate, found.probe.question)
@@ -191,7 +193,7 @@ def _clause(work: Work) -> str:
 
 
 def _time(work: Sequence[Work], bench: Bench, milliseconds: float) -> Duration | None:
-    parts = [d for d in map(bench.timing, work) if d is not None]
+    parts = [d for d in map(bench.duration, work) if d is not None]
     if milliseconds:
         parts.append(Duration(milliseconds / 1000, milliseconds / 1000, "measured on the clone"))
     return _sum(parts)
@@ -227,18 +229,6 @@ class RelationSizes:
 
     catalog: Catalog
 
-    @cached_property
-    def _tables(self) -> Mapping[QualifiedName, Table]:
-        return {table.name: table for table in self.catalog.tables}
-
-    @cached_property
-    def _children(self) -> Mapping[QualifiedName, tuple[Table, ...]]:
-        found: dict[QualifiedName, tuple[Table, ...]] = {}
-        for table in self.catalog.tables:
-            if table.parent is not None:
-                found[table.parent] = (*found.get(table.parent, ()), table)
-        return found
-
     def rows(self, relation: Relation) -> float:
         """Rows a walk over the relation reads; for an index those of its table."""
         return sum(_rows(table) for table in self._members(relation))
@@ -247,25 +237,19 @@ class RelationSizes:
         """Bytes of the heap (for an index: of its table's heap)."""
         return sum(table.size_bytes for table in self._members(relation))
 
-    def index_bytes(self, table: QualifiedName, index: str) -> int:
-        """Bytes of an existing index by its name; 0 when it is not known."""
-        found = self._tables.get(table)
-        indexes = found.indexes if found else ()
-        return next((i.size_bytes for i in indexes if i.name.name == index), 0)
-
     def _members(self, relation: Relation) -> tuple[Table, ...]:
-        if not relation.existed:
-            return ()
-        own = self._tables.get(relation.table or relation.name)
+        own = self.catalog.table(relation.table or relation.name) if relation.existed else None
         if own is None:
             return ()
-        return self._family(own) if own.kind == "p" else (own,)
+        return family(self.catalog, own) if own.kind == "p" else (own,)
 
-    def _family(self, table: Table) -> tuple[Table, ...]:
-        members: tuple[Table, ...] = (table,)
-        for child in self._children.get(table.name, ()):
-            members += self._family(child)
-        return members
+
+def family(catalog: Catalog, table: Table) -> tuple[Table, ...]:
+    """The table with its partitions and children of any depth, nearest first."""
+    members = [table]
+    for member in members:
+        members += catalog.children_of(member.name)
+    return tuple(members)
 
 
 def _rows(table: Table) -> float:
@@ -277,19 +261,6 @@ def _rows(table: Table) -> float:
 
 LOW, HIGH = 0.45, 2.6
 _LEAST = 0.001  # seconds: no work on a table is faster
-
-
-def timing(rates: Rates, sizes: RelationSizes) -> Callable[[Work], Duration | None]:
-    """The function from work to seconds, for tables of these sizes; None for work on nothing."""
-
-    def duration(work: Work) -> Duration | None:
-        rows, size = sizes.rows(work.relation), sizes.bytes(work.relation)
-        if rows <= 0 and size <= 0:
-            return None
-        seconds = max(expected(work.kind, rows, size, rates), _LEAST)
-        return Duration(seconds * LOW, seconds * HIGH, rates.basis)
-
-    return duration
 
 
 def expected(kind: WorkKind, rows: float, size: float, rates: Rates) -> float:

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
 
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0
+_RANKS = {"breaks": 3, "columns_change": 2, "slower": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,8 @@ def _templates(
 ) -> tuple[tuple[TemplateImpact, ...], tuple[str, ...]]:
     """What becomes of the recorded queries; what could not be said of them."""
     # Files that change nothing in the catalog break no query.
-    if not recorded.queries or not any(_ran(o) for o in observed):
+    ran = (s for s in chain.from_iterable(o.statements for o in observed) if s.state in (RunState.RAN, RunState.BEHIND))
+    if not recorded.queries or not any(s.changes for s in ran):
         return (), ()
     progress.stage("running the recorded queries before and after", 2)
     sides = []
@@ -236,15 +238,11 @@ def _templates(
 
     blame = Blame(migrations, observed, replay)
     impacts = [blame.blamed(impact) for _, _, impact in found]
-    return tuple(sorted(impacts, key=lambda i: (-_rank(i), -i.share, i.template))), ()
+    return tuple(sorted(impacts, key=lambda i: (-_RANKS.get(i.status, 0), -i.share, i.template))), ()
 
 
 def _impact(query: Rehearsed, old: Seen, new: Seen, gone: frozenset[str] = frozenset()) -> TemplateImpact | None:
     return compare(query.template, query.sql, query.share, old, new, gone)
-
-
-def _ran(observation: MigrationObservation) -> bool:
-    return any(s.state in (RunState.RAN, RunState.BEHIND) and s.changes for s in observation.statements)
 
 
 def _seen(clone: Clone, plans: FullCopy | None, database: str, queries: Sequence[Rehearsed]) -> list[Seen]:
@@ -302,10 +300,6 @@ def _lightened(
     return tuple(lightened(seen, written, rows_read, long_rows) for seen, written in pairs)
 
 
-def _rank(impact: TemplateImpact) -> int:
-    return {"breaks": 3, "columns_change": 2, "slower": 1}.get(impact.status, 0)
-
-
 def _unsaid(recorded: Recorded, beyond: int) -> tuple[str, ...]:
     if recorded.why_none and not beyond:
         return (f"recorded queries: {recorded.why_none}",)
@@ -329,7 +323,7 @@ def fixed_files(
 
     progress.stage("running the safer files on a fresh clone", len(migrations))
     catalog, fired, taken = snapshot.catalog, fired_tables(snapshot.objects), constraint_names(snapshot.objects)
-    bench = Bench(RelationSizes(catalog), lambda _: None, options.long_rows)
+    bench = Bench(RelationSizes(catalog), long_rows=options.long_rows)
     clone.reset()
     found: dict[int, FixedMigration] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):

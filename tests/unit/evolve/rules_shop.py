@@ -106,7 +106,7 @@ def seen(
     migration = read_migration("m.sql", text, one_transaction=one_transaction)
     number = version if version is not None else catalog.version if catalog else 0
     observation = observe_by_rules(migration, catalog, number)
-    return migration, observation, judge(observation, Bench(RelationSizes(catalog or EMPTY), lambda _: None))
+    return migration, observation, judge(observation, Bench(RelationSizes(catalog or EMPTY)))
 
 
 def found(
@@ -120,7 +120,7 @@ def found(
 ) -> tuple[Finding, ...]:
     migration, observation, verdicts = seen(text, catalog, one_transaction=one_transaction)
     if probes:
-        verdicts = judge(observation, Bench(RelationSizes(catalog or EMPTY), lambda _: None), probes)
+        verdicts = judge(observation, Bench(RelationSizes(catalog or EMPTY)), probes)
     review = Review(migration, observation, verdicts, tuple(probes), tuple(templates), catalog)
     return findings(review, ignore=ignore)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Relation, Work, WorkKind
-from indexpilot_cli.evolve.review.judge import HIGH, LOW, RelationSizes, expected, timing
+from indexpilot_cli.evolve.review.judge import HIGH, LOW, Bench, RelationSizes, expected
 from indexpilot_cli.evolve.review.values import Rates
 from tests.unit.evolve.probing import CATALOG, ORDERS
 
@@ -36,7 +36,7 @@ def test_more_data_takes_longer(kind, rows, size):
 
 
 def test_ranges_and_their_basis():
-    seconds = timing(Rates(basis="calibrated"), RelationSizes(CATALOG))
+    seconds = Bench(RelationSizes(CATALOG), Rates(basis="calibrated")).duration
     found = seconds(Work(WorkKind.SCAN, Relation(ORDERS)))
     assert 0 < found.low < found.high <= found.low * 6 and found.basis == "calibrated"
     assert seconds(Work(WorkKind.SCAN, Relation(QualifiedName("public", "fresh"), existed=False))) is None

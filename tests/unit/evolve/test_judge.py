@@ -35,7 +35,7 @@ CATALOG = Catalog(
         Table(PART, "r", (), pages=5_000, tuples=500_000, parent=PARENT, is_partition=True),
     ),
 )
-BENCH = Bench(RelationSizes(CATALOG), lambda work: Duration(1.0, 3.0))
+BENCH = Bench(RelationSizes(CATALOG))
 
 
 def rel(name, **kw):
@@ -129,9 +129,7 @@ def test_rows_made_out_of_nothing_take_their_time():
 
 def test_a_refresh_beside_reads_is_online():
     view = QualifiedName("public", "mv")
-    bench = Bench(
-        RelationSizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))), lambda w: None
-    )
+    bench = Bench(RelationSizes(Catalog(160000, "db", (Table(view, "m", (), pages=900, tuples=90_000),))))
     work = [Work(WorkKind.REFRESH, rel(view, kind="m"))]
     concurrent = verdict(seen(held=[(rel(view, kind="m"), LockMode.EXCLUSIVE)], work=work), bench)
     plain = verdict(seen(held=[(rel(view, kind="m"), LockMode.ACCESS_EXCLUSIVE)], work=work), bench)
@@ -145,7 +143,7 @@ def test_a_statement_slow_on_empty_tables_holds_its_lock_as_long():
 
 
 def test_without_any_catalog_a_table_counts_as_big_and_a_new_one_does_not():
-    bench = Bench(RelationSizes(Catalog(160000, "", ())), lambda w: None)
+    bench = Bench(RelationSizes(Catalog(160000, "", ())))
     build = seen(held=[(rel(BIG), LockMode.SHARE)], work=[Work(WorkKind.BUILD_INDEX, rel(BIG), "i")])
     assert verdict(build, bench).impact is Impact.LONG_BLOCKS_WRITES
     new = rel(QualifiedName("public", "new"), existed=False)
@@ -155,7 +153,7 @@ def test_without_any_catalog_a_table_counts_as_big_and_a_new_one_does_not():
 
 def test_never_analyzed_tables_are_measured_by_their_file():
     table = Table(BIG, "r", (), pages=10_000, tuples=-1)
-    bench = Bench(RelationSizes(Catalog(160000, "db", (table,))), lambda w: None)
+    bench = Bench(RelationSizes(Catalog(160000, "db", (table,))))
     work = [Work(WorkKind.REWRITE, rel(BIG))]
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)], work=work), bench).impact.rank == 4
 
@@ -181,7 +179,7 @@ def test_errors_and_probes_fail_and_keep_what_blocks():
 
 def test_who_waits_already_stands_in_the_verdict():
     queue = Queue(BIG, 7, "app", "psql", 60.0)
-    bench = Bench(RelationSizes(CATALOG), lambda w: None, queues={BIG: (queue,)})
+    bench = Bench(RelationSizes(CATALOG), queues={BIG: (queue,)})
     assert verdict(seen(held=[(rel(BIG), LockMode.ACCESS_EXCLUSIVE)]), bench).queue == (queue,)
 
 
@@ -190,5 +188,6 @@ def test_a_migration_is_as_bad_as_its_worst_statement_and_takes_the_sum():
     long = seen(held=lock, work=[Work(WorkKind.REWRITE, rel(BIG))])
     verdicts = judge(MigrationObservation("f", "m", (seen(held=lock), long, long)), BENCH)
     assert worst(verdicts) is Impact.LONG_BLOCKS_READS
-    assert total(verdicts) == Duration(2.0, 6.0, "default")
+    once = BENCH.duration(long.work[0])
+    assert total(verdicts) == Duration(2 * once.low, 2 * once.high, "default")
     assert worst(()) is Impact.NO_BLOCK and total(()) is None

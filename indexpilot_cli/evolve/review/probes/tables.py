@@ -10,6 +10,7 @@ from itertools import chain
 
 from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.evolve.review.judge import family
 from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.question import DataFacts, KnownCheck
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
@@ -76,17 +77,9 @@ class Tables:
     def get(self, name: QualifiedName) -> VirtualTable | None:
         """The table of that name now, None when there is none."""
         if name not in self._tables:
-            found = self._known.get(name)
-            self._tables[name] = None if found is None else _real(found, self.lost, self._family(found))
+            found = self.catalog.table(name)
+            self._tables[name] = None if found is None else _real(found, self.lost, self.catalog)
         return self._tables[name]
-
-    def _family(self, table: Table) -> tuple[Table, ...]:
-        """The table and all below it."""
-        members, frontier = [table], {table.name}
-        while frontier and table.kind == "p":
-            near = [t for t in self.catalog.tables if t.parent in frontier]
-            members, frontier = members + near, {t.name for t in near}
-        return tuple(members)
 
     def put(self, table: VirtualTable) -> None:
         """Remember what a table is now."""
@@ -190,10 +183,6 @@ class Tables:
             c.base_type for c in columns if c.category == "E" or _last(c.type) == c.base_type
         )
 
-    @cached_property
-    def _known(self) -> dict[QualifiedName, Table]:
-        return {t.name: t for t in self.catalog.tables}
-
     # -- rows change
 
     def apply(self, action: Action, number: int, *, maybe: bool = False) -> SafeChange | None:
@@ -222,13 +211,13 @@ class Tables:
     def _change(self, action: Action, table: VirtualTable, seen: list[VirtualTable]) -> SafeChange | None:
         if action.kind not in (Act.INSERT, Act.UPDATE, Act.DELETE) or table.kind == "f":
             return None
-        if action.kind is not Act.INSERT and table.fewer and action.kind is Act.DELETE:
+        if action.kind is Act.DELETE and table.fewer:
             return None
         change = self.safe.change(action.sql, self._scope(seen))
         if change is None or not self._sure(change.names, change.subquery, seen, (table,)):
             return None
-        unique = not change.conflict
-        return change if change.conflict is None or not unique else None
+        # ON CONFLICT without a target: which rows it leaves out hangs on every unique key.
+        return None if change.conflict == () else change
 
     def _done(self, change: SafeChange, table: VirtualTable, number: int) -> VirtualTable:
         if change.kind == "update":
@@ -298,8 +287,8 @@ class Tables:
         return table
 
 
-def _real(table: Table, lost: str, family: Sequence[Table]) -> VirtualTable:
-    leaves = [t for t in family if t.kind != "p"]
+def _real(table: Table, lost: str, catalog: Catalog) -> VirtualTable:
+    leaves = [t for t in family(catalog, table) if t.kind != "p"] if table.kind == "p" else [table]
     made = VirtualTable(
         table.name,
         table.name,
