@@ -20,7 +20,7 @@ from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.evidence import DataEvidence, ask_database
-from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, total, worst
+from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, late_answers, total, worst
 from indexpilot_cli.evolve.review.migration import (
     MigrationFile,
     NoFiles,
@@ -31,7 +31,6 @@ from indexpilot_cli.evolve.review.migration import (
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.recorded_writes import broken_writes
 from indexpilot_cli.evolve.review.run import MigrationRehearsal, RehearsalOptions, by_rules, rehearse
-from indexpilot_cli.evolve.review.timeouts import late_answers
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,

@@ -11,12 +11,12 @@ from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.observation import MigrationObservation, Rehearsed, RunState, SqlError
 from indexpilot_cli.core.workload import PlanMode
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.evolve.review.blame import Blame
 from indexpilot_cli.evolve.review.evidence import STRIDE, joined
 from indexpilot_cli.evolve.review.migration import NoFiles, read_migration
 from indexpilot_cli.evolve.review.probes.ask import run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
+from indexpilot_cli.evolve.review.queries import Blame
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement

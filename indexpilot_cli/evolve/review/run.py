@@ -25,13 +25,20 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.evolve.review.blame import Blame, committed
 from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.lighten import lightened
 from indexpilot_cli.evolve.review.offline.observe import judge_by_rules, observe_by_rules
 from indexpilot_cli.evolve.review.offline.state import OfflineState
-from indexpilot_cli.evolve.review.queries import Recorded, compare, dropped_indexes, rehearsed, touched_tables
+from indexpilot_cli.evolve.review.queries import (
+    Blame,
+    Recorded,
+    committed,
+    compare,
+    dropped_indexes,
+    rehearsed,
+    touched_tables,
+)
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.evolve.review.versions import version_notes
 from indexpilot_cli.sql.ddl.action import Act, Migration

@@ -12,8 +12,7 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
 )
-from indexpilot_cli.evolve.review.blame import Blame
-from indexpilot_cli.evolve.review.queries import dropped_indexes, touched_tables
+from indexpilot_cli.evolve.review.queries import Blame, dropped_indexes, touched_tables
 from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.sql.ddl.action import Migration, MigrationStatement
 

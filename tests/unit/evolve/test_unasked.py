@@ -3,9 +3,9 @@
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.evolve.review.judge import late_answers
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import DataFacts
-from indexpilot_cli.evolve.review.timeouts import late_answers
 from indexpilot_cli.evolve.review.values import Duration, Impact, StatementVerdict
 from tests.unit.evolve.probing import ruled
 
