@@ -179,7 +179,8 @@ def calibrate(session: Session, *, limit_ms: int = 300) -> Rates:
     Each of the measurements is cut off after ``limit_ms``; what is cut off keeps its usual rate.
     """
     scan = _scan(session, limit_ms)
-    sort = _rate(session, "review/rates_sort", SORTED_ROWS, limit_ms)
+    sorting = _timed(session, limit_ms, lambda: session.value("review/rates_sort"))
+    sort = None if sorting is None else SORTED_ROWS / max(sorting, 1e-4)
     if scan is None and sort is None:
         return _DEFAULT
     return Rates(
@@ -216,11 +217,6 @@ def _scan(session: Session, limit_ms: int) -> float | None:
     question = SQL("SELECT count(*) FROM ONLY {}{}").format(name, sample)
     seconds = _timed(session, limit_ms, lambda: session.value(question))
     return None if seconds is None else table.bytes * share / 100 / max(seconds, 1e-4)
-
-
-def _rate(session: Session, question: str, rows: int, limit_ms: int) -> float | None:
-    seconds = _timed(session, limit_ms, lambda: session.value(question))
-    return None if seconds is None else rows / max(seconds, 1e-4)
 
 
 def _timed(session: Session, limit_ms: int, run: Callable[[], object]) -> float | None:

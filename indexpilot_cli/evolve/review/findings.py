@@ -142,12 +142,8 @@ def causes(case: StatementCase) -> dict[HazardRule, Action | None]:
         if cause is not None and not case.review.is_new(action):
             found.setdefault(cause, action)
     if not found:
-        return {_unexplained(case): None}
+        return {next(rule for rule in RULES.values() if rule.unexplained and rule.unexplained(case)): None}
     return {RULES[key]: action for key, action in _without_guesses(found, case).items()}
-
-
-def _unexplained(case: StatementCase) -> HazardRule:
-    return next(rule for rule in RULES.values() if rule.unexplained and rule.unexplained(case))
 
 
 def writes_anew(action: Action, case: StatementCase) -> bool:

@@ -44,7 +44,8 @@ def _lighten(
     targets = {a.table for a in parts if a.kind in _WRITES}
     kept = tuple(_named(w, targets) for w in seen.work if w.kind not in _WALKS or mixed or _long(w, found, long_rows))
     if mixed:
-        kept = tuple(replace(w, online=True) if w.kind in _WALKS and _named_in(w, found) else w for w in kept)
+        named = [w.kind in _WALKS and (w.relation.table or w.relation.name) in found for w in kept]
+        kept = tuple(replace(w, online=w.online or walk) for w, walk in zip(kept, named, strict=True))
     return replace(seen, work=kept)
 
 
@@ -52,10 +53,6 @@ def _data_comes_first(written: MigrationStatement, parts: Sequence[Action]) -> b
     """Whether a block without loops changes rows first and definitions after: then no lock of its own stands yet."""
     kinds = [a.kind in _DATA for a in parts]
     return kinds == sorted(kinds, reverse=True) and kinds[0] and not _LOOPS.search(written.sql)
-
-
-def _named_in(work: Work, found: Mapping[QualifiedName, float]) -> bool:
-    return (work.relation.table or work.relation.name) in found
 
 
 def _named(work: Work, targets: Collection[str | None]) -> Work:
@@ -71,17 +68,13 @@ def _rows(
     data = [part for part in parts if part.kind in _DATA]
     total: dict[QualifiedName, float] = {}
     for part in data:
-        rows = rows_read(_text(part, written))
+        rows = rows_read(part.sql if part.nested else written.sql)
         # One part that has no plan here may be the one that walks: then what was seen stays.
         if rows is None:
             return None
         for table, count in rows.items():
             total[table] = total.get(table, 0.0) + count
     return total if data else None
-
-
-def _text(part: Action, written: MigrationStatement) -> str:
-    return part.sql if part.nested else written.sql
 
 
 def _long(work: Work, found: Mapping[QualifiedName, float], long_rows: float) -> bool:

@@ -257,17 +257,12 @@ def _changed(base: str, within: Sequence[str]) -> Iterator[str]:
     since = _git("merge-base", base, "HEAD").strip()
     listed = _git("diff", "--name-only", "--diff-filter=AMR", "-z", since, "--").split("\0")
     fresh = _git("ls-files", "--others", "--exclude-standard", "--full-name", "-z", str(top)).split("\0")
-    wanted = {Path(name).resolve() for name in within}
+    wanted, here = {Path(name).resolve() for name in within}, Path.cwd()
     for name in sorted({*listed, *fresh} - {""}):
         path = top / name
         ours = files.plain_suffix(path) == _SUFFIX and not _leads_back(path) and files.is_file(path)
         if ours and (not wanted or path.resolve() in wanted):
-            yield _shortest(path)
-
-
-def _shortest(path: Path) -> str:
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+            yield str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 def _git(*arguments: str) -> str:

@@ -17,10 +17,8 @@ from indexpilot_cli.core.observation import (
     ChangeKind,
     MigrationObservation,
     Played,
-    Priced,
     Rehearsed,
     Seen,
-    SqlError,
 )
 from indexpilot_cli.core.workload import FoldedWorkload, PlanMode, Plannable, QueryTemplate, Skipped, Stage
 from indexpilot_cli.evolve.review.values import TemplateImpact, TemplateStatus
@@ -31,6 +29,7 @@ from indexpilot_cli.workload.templates import shares, with_shares
 MOST = 400  # queries rehearsed when nobody knows which tables they touch
 _VARIANTS = 3  # statements of one template
 _OPAQUE = ("no_table", "utility")  # what no advice is possible on may still break: calls of functions
+_CALLS = ("select", "call", "with")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +50,7 @@ def rehearsed(folded: FoldedWorkload | str, touched: Collection[QualifiedName]) 
         return Recorded(why_none=folded)
     share = shares(folded.templates)
     ranked = sorted(folded.templates, key=lambda t: (not set(touched) & set(t.relations), -share[t.id]))
-    opaque = tuple(s for s in folded.skipped if s.reason in _OPAQUE and _callable(s.text))
+    opaque = tuple(s for s in folded.skipped if s.reason in _OPAQUE and s.text.lstrip().lower().startswith(_CALLS))
     done = each(Stage.PARAMETERS, ranked[:MOST], lambda t: _template(t, share[t.id]))
     found = [*done.result, *_calls(opaque[:MOST])]
     whole = done.without_lost(folded)
@@ -83,10 +82,6 @@ def _loose(statements: Iterator[Plannable]) -> Iterator[Plannable]:
         # A parameter that stood in the condition only would have no type any more.
         if text is not None and "$" not in text:
             yield Plannable(text)
-
-
-def _callable(text: str) -> bool:
-    return text.lstrip().lower().startswith(("select", "call", "with"))
 
 
 def _calls(skipped: Sequence[Skipped]) -> Iterator[Rehearsed]:
@@ -122,8 +117,8 @@ def compare(
     if error is not None:
         return TemplateImpact(template, sql, "breaks", share, error)
     changed = next(((o, n) for o, n in pairs if not o.error and not n.error and o.columns != n.columns), None)
-    lost = _lost(before.priced, dropped)
-    costs = _costs(before.priced, after.priced)
+    lost = tuple(sorted(before.priced.indexes & dropped)) if before.priced else ()
+    first, then = (side.priced.cost if side.priced else None for side in (before, after))
     if changed is not None:
         return TemplateImpact(
             template,
@@ -131,15 +126,16 @@ def compare(
             "columns_change",
             share,
             None,
-            *costs,
+            first,
+            then,
             columns_before=changed[0].columns,
             columns_after=changed[1].columns,
             indexes_lost=lost,
         )
-    status = _status(*costs)
+    status = _status(first, then)
     if status is None:
         return None
-    return TemplateImpact(template, sql, status, share, None, *costs, indexes_lost=lost)
+    return TemplateImpact(template, sql, status, share, None, first, then, indexes_lost=lost)
 
 
 def _breaks(old: Played, new: Played) -> bool:
@@ -152,15 +148,7 @@ def _breaks(old: Played, new: Played) -> bool:
         return False
     if old.error is None:
         return True
-    return not _by_analysis(old.error) and _by_analysis(new.error)
-
-
-def _by_analysis(error: SqlError) -> bool:
-    return error.sqlstate.startswith(_ANALYSIS)
-
-
-def _costs(before: Priced | None, after: Priced | None) -> tuple[float | None, float | None]:
-    return (before.cost if before else None, after.cost if after else None)
+    return new.error.sqlstate.startswith(_ANALYSIS) and not old.error.sqlstate.startswith(_ANALYSIS)
 
 
 def _status(before: float | None, after: float | None) -> TemplateStatus | None:
@@ -169,10 +157,6 @@ def _status(before: float | None, after: float | None) -> TemplateStatus | None:
     if after > before * SLOWER:
         return "slower"
     return "faster" if before > after * SLOWER else None
-
-
-def _lost(before: Priced | None, dropped: frozenset[str]) -> tuple[str, ...]:
-    return tuple(sorted(before.indexes & dropped)) if before else ()
 
 
 def touched_tables(observed: Sequence[MigrationObservation]) -> frozenset[QualifiedName]:
@@ -251,7 +235,9 @@ class Blame:
 
     def _after(self, place: _Place) -> dict[str, str] | None:
         if place not in self._ended:
-            files = (*self._migrations[: place.position], _cut(self._migrations[place.position], place.number))
+            last = self._migrations[place.position]
+            up_to = tuple(s for s in last.statements if s.number <= place.number)
+            files = (*self._migrations[: place.position], replace(last, statements=up_to))
             self._run += sum(len(f.statements) for f in files)
             if self._run > _MOST_RUN:
                 return None
@@ -264,11 +250,6 @@ def _changed(observed: Sequence[MigrationObservation]) -> Iterator[_Place]:
         for statement in observation.statements:
             if statement.changes:
                 yield _Place(position, observation.path, statement.number)
-
-
-def _cut(migration: Migration, number: int) -> Migration:
-    """The file up to a statement."""
-    return replace(migration, statements=tuple(s for s in migration.statements if s.number <= number))
 
 
 def committed(migration: Migration) -> Migration:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from types import MappingProxyType, ModuleType
 
@@ -42,12 +42,7 @@ def collect(modules: Iterable[ModuleType]) -> Mapping[str, HazardRule]:
     return MappingProxyType({key: found[key] for key in sorted(found, key=lambda k: (_FAMILIES.index(k[0]), k))})
 
 
-def _modules() -> Iterator[ModuleType]:
-    for module in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."):
-        yield import_module(module.name)
-
-
-RULES = collect(_modules())
+RULES = collect(import_module(module.name) for module in pkgutil.iter_modules(rules.__path__, f"{rules.__name__}."))
 HAZARDS: Mapping[str, Hazard] = MappingProxyType({key: rule.hazard for key, rule in RULES.items()})
 _NAMES = MappingProxyType({hazard.name: key for key, hazard in HAZARDS.items()})
 

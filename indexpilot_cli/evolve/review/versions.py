@@ -17,47 +17,43 @@ class VersionDifference:
     """Statements that ``words`` matches are new with the major version ``since``, or ``otherwise`` before it."""
 
     since: int
-    words: re.Pattern[str]
+    words: str
     name: str
     otherwise: str = ""
-
-
-def _new(since: int, words: str, name: str, otherwise: str = "") -> VersionDifference:
-    return VersionDifference(since, re.compile(words, re.IGNORECASE | re.DOTALL), name, otherwise)
 
 
 # DROP COLUMN and TYPE concern these only where the schema has some.
 _OF_GENERATED = "a change of a column that a generated column uses"
 _DIFFERENCES = (
-    _new(13, r"\bdrop\s+expression\b", "DROP EXPRESSION"),
-    _new(13, r"\bdrop\s+database\b.*\bforce\b", "DROP DATABASE … FORCE"),
-    _new(14, r"\bdetach\s+partition\b.*\b(?:concurrently|finalize)\b", "DETACH PARTITION … CONCURRENTLY"),
-    _new(
+    VersionDifference(13, r"\bdrop\s+expression\b", "DROP EXPRESSION"),
+    VersionDifference(13, r"\bdrop\s+database\b.*\bforce\b", "DROP DATABASE … FORCE"),
+    VersionDifference(14, r"\bdetach\s+partition\b.*\b(?:concurrently|finalize)\b", "DETACH PARTITION … CONCURRENTLY"),
+    VersionDifference(
         14,
         r"\bdetach\s+partition\b(?!.*\b(?:concurrently|finalize)\b)",
         "DETACH PARTITION",
         "locks the partition with ACCESS EXCLUSIVE from 14 on, before with SHARE UPDATE EXCLUSIVE",
     ),
-    _new(14, r"\bbegin\s+atomic\b", "a body with BEGIN ATOMIC"),
-    _new(14, r"\bset\s+compression\b", "SET COMPRESSION"),
-    _new(15, r"\bnulls\s+(?:not\s+)?distinct\b", "NULLS NOT DISTINCT"),
-    _new(15, r"\bset\s+access\s+method\b", "SET ACCESS METHOD"),
-    _new(15, r"\bmerge\s+into\b", "MERGE"),
-    _new(15, r"\bsecurity_invoker\b", "security_invoker"),
-    _new(
+    VersionDifference(14, r"\bbegin\s+atomic\b", "a body with BEGIN ATOMIC"),
+    VersionDifference(14, r"\bset\s+compression\b", "SET COMPRESSION"),
+    VersionDifference(15, r"\bnulls\s+(?:not\s+)?distinct\b", "NULLS NOT DISTINCT"),
+    VersionDifference(15, r"\bset\s+access\s+method\b", "SET ACCESS METHOD"),
+    VersionDifference(15, r"\bmerge\s+into\b", "MERGE"),
+    VersionDifference(15, r"\bsecurity_invoker\b", "security_invoker"),
+    VersionDifference(
         15,
         r"\balter\s+table\b",
         _OF_GENERATED,
         "is refused from 15 on; before, DROP COLUMN takes the generated column along in silence",
     ),
-    _new(16, r"\bstorage\s+default\b|\bset\s+storage\s+default\b", "STORAGE DEFAULT"),
-    _new(17, r"\bset\s+expression\b", "SET EXPRESSION"),
-    _new(17, r"\bmerge\s+into\b.*\breturning\b", "MERGE … RETURNING"),
-    _new(18, r"\bnot\s+enforced\b", "NOT ENFORCED"),
-    _new(18, r"\bnot\s+null\b.*\bnot\s+valid\b", "NOT NULL … NOT VALID"),
-    _new(18, r"\bgenerated\s+always\s+as\s*\((?!.*\bstored\b)", "a generated column that is not STORED"),
-    _new(18, r"\buuidv[47]\s*\(", "uuidv4() and uuidv7()"),
-    _new(18, r"\bwithout\s+overlaps\b", "WITHOUT OVERLAPS"),
+    VersionDifference(16, r"\bstorage\s+default\b|\bset\s+storage\s+default\b", "STORAGE DEFAULT"),
+    VersionDifference(17, r"\bset\s+expression\b", "SET EXPRESSION"),
+    VersionDifference(17, r"\bmerge\s+into\b.*\breturning\b", "MERGE … RETURNING"),
+    VersionDifference(18, r"\bnot\s+enforced\b", "NOT ENFORCED"),
+    VersionDifference(18, r"\bnot\s+null\b.*\bnot\s+valid\b", "NOT NULL … NOT VALID"),
+    VersionDifference(18, r"\bgenerated\s+always\s+as\s*\((?!.*\bstored\b)", "a generated column that is not STORED"),
+    VersionDifference(18, r"\buuidv[47]\s*\(", "uuidv4() and uuidv7()"),
+    VersionDifference(18, r"\bwithout\s+overlaps\b", "WITHOUT OVERLAPS"),
 )
 
 
@@ -79,7 +75,7 @@ def _notes(migrations: Sequence[Migration], clone: int, server: int, generated: 
             for known in between:
                 kinds = {action.kind for action in statement.actions}
                 concerned = known.name != _OF_GENERATED or (generated and kinds & {Act.DROP_COLUMN, Act.ALTER_TYPE})
-                if concerned and known.words.search(statement.sql):
+                if concerned and re.search(known.words, statement.sql, re.IGNORECASE | re.DOTALL):
                     yield f"{migration.path}:{statement.line}: {_said(known, clone, server)}"
 
 

@@ -15,7 +15,7 @@ from indexpilot_cli.core.catalog import BLOCK
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
-from indexpilot_cli.db.plans import Node, explain_text, walk
+from indexpilot_cli.db.plans import explain_text, walk
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.clone.clone import Clone
@@ -88,7 +88,9 @@ class FullCopy:
             if "Relation Name" in node:
                 name = QualifiedName(node.get("Schema", ""), node["Relation Name"])
                 first = self._first_names.get(name, name)
-                found[first] = max(found.get(first, 0.0), _rows_of_node(node, most))
+                # A LIMIT or a filter above a sequential scan does not bound the rows it passes.
+                rows = _WHOLE if node["Node Type"] == "Seq Scan" else most
+                found[first] = max(found.get(first, 0.0), rows)
         return found
 
     def _price(self, query: Rehearsed) -> Priced:
@@ -103,11 +105,6 @@ class FullCopy:
             total += weight * float(plan["Total Cost"])
             indexes |= {str(node["Index Name"]) for node in walk(plan) if "Index Name" in node}
         return Priced(total, frozenset(indexes))
-
-
-def _rows_of_node(node: Node, most: float) -> float:
-    # A LIMIT or a filter above a sequential scan does not bound the rows it passes.
-    return _WHOLE if node["Node Type"] == "Seq Scan" else most
 
 
 @dataclass(frozen=True, slots=True)

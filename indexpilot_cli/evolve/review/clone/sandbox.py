@@ -15,7 +15,7 @@ from types import TracebackType
 from indexpilot_cli.core import units
 from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.names import quote_identifier
-from indexpilot_cli.db.capabilities import Binaries, installed
+from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.db.observe_session import Gone, Overrun, SessionAnswer, Watch, WatchedSession
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
@@ -200,7 +200,8 @@ def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, pro
         # Making the objects takes less than copying the files of a twin that has them: three or more for each table.
         with bare_cluster(snapshot, cache_dir, limits.major) as bare:
             copy_cluster(bare.data, home / "data")
-            sandbox = Sandbox(_server(bare.binaries, home, limits), limits)
+            settings = _settings(bare.binaries.major, limits)
+            sandbox = Sandbox(LocalServer(bare.binaries, home, settings, prefix=_limiter(limits)), limits)
         sandbox.start()
         with sandbox.allowance():
             sandbox.hydrated = hydrate(sandbox, snapshot, progress)
@@ -208,10 +209,6 @@ def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, pro
         shutil.rmtree(home, ignore_errors=True)
         raise
     return sandbox
-
-
-def _server(binaries: Binaries, home: Path, limits: SandboxLimits) -> LocalServer:
-    return LocalServer(binaries, home, _settings(binaries.major, limits), prefix=_limiter(limits))
 
 
 def _settings(major: int, limits: SandboxLimits) -> dict[str, str]:

@@ -235,10 +235,8 @@ class _Observer:
             if relation is None:
                 continue
             plain = _ONLINE_NAME.sub("", index) if index and self._online else index
-            yield Work(kind, relation, plain, self._had_index(oid, plain), "debug", self._online)
-
-    def _had_index(self, table: int, index: str | None) -> bool:
-        return any(s.name.name == index for s in self._scene.relations.values() if s.table == table and s.kind in "iI")
+            before = (s for s in self._scene.relations.values() if s.table == oid and s.kind in "iI")
+            yield Work(kind, relation, plain, any(s.name.name == plain for s in before), "debug", self._online)
 
     def _named(self, table: str) -> list[int]:
         """The relations of that name the statement locked: the server's messages name no schema."""

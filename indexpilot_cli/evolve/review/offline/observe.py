@@ -5,7 +5,7 @@ Nothing here asks a server. https://www.postgresql.org/docs/current/explicit-loc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import Catalog
@@ -19,6 +19,7 @@ from indexpilot_cli.core.observation import (
     SqlError,
     StatementObservation,
     WorkKind,
+    strongest,
 )
 from indexpilot_cli.evolve.review.offline import columns, objects
 from indexpilot_cli.evolve.review.offline.columns import volatile
@@ -153,14 +154,8 @@ def _effect(actions: tuple[Action, ...], state: OfflineState) -> OfflineEffect:
     return effect
 
 
-def _strongest(locks: tuple[Lock, ...] | list[Lock]) -> tuple[Lock, ...]:
-    """The strongest lock of each relation, in the order they were first taken."""
-    found: dict[object, Lock] = {}
-    for lock in locks:
-        key = (lock.relation.name, lock.relation.kind == "i")
-        if key not in found or found[key].mode.strength < lock.mode.strength:
-            found[key] = lock
-    return tuple(found.values())
+def _strongest(locks: Iterable[Lock]) -> tuple[Lock, ...]:
+    return tuple(strongest(locks).values())
 
 
 TableRule = Callable[[OnTable], None]

@@ -88,14 +88,12 @@ def run_probes(
 
 def from_statistics(probes: Sequence[Probe]) -> tuple[ProbeAnswer, ...]:
     """The answers that statistics alone give, for a snapshot without a server."""
-    return tuple(
-        ProbeAnswer(p, p.statistics, "statistics" if p.statistics is not None else "none", 0.0, _offline(p))
-        for p in probes
-    )
-
-
-def _offline(probe: Probe) -> str:
-    return probe.statistics_why or probe.why_not or "not checked: there is no connection to the data"
+    found = []
+    for probe in probes:
+        note = probe.statistics_why or probe.why_not or "not checked: there is no connection to the data"
+        source = "statistics" if probe.statistics is not None else "none"
+        found.append(ProbeAnswer(probe, probe.statistics, source, 0.0, note))
+    return tuple(found)
 
 
 def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) -> ProbeAnswer:

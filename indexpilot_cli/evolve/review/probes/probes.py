@@ -19,6 +19,7 @@ from indexpilot_cli.evolve.review.probes import needs, virtual
 from indexpilot_cli.evolve.review.probes import rows as probes_rows
 from indexpilot_cli.evolve.review.probes import shape as probes_shape
 from indexpilot_cli.evolve.review.probes import unasked as probes_unasked
+from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeKind
@@ -67,7 +68,8 @@ def probes(
         unforeseen |= tables.unforeseen
     if migration.statements:
         found += probes_rows.late(tables, migration.statements[-1].number)
-    return _distinct(found)
+    # Each question once for each statement.
+    return tuple({(p.statement, p.kind, p.table, p.sql, p.question): p for p in found}.values())
 
 
 class _Review:
@@ -226,16 +228,13 @@ class _Review:
             # INSERT, UPDATE, DELETE and MERGE take it, also inside functions and triggers, whether they find a row or
             # not.
             writes = lock.mode is LockMode.ROW_EXCLUSIVE and lock.relation.kind in "rp"
-            if writes and name not in named and not self._follows(name, named):
+            # A table may be locked because a relative of it is changed.
+            if writes and name not in named and not any(r.name in named for r in self.tables.relatives(name)):
                 self.tables.forget(name, f"statement {self.number} may change rows of {name.short}")
         opaque = any(self._opaque(action) for action in self.actions)
         if opaque:
             self.tables.forget_all(f"nobody can tell which rows statement {self.number} changes")
         return opaque
-
-    def _follows(self, name: QualifiedName, named: set[QualifiedName | None]) -> bool:
-        """Whether the table is locked because a relative of it is changed."""
-        return any(r.name in named for r in self.tables.relatives(name))
 
     def _opaque(self, action: Action) -> bool:
         """Whether code runs that may change rows nobody can name. What a clone ran and no word of which changes rows
@@ -287,11 +286,6 @@ def _merges(table: VirtualTable, column: str, change: tuple[str, str]) -> bool:
     old = table.column(column)
     names = {sized(old.type)[0] if old else "", sized(change[0])[0]}
     return bool(change[1]) or not any(names <= family for family in _FAMILIES)
-
-
-def _distinct(found: Sequence[Probe]) -> tuple[Probe, ...]:
-    """Each question once for each statement."""
-    return tuple({(p.statement, p.kind, p.table, p.sql, p.question): p for p in found}.values())
 
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
@@ -360,7 +354,7 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
         if _BRANCHES.search(text[place : match.start()]) or re.search(r"\bELSE?I?F?\b", match["rest"], re.I):
             return
         place = match.end()
-        condition = _substituted(match["condition"], values)
+        condition = re.sub(r"\b\w+\b", lambda m: values.get(m[0].lower(), m[0]), match["condition"])
         found = tables.query(f"SELECT 1 WHERE ({condition})")
         if found is not None:
             words, sql = "the file itself raises an error on this data", any_row(f"({found.sql}) AS ip_q")
@@ -385,10 +379,6 @@ def _variables(text: str) -> dict[str, str]:
     # A variable that is assigned twice has no one value.
     names = [name for name, _ in found]
     return {name: value for name, value in found if names.count(name) == 1}
-
-
-def _substituted(condition: str, values: dict[str, str]) -> str:
-    return re.sub(r"\b\w+\b", lambda m: values.get(m[0].lower(), m[0]), condition)
 
 
 def _failing(words: str, found: SafeText, number: int) -> Probe:

@@ -158,7 +158,10 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
         unsure_if_found=table.fewer or _first(other.more for other in question.others),
         unsure_if_not=table.more or _first(other.fewer for other in question.others),
     )
-    why_not = question.why_not or table.why_unknown(question.columns) or (_both(made) if question.body else "")
+    why_not = question.why_not or table.why_unknown(question.columns)
+    # Neither answer would prove anything.
+    if not why_not and question.body and made.unsure_if_not:
+        why_not = made.unsure_if_found
     if question.body is None or why_not:
         return replace(made, why_not=why_not or "no question can be formed")
     sampled = table.source is not None and table.pages >= SAMPLE_FROM and table.kind in "rpm"
@@ -177,10 +180,6 @@ def probe(table: VirtualTable, number: int, question: Question) -> Probe:
 
 def _first(texts: Iterable[str]) -> str:
     return next((text for text in texts if text), "")
-
-
-def _both(made: Probe) -> str:
-    return made.unsure_if_found if made.unsure_if_found and made.unsure_if_not else ""
 
 
 def title(name: QualifiedName, columns: Sequence[str] = ()) -> str:

@@ -61,17 +61,15 @@ def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
             tables.put(table)
         if shape.created and table is None:
             tables.put(_new(shape, tables))
-        elif table is not None and _inside(shape):
+        elif table is not None and (
+            shape.dropped or shape.renamed or shape.retyped or shape.added or shape.expressions
+        ):
             yield from _reshape(shape, table, tables, number)
     for name in delta.gone:
         tables.drop(name)
     for shape in delta.shapes.values():
         if shape.new_name is not None:
             tables.rename(shape.table, shape.new_name)
-
-
-def _inside(shape: Shape) -> bool:
-    return bool(shape.dropped or shape.renamed or shape.retyped or shape.added or shape.expressions)
 
 
 def _loosened(shape: Shape, table: VirtualTable) -> VirtualTable:
@@ -155,14 +153,14 @@ def _of_domain(new: AddedColumn, value: str, table: VirtualTable, tables: Tables
     return tuple(Question(ProbeKind.CHECK, "23514", words, on_value(f.sql, value)) for f in found if f is not None)
 
 
-def _anything(item: str) -> str:
-    return any_row(f"{item} AS ip_t")
-
-
 def _not_empty(new: AddedColumn, table: VirtualTable) -> tuple[Question, ...]:
     words = f"{table.name.short} has rows, and the new column {new.name} has no value for them"
     verdict, why = empty(table.rows, table.pages)
-    return (Question(ProbeKind.NOT_EMPTY, "23502", words, _anything, verdict=verdict, verdict_why=why),)
+
+    def body(item: str) -> str:
+        return any_row(f"{item} AS ip_t")
+
+    return (Question(ProbeKind.NOT_EMPTY, "23502", words, body, verdict=verdict, verdict_why=why),)
 
 
 def _generated(name: str, kind: str, text: str, table: VirtualTable, tables: Tables, *, stored: bool = True) -> Column:

@@ -47,7 +47,7 @@ def of_rows(
         return
     if _harmless(action, before, tables):
         return
-    event = _event(action)
+    event = "insert" if action.kind is Act.COPY else action.kind.value
     if (before.name, event) in tables.fires or (before.origin, event) in tables.facts.fires:
         yield unasked(number, before.name, f"triggers of {before.name.short} refuse rows", NOT_RUN)
     if change is None:
@@ -71,10 +71,6 @@ def _harmless(action: Action, before: VirtualTable, tables: Tables) -> bool:
     if reads:
         tables.filled.add(before.name)
     return not reads and (before.empty or before.origin is None) and before.name not in tables.filled
-
-
-def _event(action: Action) -> str:
-    return "insert" if action.kind is Act.COPY else action.kind.value
 
 
 def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
