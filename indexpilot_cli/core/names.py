@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass
-from itertools import chain, count
+from itertools import chain, count, repeat
 
 NAME_LIMIT = 63  # NAMEDATALEN - 1, in bytes
 _SAFE = re.compile(r"[a-z_][a-z0-9_]*\Z")
@@ -72,6 +72,26 @@ class QualifiedName:
     def short(self) -> str:
         """Quoted SQL text without the schema when that is ``public``: for tables a person reads."""
         return quote_identifier(self.name) if self.schema == "public" else str(self)
+
+
+def object_name(table: str, columns: str, label: str, taken: Container[str] = ()) -> str:
+    """``table_columns_label`` in 63 bytes, as the server itself would call it, and not among ``taken``.
+
+    Without ``columns`` it is ``table_label``.
+    """
+    labels = chain([label], map("{}{}".format, repeat(label), count(1)))
+    names = (_fitting(table, columns, one) for one in labels)
+    return next(name for name in names if name not in taken)
+
+
+def _fitting(first: str, second: str, label: str) -> str:
+    end = f"_{label}"
+    middle = "_" if second else ""
+    # makeObjectName() of the server: the longer of the two parts gives way, the label never does.
+    while len(f"{first}{middle}{second}{end}".encode()) > NAME_LIMIT:
+        longer = len(first.encode()) > len(second.encode())
+        first, second = (first[:-1], second) if longer else (first, second[:-1])
+    return f"{first}{middle}{second}{end}"
 
 
 def statistics_name(table: QualifiedName, parts: Iterable[str], taken: Container[QualifiedName] = ()) -> QualifiedName:

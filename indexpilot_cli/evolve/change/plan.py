@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.command import Progress
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, object_name, quote_identifier
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve import dependents, relation_facts
@@ -98,7 +98,7 @@ def saved_table(request: ChangeRequest, table: RelationFacts, column: str) -> Qu
 
         schema, name = split_table(request.save_to)
         return QualifiedName(schema or table.name.schema, name)
-    name = change_steps.object_name(f"saved_{table.name.name}", column, f"c{table.relid}")
+    name = object_name(f"saved_{table.name.name}", column, f"c{table.relid}")
     return QualifiedName(request.connection.metadata_schema, name)
 
 

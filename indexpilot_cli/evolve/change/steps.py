@@ -6,24 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.core.ddl import Select, Update
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.core.names import QualifiedName, object_name, quote_identifier, quote_literal
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.change.values import Classified, Span, Step, TypeWork
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeChange
-
-
-def object_name(table: str, column: str, suffix: str, taken: Iterable[str] = ()) -> str:
-    """``table_column_suffix`` in 63 bytes, as the server itself would call it, and not among ``taken``."""
-    used = set(taken)
-    for number in range(len(used) + 1):
-        tail = f"_{suffix}{number or ''}"
-        first, second = table, column
-        while len(f"{first}_{second}{tail}".encode()) > NAME_LIMIT:
-            first, second = (first[:-1], second) if len(first.encode()) > len(second.encode()) else (first, second[:-1])
-        name = f"{first}_{second}{tail}"
-        if name not in used:
-            return name
-    raise ValueError("every name is taken")
 
 
 def comment_on(table: QualifiedName, column: str, text: str) -> str:

@@ -40,7 +40,7 @@ def _found(review: Review) -> Iterator[Finding]:
         yield from _failures(case)
     for rule in RULES.values():
         if rule.find is not None:
-            yield from rule.find(review)
+            yield from rule.find(rule, review)
 
 
 def _failures(case: StatementCase) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from indexpilot_cli.core.hazard import Hazard, Severity
-from indexpilot_cli.core.names import NAME_LIMIT, dotted, quote_identifier
+from indexpilot_cli.core.names import dotted, object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError, WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
@@ -59,7 +59,8 @@ class HazardRule:
 
     Triggers: ``causes`` says of an action that it explains the work seen under a lock that others need, ``unexplained``
     takes such work that no action explains; ``fails`` and ``probes`` stand for an error and for answers of the data;
-    ``find`` reads the whole file; ``comments`` looks at its ignore comments, given those that were used and all ids.
+    ``find`` is given the rule itself and reads the whole file; ``comments`` looks at its ignore comments, given those
+    that were used and all ids.
 
     ``steps`` are the statements that do what an action does without keeping others waiting; ``safer`` is the text
     behind a finding where that is not just the steps; ``cannot`` and ``left`` say why there are none, ``note`` what
@@ -78,7 +79,7 @@ class HazardRule:
     unexplained: Callable[[StatementCase], bool] | None = None
     fails: Callable[[SqlError], bool] | None = None
     probes: tuple[ProbeKind, ...] = ()
-    find: Callable[[Review], Iterator[Finding]] | None = None
+    find: Callable[[HazardRule, Review], Iterator[Finding]] | None = None
     comments: Callable[[Migration, Collection[tuple[int, str]], Collection[str]], Iterator[Finding]] | None = None
     steps: Callable[[Action, StatementCase], tuple[SafeStep, ...]] | None = None
     safer: Callable[[Action, StatementCase], str] | None = None
@@ -206,14 +207,6 @@ def concurrently(words: re.Pattern[str], sql: str) -> str:
     return words.sub(lambda m: m.group() + " CONCURRENTLY", sql, count=1)
 
 
-def made_name(*parts: str) -> str:
-    """A name out of parts, as the server would make it, cut to 63 bytes, the last part kept."""
-    head, tail = "_".join(parts[:-1]), "_" + parts[-1]
-    while len((head + tail).encode()) > NAME_LIMIT:
-        head = head[:-1]
-    return head + tail
-
-
 def constraint_name(action: Action) -> str:
     """The name a constraint was given, or would get."""
     if action.object:
@@ -225,7 +218,7 @@ def constraint_name(action: Action) -> str:
         # A CHECK is named after its column where it mentions one alone, wherever it was written.
         named = tuple(columns(action.expression or ""))
         middle = named if len(named) == 1 else ()
-    return made_name(action.table, *middle, suffix.get(action.constraint or "", "excl"))
+    return object_name(action.table, "_".join(middle), suffix.get(action.constraint or "", "excl"))
 
 
 def on_table(sql: str, table: str) -> str | None:

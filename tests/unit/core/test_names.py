@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.ddl import create_index, index_name
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, quote_identifier, split_table
+from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, object_name, quote_identifier, split_table
 
 names = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), min_size=1, max_size=70)
 
@@ -70,3 +70,21 @@ def test_a_qualified_name_is_read_back(schema, name):
 )
 def test_a_name_as_people_type_it(typed, parts):
     assert split_table(typed) == parts
+
+
+# As PostgreSQL 15 named them: a CHECK of a table, a CHECK that DETACH PARTITION CONCURRENTLY left, a key, an index.
+@pytest.mark.parametrize(
+    ("table", "columns", "label", "name"),
+    [
+        ("t", "a", "key", "t_a_key"),
+        ("t" * 60 + "_1", "c" * 28 + "_1", "check", "t" * 28 + "_" + "c" * 28 + "_check"),
+        ("p" * 60, "c" * 62, "check", "p" * 28 + "_" + "c" * 28 + "_check"),
+        ("t" * 60 + "_1", "", "pkey", "t" * 58 + "_pkey"),
+        ("t" * 60 + "_1", "c" * 28 + "_1_b", "key", "t" * 29 + "_" + "c" * 28 + "__key"),
+        ("t" * 60 + "_1", "b_" + "c" * 28 + "_1", "idx", "t" * 29 + "_b_" + "c" * 27 + "_idx"),
+        ("sh", "é123456789" * 5 + "é123456", "check", "sh_" + "é123456789" * 4 + "é12345678_check"),
+    ],
+)
+def test_names_of_objects_are_those_the_server_gives(table, columns, label, name):
+    assert object_name(table, columns, label) == name
+    assert object_name(table, columns, label, {name}) not in ("", name)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import QualifiedName, object_name, quote_identifier
 from indexpilot_cli.evolve.change import steps as change_steps
 from indexpilot_cli.evolve.change import undo
 from indexpilot_cli.evolve.change.values import Span
@@ -125,8 +125,8 @@ def test_type_and_back_makes_again_only_what_reads_differently(table):
 
 @given(NAMES, NAMES, st.sampled_from(["key", "fkey", "not_null"]), st.lists(NAMES, max_size=3))
 def test_names_of_constraints_fit(table, column, suffix, taken):
-    name = change_steps.object_name(table * 4, column * 4, suffix, taken)
-    again = change_steps.object_name(table * 4, column * 4, suffix, [name])
+    name = object_name(table * 4, column * 4, suffix, taken)
+    again = object_name(table * 4, column * 4, suffix, [name])
     assert len(name.encode()) <= 63
     assert len(again.encode()) <= 63
     assert name not in taken

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.evolve.alter_table import fill_default
 from indexpilot_cli.evolve.review.migration import read_migration
-from indexpilot_cli.evolve.review.rule import made_name, on_table
+from indexpilot_cli.evolve.review.rule import on_table
 from indexpilot_cli.evolve.review.rules.partitions import bound_condition
 from indexpilot_cli.evolve.review.values import Impact
 from tests.unit.evolve.rules_shop import fixed, name, seen
@@ -329,9 +329,6 @@ def test_a_fixed_file_blocks_nobody_for_long():
 
 
 def test_names():
-    assert made_name("t", "a", "key") == "t_a_key"
-    assert len(made_name("t" * 80, "a", "key").encode()) == 63
-    assert made_name("t" * 80, "key").endswith("_key")
     assert on_table('CREATE INDEX "on x" ON ONLY s."T t" (a)', "u") == 'CREATE INDEX "on x" ON u (a)'
 
 

@@ -147,7 +147,7 @@ def _nullable(action: Action, _case: StatementCase) -> tuple[SafeStep, ...]:
     return () if text is None or action.options & {"primary_key", "unique"} else (SafeStep(text),)
 
 
-def _without_default(review: Review) -> Iterator[Finding]:
+def _without_default(rule: HazardRule, review: Review) -> Iterator[Finding]:
     """NOT NULL without a default, where no probe could ask whether the table is empty."""
     for case, action in review.actions:
         if case.seen.state in (RunState.FAILED, RunState.BEHIND) and case.seen.error is not None:
@@ -162,8 +162,8 @@ def _without_default(review: Review) -> Iterator[Finding]:
             continue
         many = f" ({count(table.rows)} rows)" if table else ""
         text = f"will fail unless {name_of(action)}{many} is empty: {action.column} is NOT NULL and has no default"
-        made = NOT_NULL_WITHOUT_DEFAULT.finding(case, text, Severity.ERROR if table else Severity.WARNING)
-        yield replace(made, instead=NOT_NULL_WITHOUT_DEFAULT.safer_text(action, case))
+        made = rule.finding(case, text, Severity.ERROR if table else Severity.WARNING)
+        yield replace(made, instead=rule.safer_text(action, case))
 
 
 COLUMN_REWRITES = HazardRule(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import NAME_LIMIT
-from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
+from indexpilot_cli.evolve.review.case import Review, name_of
 from indexpilot_cli.evolve.review.rule import HazardRule, error
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -18,51 +18,26 @@ _PADDED = re.compile(r"(?:char|character|bpchar)\s*\((?!1\))")
 _ZONELESS = re.compile(r"timestamp(?:\s*\(\d\))?(?:\s+without time zone)?\Z")
 
 
-def _typed(review: Review) -> Iterator[tuple[StatementCase, Action, str, str]]:
-    """Each column that gets a type: its statement, its action, its name with the table, the type in small letters."""
-    for case, action in review.actions:
-        if action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE) and action.type is not None and action.column is not None:
-            yield case, action, f"{name_of(action)}.{action.column}", action.type.lower()
+def _typed(test: Callable[[Action, str], object], words: str) -> Callable[[HazardRule, Review], Iterator[Finding]]:
+    """What finds each column that gets a type which passes the test, in small letters; ``words`` go on behind its name
+    and ``is``, with the type as written in place of ``{}``.
+    """
+
+    def find(rule: HazardRule, review: Review) -> Iterator[Finding]:
+        for case, action in review.actions:
+            typed = action.kind in (Act.ADD_COLUMN, Act.ALTER_TYPE) and action.column is not None
+            if typed and action.type is not None and test(action, action.type.lower()):
+                yield rule.finding(case, f"{name_of(action)}.{action.column} is {words.format(action.type)}")
+
+    return find
 
 
-def _json(review: Review) -> Iterator[Finding]:
-    for case, _, where, kind in _typed(review):
-        if kind in ("json", "json[]"):
-            yield JSON.finding(case, f"{where} is json: no equality, no DISTINCT, no index; jsonb has them")
-
-
-def _narrow_keys(review: Review) -> Iterator[Finding]:
-    for case, action, where, kind in _typed(review):
-        if action.options & {"primary_key", "identity", "serial"} and _NARROW.match(kind):
-            text = f"{where} is {action.type}: its numbers end at 2 147 483 647 or before"
-            yield NARROW_KEY.finding(case, text)
-
-
-def _padded(review: Review) -> Iterator[Finding]:
-    for case, action, where, kind in _typed(review):
-        if _PADDED.match(kind):
-            yield PADDED_TEXT.finding(case, f"{where} is {action.type}: values are padded with blanks")
-
-
-def _zoneless(review: Review) -> Iterator[Finding]:
-    for case, _, where, kind in _typed(review):
-        if _ZONELESS.match(kind):
-            text = f"{where} is timestamp without a zone: it does not say which instant it means"
-            yield TIMESTAMP_WITHOUT_ZONE.finding(case, text)
-
-
-def _serial(review: Review) -> Iterator[Finding]:
-    for case, action, where, _ in _typed(review):
-        if action.has("serial"):
-            yield SERIAL.finding(case, f"{where} is {action.type}: identity is the standard's form of it")
-
-
-def _without_key(review: Review) -> Iterator[Finding]:
+def _without_key(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.actions:
         # Temporary tables are one session's and unlogged ones are not replicated.
         plain = action.kind is Act.CREATE_TABLE and not action.options & {"temporary", "unlogged"}
         if plain and action.references is None and not _keyed(review, action):
-            yield NO_PRIMARY_KEY.finding(case, f"{action.object} has no primary key")
+            yield rule.finding(case, f"{action.object} has no primary key")
 
 
 def _keyed(review: Review, action: Action) -> bool:
@@ -79,7 +54,7 @@ JSON = HazardRule(
     "CREATE TABLE notes (body json);",
     "CREATE TABLE notes (body jsonb);",
     "datatype-json.html",
-    find=_json,
+    find=_typed(lambda _, kind: kind in ("json", "json[]"), "json: no equality, no DISTINCT, no index; jsonb has them"),
 )
 
 NARROW_KEY = HazardRule(
@@ -90,7 +65,10 @@ NARROW_KEY = HazardRule(
     "CREATE TABLE notes (id serial PRIMARY KEY);",
     "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY);",
     "datatype-numeric.html#DATATYPE-INT",
-    find=_narrow_keys,
+    find=_typed(
+        lambda action, kind: action.options & {"primary_key", "identity", "serial"} and _NARROW.match(kind),
+        "{}: its numbers end at 2 147 483 647 or before",
+    ),
 )
 
 PADDED_TEXT = HazardRule(
@@ -101,7 +79,7 @@ PADDED_TEXT = HazardRule(
     "CREATE TABLE notes (code char(8));",
     "CREATE TABLE notes (code text CHECK (length(code) = 8));",
     "datatype-character.html",
-    find=_padded,
+    find=_typed(lambda _, kind: _PADDED.match(kind), "{}: values are padded with blanks"),
 )
 
 TIMESTAMP_WITHOUT_ZONE = HazardRule(
@@ -112,7 +90,10 @@ TIMESTAMP_WITHOUT_ZONE = HazardRule(
     "CREATE TABLE notes (at timestamp);",
     "CREATE TABLE notes (at timestamptz);",
     "datatype-datetime.html",
-    find=_zoneless,
+    find=_typed(
+        lambda _, kind: _ZONELESS.match(kind),
+        "timestamp without a zone: it does not say which instant it means",
+    ),
 )
 
 SERIAL = HazardRule(
@@ -123,7 +104,7 @@ SERIAL = HazardRule(
     "CREATE TABLE notes (id bigserial);",
     "CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY);",
     "ddl-identity-columns.html",
-    find=_serial,
+    find=_typed(lambda action, _: action.has("serial"), "{}: identity is the standard's form of it"),
 )
 
 NO_PRIMARY_KEY = HazardRule(
@@ -138,10 +119,10 @@ NO_PRIMARY_KEY = HazardRule(
 )
 
 
-def _made(review: Review) -> Iterator[Finding]:
+def _made(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.actions:
         if action.kind is Act.CREATE_TYPE and action.type == "enum":
-            yield ENUM_VALUE.finding(case, f"values of the enum {action.object} can never be removed")
+            yield rule.finding(case, f"values of the enum {action.object} can never be removed")
 
 
 ENUM_VALUE = HazardRule(
@@ -174,7 +155,7 @@ _RENAMED = frozenset({Act.RENAME_TABLE, Act.RENAME_COLUMN, Act.RENAME_INDEX, Act
 _ROWS = frozenset({Act.SELECT, Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
 
 
-def _cut_off(review: Review) -> Iterator[Finding]:
+def _cut_off(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.actions:
         for name in _given(action):
             # The parser has cut the name already, at the limit or within a letter of several bytes before it: the
@@ -183,7 +164,7 @@ def _cut_off(review: Review) -> Iterator[Finding]:
             whole = re.search(rf"{re.escape(name)}[\w$]+", case.written.sql, re.I) if name and cut else None
             if whole is not None:
                 text = f"{whole.group()} has {len(whole.group().encode())} bytes: the server keeps {name}"
-                yield NAME_TOO_LONG.finding(case, text)
+                yield rule.finding(case, text)
 
 
 def _given(action: Action) -> tuple[str | None, ...]:
@@ -192,7 +173,7 @@ def _given(action: Action) -> tuple[str | None, ...]:
     return (action.new_name,) if action.kind in _RENAMED else ()
 
 
-def _unqualified(review: Review) -> Iterator[Finding]:
+def _unqualified(rule: HazardRule, review: Review) -> Iterator[Finding]:
     """Only where a file says a schema here and none there, and sets no search_path."""
     places = [(c, a) for c, a in review.actions if a.table and a.kind not in _ROWS and not a.nested]
     bare = [(c, a) for c, a in places if a.schema is None and not review.is_new(a)]
@@ -200,7 +181,7 @@ def _unqualified(review: Review) -> Iterator[Finding]:
     if bare and len(bare) < len(places) and any(a.schema for _, a in places) and not sets:
         case, action = bare[0]
         text = f"{action.table} is written without a schema, other tables of the file with one"
-        yield UNQUALIFIED_NAME.finding(case, text)
+        yield rule.finding(case, text)
 
 
 NAME_TOO_LONG = HazardRule(

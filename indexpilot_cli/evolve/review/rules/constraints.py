@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from indexpilot_cli.core.names import dotted, quote_identifier
+from indexpilot_cli.core.names import dotted, object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
@@ -23,7 +23,6 @@ from indexpilot_cli.evolve.review.rule import (
     constraint_name,
     does,
     error,
-    made_name,
     table_sql,
 )
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -166,7 +165,7 @@ def not_null(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     column, version, target = quote_identifier(action.columns[0]), case.review.version, alter(action)
     # Before 18 NOT NULL is a mark of the column and has no name of its own.
     own = action.object if version >= alter_table.NOT_NULL_NOT_VALID else None
-    name = quote_identifier(own or made_name(action.table, action.columns[0], "not_null"))
+    name = quote_identifier(own or object_name(action.table, action.columns[0], "not_null"))
     # The proof must be committed before SET NOT NULL can believe it.
     taken = enumerate(alter_table.take_over_not_null(target, column, name, version))
     return (

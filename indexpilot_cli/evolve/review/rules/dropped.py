@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 from indexpilot_cli.core.observation import CatalogChange, ChangeKind, RunState
 from indexpilot_cli.core.units import count
@@ -38,16 +37,16 @@ _MAKERS = frozenset(
 )
 
 
-def _columns(review: Review) -> Iterator[Finding]:
+def _columns(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.effective:
         found = [a for a in case.actions if a.kind is Act.DROP_COLUMN and not review.is_new(a)]
         if found:
             names = tuple(f"{name_of(a)}.{a.column}" for a in found if a.column)
             text = f"{listed(names)} and every value in it cannot be brought back from the database"
-            yield replace(COLUMN_DROPPED.finding(case, text), loses=names, table=review.table_name(found[0]))
+            yield replace(rule.finding(case, text), loses=names, table=review.table_name(found[0]))
 
 
-def _objects(review: Review) -> Iterator[Finding]:
+def _objects(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.effective_actions:
         word = _DROPS.get(action.kind)
         if word is None or review.is_new(action) or not _really(case):
@@ -58,7 +57,7 @@ def _objects(review: Review) -> Iterator[Finding]:
         table = review.table(action)
         many = f" with its {count(table.rows)} rows" if action.kind is Act.DROP_TABLE and table and table.rows else ""
         text = f"{word} {name} goes{many}" + (", and all that needs it" * action.has("cascade"))
-        yield replace(DROPPED.finding(case, text), loses=(f"{word} {name}",), table=review.table_name(action))
+        yield replace(rule.finding(case, text), loses=(f"{word} {name}",), table=review.table_name(action))
 
 
 def _really(case: StatementCase) -> bool:
@@ -73,7 +72,7 @@ def _comes_back(case: StatementCase, action: Action) -> bool:
     return any(a.kind in _MAKERS and a.object == action.object for a in case.review.after(case.written.number))
 
 
-def _rows(review: Review) -> Iterator[Finding]:
+def _rows(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.effective_actions:
         all_rows = action.kind is Act.DELETE and action.condition is None and not action.has("from")
         if review.is_new(action) or not (action.kind is Act.TRUNCATE or all_rows):
@@ -83,7 +82,7 @@ def _rows(review: Review) -> Iterator[Finding]:
             continue
         many = f" ({count(table.rows)} rows)" if table else ""
         more = " and of all tables that refer to it" if action.has("cascade") else ""
-        made = ROWS_LOST.finding(case, f"every row of {name_of(action)}{many}{more} goes")
+        made = rule.finding(case, f"every row of {name_of(action)}{many}{more} goes")
         yield replace(made, table=review.table_name(action))
 
 
@@ -123,7 +122,7 @@ ROWS_LOST = HazardRule(
 )
 
 
-def _switched_off(review: Review) -> Iterator[Finding]:
+def _switched_off(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.effective_actions:
         words = " ".join(action.options)
         if action.kind not in (Act.SET_TRIGGER, Act.SET_ROW_SECURITY) or "disable" not in words:
@@ -132,7 +131,7 @@ def _switched_off(review: Review) -> Iterator[Finding]:
         back = any(a.kind is action.kind and a.table == action.table and "enable" in " ".join(a.options) for a in later)
         if not back and not review.is_new(action):
             what = "row security" if action.kind is Act.SET_ROW_SECURITY else f"trigger {action.object or 'ALL'}"
-            made = PROTECTION_OFF.finding(case, f"{what} of {name_of(action)} stays switched off")
+            made = rule.finding(case, f"{what} of {name_of(action)} stays switched off")
             yield replace(made, table=review.table_name(action))
 
 
@@ -157,7 +156,7 @@ _RENAMES = {
 }
 
 
-def _renamed(review: Review) -> Iterator[Finding]:
+def _renamed(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.effective_actions:
         word = _RENAMES.get(action.kind)
         if word is None or review.is_new(action) or any(t.status == "breaks" for t in case.templates):
@@ -170,7 +169,7 @@ def _renamed(review: Review) -> Iterator[Finding]:
         where = f" of {name_of(action)}" if action.kind is Act.RENAME_COLUMN else ""
         to = f"moves to schema {action.new_name}" if action.kind is Act.SET_SCHEMA else f"is called {action.new_name}"
         text = f"{word} {old}{where} {to} from then on: programs that use the old name fail at once"
-        yield replace(RENAMED.finding(case, text), table=review.table_name(action))
+        yield replace(rule.finding(case, text), table=review.table_name(action))
 
 
 def _view_stands_in(case: StatementCase, name: str) -> bool:
@@ -205,19 +204,19 @@ def was_there(review: Review, change: CatalogChange) -> bool:
     return object_.table is None or object_.table.name not in review.new_tables
 
 
-def _silent(rule_id: str, review: Review) -> Iterator[Finding]:
+def _silent(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.effective:
         gone = [c for c in case.seen.changes if c.silent and c.kind is ChangeKind.DROPPED and was_there(review, c)]
         gone = [c for c in gone if not _belongs(c, case)]
-        mine = [c for c in gone if _KINDS.get(c.object.kind, "W04") == rule_id]
-        if rule_id == "W02":
+        mine = [c for c in gone if _KINDS.get(c.object.kind, "W04") == rule.id]
+        if rule.id == "W02":
             # The index of a constraint goes with it and is told there.
             keys = {c.object.path[-1] for c in gone if c.object.kind == "constraint"}
             mine = [c for c in mine if c.object.path[-1] not in keys]
         if not mine:
             continue
         names, short = tuple(map(_label, mine)), {c.object.path[-1] for c in mine}
-        made = _RULES[rule_id].finding(case, f"also drops {listed(names)}, which the statement does not name")
+        made = rule.finding(case, f"also drops {listed(names)}, which the statement does not name")
         queries = tuple(t.template for t in case.templates if short & set(t.indexes_lost))
         yield replace(made, loses=names, table=mine[0].table or mine[0].object.table, templates=queries)
 
@@ -247,7 +246,7 @@ INDEX_LOST = HazardRule(
     "ALTER TABLE orders DROP COLUMN region;",
     "CREATE INDEX CONCURRENTLY orders_day_idx ON orders (day);\nALTER TABLE orders DROP COLUMN region;",
     "sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
-    find=partial(_silent, "W02"),
+    find=_silent,
 )
 
 CONSTRAINT_LOST = HazardRule(
@@ -259,7 +258,7 @@ CONSTRAINT_LOST = HazardRule(
     "ALTER TABLE orders ADD CONSTRAINT day_known CHECK (day IS NOT NULL) NOT VALID;\n"
     "ALTER TABLE orders DROP COLUMN region;",
     "sql-altertable.html#SQL-ALTERTABLE-DESC-DROP-COLUMN",
-    find=partial(_silent, "W03"),
+    find=_silent,
 )
 
 OBJECT_LOST = HazardRule(
@@ -271,7 +270,5 @@ OBJECT_LOST = HazardRule(
     "DROP TABLE orders CASCADE;",
     "DROP VIEW order_refs;\nDROP TABLE orders;",
     "ddl-depend.html",
-    find=partial(_silent, "W04"),
+    find=_silent,
 )
-
-_RULES = {rule.id: rule for rule in (INDEX_LOST, CONSTRAINT_LOST, OBJECT_LOST)}

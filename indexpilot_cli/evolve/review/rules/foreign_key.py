@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, made_name, table_sql
+from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, table_sql
 from indexpilot_cli.evolve.review.rules.constraints import promised_only, validated_apart
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -26,7 +26,7 @@ def _still_referenced(seen: SqlError) -> bool:
     return seen.sqlstate == "0A000" and depends and "foreign key" in seen.message
 
 
-def _without_index(review: Review) -> Iterator[Finding]:
+def _without_index(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.actions:
         key = action.kind is Act.ADD_CONSTRAINT and action.constraint == "foreign_key"
         if not key or _indexed(review, action):
@@ -38,14 +38,14 @@ def _without_index(review: Review) -> Iterator[Finding]:
             f"no index of {name_of(action)}{many} begins with {listed(action.columns)}: "
             "each DELETE of a referenced row reads it all"
         )
-        made = FOREIGN_KEY_WITHOUT_INDEX.finding(case, text, None if rows >= _BIG else Severity.INFO)
+        made = rule.finding(case, text, None if rows >= _BIG else Severity.INFO)
         yield replace(made, instead=_index(action, case))
 
 
 def _index(action: Action, case: StatementCase) -> str:
     if action.table is None or not action.columns or action.nested or action.has("dynamic"):
         return ""
-    name = quote_identifier(made_name(action.table, *action.columns, "idx"))
+    name = quote_identifier(object_name(action.table, "_".join(action.columns), "idx"))
     # A partitioned table refuses CONCURRENTLY; nobody waits for a table that the file itself makes.
     word = "" if case.review.partitioned(action) or case.review.is_new(action) else "CONCURRENTLY "
     text = f"CREATE INDEX {word}{name} ON {table_sql(action)} {columns_sql(action.columns)};"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.catalog import Catalog, Index, Table
-from indexpilot_cli.core.names import dotted, quote_identifier
+from indexpilot_cli.core.names import dotted, object_name, quote_identifier
 from indexpilot_cli.core.observation import WorkKind
 from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.rule import (
@@ -21,7 +21,6 @@ from indexpilot_cli.evolve.review.rule import (
     SafeStep,
     concurrently,
     does,
-    made_name,
     on_table,
     table_sql,
 )
@@ -72,9 +71,9 @@ def _partitioned_index(action: Action, review: Review) -> tuple[SafeStep, ...]:
 def _child_index(action: Action, child: Table, catalog: Catalog) -> str:
     """The name the server itself would give, where that is simple and free."""
     plain = action.condition is None and "(" not in (action.expression or "(")
-    name = made_name(child.name.name, *action.columns, "idx") if plain else ""
+    name = object_name(child.name.name, "_".join(action.columns), "idx") if plain else ""
     taken = {index.name.name for index in _catalog_indexes(catalog)}
-    return name if name and name not in taken else made_name(child.name.name, action.object or "", "idx")
+    return name if name and name not in taken else object_name(child.name.name, action.object or "", "idx")
 
 
 def _catalog_indexes(catalog: Catalog) -> Iterator[Index]:
@@ -82,16 +81,14 @@ def _catalog_indexes(catalog: Catalog) -> Iterator[Index]:
         yield from table.indexes
 
 
-def _invalid(review: Review) -> Iterator[Finding]:
+def _invalid(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case, action in review.effective_actions:
         if action.kind is not Act.CREATE_INDEX or not action.has("if_not_exists") or review.catalog is None:
             continue
         bad = next((i for i in _catalog_indexes(review.catalog) if i.name.name == action.object and not i.valid), None)
         if bad is not None:
             instead = f"DROP INDEX CONCURRENTLY {bad.name};\n{action.sql};"
-            made = INVALID_INDEX_KEPT.finding(
-                case, f"{bad.name.short} exists and is invalid: IF NOT EXISTS leaves it so"
-            )
+            made = rule.finding(case, f"{bad.name.short} exists and is invalid: IF NOT EXISTS leaves it so")
             yield replace(made, table=review.table_name(action), instead=instead)
 
 

@@ -46,7 +46,7 @@ def _otherwise(case: StatementCase) -> bool:
     return not _harmless(case) or not _earlier(case)
 
 
-def _bulk(review: Review) -> Iterator[Finding]:
+def _bulk(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.cases:
         # ROW EXCLUSIVE keeps no reader and no writer of other rows waiting; what else is locked is another rule's.
         if case.verdict.impact is not Impact.LONG_ONLINE or any(a.kind is Act.COPY for a in case.actions):
@@ -56,10 +56,10 @@ def _bulk(review: Review) -> Iterator[Finding]:
             continue
         worst, time = listed(case.verdict.work, 2), span(case.verdict.duration)
         text = f"{case.hidden}{worst} in one go{' ' * bool(time)}{time}: its rows stay locked until the end"
-        yield replace(BULK_CHANGE.finding(case, text), duration=case.verdict.duration)
+        yield replace(rule.finding(case, text), duration=case.verdict.duration)
 
 
-def _queued(review: Review) -> Iterator[Finding]:
+def _queued(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.cases:
         if not case.verdict.queue or case.verdict.impact is Impact.FAILS:
             continue
@@ -68,7 +68,7 @@ def _queued(review: Review) -> Iterator[Finding]:
             f"pid {first.pid} ({first.user}) has an open transaction on {first.table} for {first.seconds:.0f} s: "
             "the statement would wait for it, and everybody behind the statement"
         )
-        yield case.with_lock(replace(WAIT_QUEUE.finding(case, text), table=first.table))
+        yield case.with_lock(replace(rule.finding(case, text), table=first.table))
 
 
 WORK_UNDER_LOCK = HazardRule(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from indexpilot_cli.core.names import dotted, quote_identifier
+from indexpilot_cli.core.names import dotted, object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
-from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does, made_name
+from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _KEY = re.compile(r'\A(?:RANGE|LIST)\s*\((?P<column>"(?:[^"]|"")+"|[a-z_][\w$]*)\)\Z', re.IGNORECASE)
@@ -24,7 +24,7 @@ def _attach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     if condition is None or action.object is None:
         return ()
     child = f"ALTER TABLE {dotted(action.object_schema, action.object)}"
-    name = quote_identifier(made_name(action.object, "bound"))
+    name = quote_identifier(object_name(action.object, "", "bound"))
     return (
         SafeStep(f"{child} ADD CONSTRAINT {name} CHECK ({condition}) NOT VALID"),
         SafeStep(alter_table.prove(child, name), apart=True),
@@ -86,7 +86,7 @@ def _left_check(action: Action, case: StatementCase) -> str:
         return ""
     column = key["column"]
     plain = column[1:-1].replace('""', '"') if column.startswith('"') else column
-    name = made_name(child.name.name, plain, "check")
+    name = object_name(child.name.name, plain, "check")
     # Where the partition has another CHECK that says as much the server adds none.
     if (child.name, name) in (review.taken or ()):
         return ""

@@ -13,20 +13,9 @@ from indexpilot_cli.evolve.review.values import Finding, TemplateImpact
 Harm = Callable[[list[TemplateImpact]], str]
 
 
-def _breaks(review: Review) -> Iterator[Finding]:
-    return _suffering(review, "breaks", QUERY_BREAKS, _fail)
-
-
-def _other_columns(review: Review) -> Iterator[Finding]:
-    return _suffering(review, "columns_change", QUERY_COLUMNS_CHANGE, _give_other_columns)
-
-
-def _slower(review: Review) -> Iterator[Finding]:
-    return _suffering(review, "slower", QUERY_SLOWER, _get_slower)
-
-
-def _suffering(review: Review, status: str, rule: HazardRule, harm: Harm) -> Iterator[Finding]:
+def _suffering(rule: HazardRule, review: Review) -> Iterator[Finding]:
     """One finding for each statement, the templates of the greatest share first."""
+    status, harm = _HARMS[rule.id]
     for case in review.cases:
         found = sorted((t for t in case.templates if t.status == status), key=lambda t: -t.share)
         if not found:
@@ -58,6 +47,13 @@ def _get_slower(found: list[TemplateImpact]) -> str:
     return f"{'get' if len(found) > 1 else 'gets'} slower{times}"
 
 
+_HARMS: dict[str, tuple[str, Harm]] = {
+    "W05": ("breaks", _fail),
+    "W06": ("columns_change", _give_other_columns),
+    "W07": ("slower", _get_slower),
+}
+
+
 QUERY_BREAKS = HazardRule(
     "W05 query-breaks",
     "a recorded query fails afterwards",
@@ -67,7 +63,7 @@ QUERY_BREAKS = HazardRule(
     "ALTER TABLE orders ADD COLUMN reference text;",
     "sql-altertable.html",
     severity=Severity.ERROR,
-    find=_breaks,
+    find=_suffering,
 )
 
 QUERY_COLUMNS_CHANGE = HazardRule(
@@ -80,7 +76,7 @@ QUERY_COLUMNS_CHANGE = HazardRule(
     "ALTER TABLE orders ADD COLUMN note text;",
     "SELECT id, ref FROM orders;",
     "sql-select.html#SQL-SELECT-LIST",
-    find=_other_columns,
+    find=_suffering,
 )
 
 QUERY_SLOWER = HazardRule(
@@ -91,5 +87,5 @@ QUERY_SLOWER = HazardRule(
     "DROP INDEX CONCURRENTLY orders_ref_idx;",
     "CREATE INDEX CONCURRENTLY orders_ref_day_idx ON orders (ref, day);",
     "using-explain.html",
-    find=_slower,
+    find=_suffering,
 )

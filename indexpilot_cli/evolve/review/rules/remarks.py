@@ -12,26 +12,26 @@ from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Ignore, Migration
 
 
-def _not_run(review: Review) -> Iterator[Finding]:
+def _not_run(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.cases:
         if case.seen.state is RunState.NOT_RUN:
-            yield NOT_RUN.finding(case, f"not run: {case.seen.reason or 'the sandbox refuses it'}")
+            yield rule.finding(case, f"not run: {case.seen.reason or 'the sandbox refuses it'}")
 
 
-def _dynamic(review: Review) -> Iterator[Finding]:
+def _dynamic(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.cases:
         if any(a.kind is Act.DYNAMIC for a in case.actions):
             text = "runs SQL that is put together at run time: only what the empty copy led to was seen"
-            yield DYNAMIC_SQL.finding(case, text)
+            yield rule.finding(case, text)
 
 
-def _other_version(review: Review) -> Iterator[Finding]:
+def _other_version(rule: HazardRule, review: Review) -> Iterator[Finding]:
     version = review.observation.method.partition("/")[2]
     major = version.partition(".")[0]
     if review.catalog is None or not major.isdigit() or not review.cases or int(major) == review.catalog.major:
         return
     text = f"was run on PostgreSQL {version}, the database is {review.catalog.major}: locks and rewrites may differ"
-    yield VERSION_DIFFERENCE.finding(review.cases[0], text)
+    yield rule.finding(review.cases[0], text)
 
 
 NOT_RUN = HazardRule(

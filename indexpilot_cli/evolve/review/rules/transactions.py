@@ -19,12 +19,12 @@ def _outside(_action: Action, case: StatementCase) -> str:
     return f"{lead}\n{case.written.sql};"
 
 
-def _left_open(review: Review) -> Iterator[Finding]:
+def _left_open(rule: HazardRule, review: Review) -> Iterator[Finding]:
     failed = any(c.seen.state is RunState.FAILED for c in review.cases)
     # A migration tool that wraps the file commits it itself.
     if review.observation.open_transaction and review.cases and not review.migration.one_transaction and not failed:
         text = "nothing ends this transaction before the file ends: without COMMIT nothing of it stays"
-        yield replace(TRANSACTION_OPEN.finding(_begin(review), text), instead="COMMIT;")
+        yield replace(rule.finding(_begin(review), text), instead="COMMIT;")
 
 
 def _begin(review: Review) -> StatementCase:
@@ -38,33 +38,33 @@ def _begin(review: Review) -> StatementCase:
     return begun or review.cases[-1]
 
 
-def _unended(review: Review) -> Iterator[Finding]:
+def _unended(rule: HazardRule, review: Review) -> Iterator[Finding]:
     cutter = review.migration.cutter
     text = f"{cutter} refuses the file" if cutter else "only the end of the file does"
     for case in review.cases:
         if not case.written.ended and (len(review.cases) > 1 or cutter):
-            yield UNENDED.finding(case, f"no semicolon ends the statement: {text}")
+            yield rule.finding(case, f"no semicolon ends the statement: {text}")
 
 
-def _nested(review: Review) -> Iterator[Finding]:
+def _nested(rule: HazardRule, review: Review) -> Iterator[Finding]:
     inside = wrapped = review.migration.one_transaction
     for case, action in review.actions:
         if action.kind is Act.BEGIN:
             if inside:
-                yield TRANSACTION_NESTED.finding(case, "BEGIN inside a transaction does nothing")
+                yield rule.finding(case, "BEGIN inside a transaction does nothing")
             inside = True
         elif action.kind in (Act.COMMIT, Act.ROLLBACK) and not action.nested:
             if wrapped:
                 text = "ends the transaction of the migration tool, not one of the file"
-                yield TRANSACTION_NESTED.finding(case, text)
+                yield rule.finding(case, text)
             elif not inside:
-                yield TRANSACTION_NESTED.finding(case, "there is no transaction to end")
+                yield rule.finding(case, "there is no transaction to end")
             # AND CHAIN begins the next transaction at once. https://www.postgresql.org/docs/current/sql-commit.html
             inside = action.has("chain")
             wrapped = False
 
 
-def _piled_up(review: Review) -> Iterator[Finding]:
+def _piled_up(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for cases in review.together.values():
         mine: dict[str, int] = {}
         for case in cases:
@@ -73,7 +73,7 @@ def _piled_up(review: Review) -> Iterator[Finding]:
                     mine.setdefault(str(lock.relation.name), case.written.number)
             if len(set(mine.values())) > 1:
                 text = f"the transaction holds ACCESS EXCLUSIVE on {listed(sorted(mine))} at the same time"
-                yield LOCKS_PILE_UP.finding(case, text)
+                yield rule.finding(case, text)
                 break
 
 
@@ -143,7 +143,7 @@ LOCKS_PILE_UP = HazardRule(
 _WALKS = frozenset({WorkKind.REWRITE, WorkKind.VERIFY})
 
 
-def _walked_again(review: Review) -> Iterator[Finding]:
+def _walked_again(rule: HazardRule, review: Review) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for case in review.cases:
         if not any(w.kind in _WALKS and w.relation.existed and not w.online for w in case.seen.work):
@@ -152,7 +152,7 @@ def _walked_again(review: Review) -> Iterator[Finding]:
         for table in altered:
             seen[table] = seen.get(table, 0) + 1
             if seen[table] == 2:
-                yield MANY_ALTERS.finding(case, f"{table} is walked through again: one ALTER TABLE could do both")
+                yield rule.finding(case, f"{table} is walked through again: one ALTER TABLE could do both")
 
 
 MANY_ALTERS = HazardRule(
@@ -171,19 +171,19 @@ MANY_ALTERS = HazardRule(
 _NONE = ("0", "0s", "0ms", "")
 
 
-def _no_lock_timeout(review: Review) -> Iterator[Finding]:
+def _no_lock_timeout(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in _untimed(review, "lock_timeout", lambda c: bool(c.verdict.blocked)):
         table = case.verdict.blocked[0].table.short
         text = f"waits for its lock on {table} as long as it takes, and everybody behind it waits too"
-        yield replace(NO_LOCK_TIMEOUT.finding(case, text), instead=f"SET lock_timeout = '2s';\n{case.written.sql};")
+        yield replace(rule.finding(case, text), instead=f"SET lock_timeout = '2s';\n{case.written.sql};")
 
 
-def _no_statement_timeout(review: Review) -> Iterator[Finding]:
+def _no_statement_timeout(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in _untimed(review, "statement_timeout", lambda c: c.long):
         table = case.verdict.blocked[0].table.short
         text = f"nothing ends the statement if it takes longer than you think while {table} is locked"
         instead = f"SET statement_timeout = '30s';\n{case.written.sql};"
-        yield replace(NO_STATEMENT_TIMEOUT.finding(case, text), instead=instead)
+        yield replace(rule.finding(case, text), instead=instead)
 
 
 def _untimed(review: Review, name: str, wanted: Callable[[StatementCase], bool]) -> Iterator[StatementCase]:

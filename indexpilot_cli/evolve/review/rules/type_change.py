@@ -50,7 +50,7 @@ def _command(action: Action) -> str:
     return f"indexpilot schema-evolve alter-type {shlex.join(words)}"
 
 
-def _stale(review: Review) -> Iterator[Finding]:
+def _stale(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.effective:
         stale = stale_columns(case)
         if stale:
@@ -58,7 +58,7 @@ def _stale(review: Review) -> Iterator[Finding]:
             names = listed([c.object.path[-1] for c in stale])
             short = table.short if table else "the table"
             text = f"the statistics of {names} are gone: plans over {short} change until ANALYZE"
-            made = STATISTICS_LOST.finding(case, text)
+            made = rule.finding(case, text)
             yield replace(made, table=table, instead=f"{case.written.sql};\nANALYZE {table};")
 
 
@@ -90,13 +90,13 @@ def _analyzed(case: StatementCase, change: CatalogChange) -> bool:
     )
 
 
-def _shifted(review: Review) -> Iterator[Finding]:
+def _shifted(rule: HazardRule, review: Review) -> Iterator[Finding]:
     for case in review.effective:
         using = " ".join(a.expression or "" for a in case.actions if a.kind is Act.ALTER_TYPE)
         shifted = [c.object.path[-1] for c in _retyped(case) if _zone_change(c)]
         if shifted and not _SAID.search(using):
             text = f"{listed(shifted)}: the session's TimeZone decides what the values mean from then on"
-            yield VALUES_SHIFT.finding(case, text)
+            yield rule.finding(case, text)
 
 
 def _zone_change(change: CatalogChange) -> bool:
