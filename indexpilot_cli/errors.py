@@ -1,10 +1,11 @@
 """One tree of errors: each class carries an exit code, each instance a next step.
 
 IndexPilotError            1  bug, unless a subclass says otherwise
-├── UsageError             2  bad flag, configuration, unreadable or unparsable input
+├── AnsweredError          1  somebody answered, the server or we ourselves
+│   ├── UsageError         2  bad flag, configuration, unreadable or unparsable input
+│   ├── PrerequisiteError  5  not initialised, privilege or extension missing, server too old
+│   └── RefusedError       6  a guard said no, or the user did
 ├── UnreachableError       4  connect, authentication, connection lost
-├── PrerequisiteError      5  not initialised, privilege or extension missing, server too old
-├── RefusedError           6  a guard said no, or the user did
 └── OutcomeUnknownError    8  connection lost in the middle, or done but not recorded
 
 Exit codes 3 (something to act on), 7 (partly applied), 9 (taken back) and 10 (a simulation that showed nothing) are
@@ -38,7 +39,11 @@ class IndexPilotError(Exception):
         return f"{self.message}: {self.detail}" if self.detail else self.message
 
 
-class UsageError(IndexPilotError):
+class AnsweredError(IndexPilotError):
+    """An error that is an answer: that nobody was there to give one must not be taken for a no."""
+
+
+class UsageError(AnsweredError):
     """The command line, the configuration or an input file is wrong."""
 
     exit_code = 2
@@ -52,14 +57,14 @@ class UnreachableError(IndexPilotError):
     default_code = "unreachable"
 
 
-class PrerequisiteError(IndexPilotError):
+class PrerequisiteError(AnsweredError):
     """Something the work needs is not there: metadata tables, a privilege, an estimator, a newer server."""
 
     exit_code = 5
     default_code = "prerequisite"
 
 
-class RefusedError(IndexPilotError):
+class RefusedError(AnsweredError):
     """A guard or the user said no; nothing was changed."""
 
     exit_code = 6

@@ -12,12 +12,19 @@ from dataclasses import dataclass
 
 import psycopg
 
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.errors import (
+    AnsweredError,
+    IndexPilotError,
+    PrerequisiteError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
 
 MASK = "********"
 
 
-class StatementError(IndexPilotError):
+class StatementError(AnsweredError):
     """The server refused a statement as such: syntax, a missing object, a bad value. ``detail`` has its words."""
 
     default_code = "statement_failed"

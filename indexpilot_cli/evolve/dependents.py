@@ -11,7 +11,7 @@ from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import blocker
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
 
 _MODIFIERS = re.compile(r"\(([\d\s,]+)\)")
@@ -168,11 +168,11 @@ def waits(session: Session, relid: int, own_pids: Collection[int]) -> tuple[tupl
     return tuple((blocker(row), bool(row.holds)) for row in rows)
 
 
-def answers(session: Session, statement: str) -> IndexPilotError | None:
+def answers(session: Session, statement: str) -> AnsweredError | None:
     """Why the server would refuse to plan the statement, None when it would not."""
     try:
         # Without ANALYZE nothing runs: names, types and privileges on what is named are all that is looked at.
         session.rows(f"EXPLAIN (COSTS OFF) {statement}")
-    except IndexPilotError as error:
+    except AnsweredError as error:
         return error
     return None

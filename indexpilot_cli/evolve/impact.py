@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -38,39 +39,14 @@ class AskedColumn:
     column: ColumnFacts | None
 
 
-class _Cache:
-    """The newest answers of this process."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._kept: dict[_Key, tuple[float, ColumnImpact]] = {}
-
-    def get(self, key: _Key, seconds: float) -> ColumnImpact | None:
-        """The answer, unless it is too old."""
-        with self._lock:
-            found = self._kept.get(key)
-            return found[1] if found is not None and time.monotonic() - found[0] < seconds else None
-
-    def put(self, key: _Key, impact: ColumnImpact) -> None:
-        """Keep the answer; the oldest goes when there are too many."""
-        with self._lock:
-            self._kept[key] = (time.monotonic(), impact)
-            # A dict keeps the order of insertion: the first is the oldest.
-            while len(self._kept) > _MOST:
-                self._kept.pop(next(iter(self._kept)))
-
-    def clear(self) -> None:
-        """Forget all."""
-        with self._lock:
-            self._kept.clear()
-
-
-_cache = _Cache()
+_kept: dict[_Key, tuple[float, ColumnImpact]] = {}  # the newest answers of this process, and when they were given
+_lock = threading.Lock()
 
 
 def clear_impact_cache() -> None:
     """Forget every answer about what hangs on a column."""
-    _cache.clear()
+    with _lock:
+        _kept.clear()
 
 
 def impact_of(
@@ -79,10 +55,16 @@ def impact_of(
     """The impact of a change, at most ``seconds`` old. A new column is to be called ``name``."""
     connection, called = asked.connection, asked.column.name if asked.column is not None else name
     key = (connection.conninfo, connection.metadata_schema, asked.table.name, called, asked.kind, workload)
-    found = _cache.get(key, seconds)
-    if found is None:
-        found = _look(asked, workload, progress)
-        _cache.put(key, found)
+    with _lock:
+        given, known = _kept.get(key, (-math.inf, None))
+    if known is not None and time.monotonic() - given < seconds:
+        return known
+    found = _look(asked, workload, progress)
+    with _lock:
+        _kept[key] = (time.monotonic(), found)
+        # A dict keeps the order of insertion: the first is the oldest.
+        while len(_kept) > _MOST:
+            _kept.pop(next(iter(_kept)))
     return found
 
 

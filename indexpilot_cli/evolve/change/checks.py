@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, dotted, quote_identifier, split_table
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change.values import Affected, ColumnChangeKind, Problem
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
@@ -92,9 +92,7 @@ def read_type(session: Session, text: str | None, found: Findings) -> TypeFacts 
 def _known_type(session: Session, text: str, found: Findings) -> TypeFacts | None:
     try:
         facts = dependents.type_facts(session, text)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         found.wrong("unknown_type", f"the server has no type {text}: {error.detail}", error.hint)
         return None
     if facts.kind == "p":
@@ -124,9 +122,7 @@ def check_default(session: Session, text: str, kind: TypeFacts, found: Findings)
     """Whether the default gives every row a value of its own; a default that cannot be one is a problem."""
     try:
         return dependents.is_volatile(session, text, kind.text)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         found.wrong("bad_default", f"{text} is no default for {kind.text}: {error.detail}", error.hint)
         return False
 

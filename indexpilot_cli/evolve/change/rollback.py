@@ -139,9 +139,8 @@ def _open_online(ctx: RunContext, request: ChangeUndoRequest) -> tuple[OnlinePla
     """The online type change that is meant, with its newest row; None when it is another kind of change."""
     known = log.online_changes(ctx)
     if request.target is not None:
-        number = _number(request.target)
-        row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
-        meant = [s for s in known if row is not None and s.plan.op_id == row.op_id]
+        op_id = _operation(ctx, request.target)
+        meant = [s for s in known if s.plan.op_id == op_id]
     else:
         meant = [s for s in known if s.open]
         others = [s for s in log.changes(ctx.look, ctx.schema) if s.state != log.REVERTED]
@@ -166,9 +165,8 @@ def _change_log(ctx: RunContext, target: str | None) -> ChangeLog:
         if not standing:
             raise UsageError("there is no schema change to take back", hint="indexpilot history", code="nothing_named")
         return standing[0]
-    number = _number(target)
-    row = mutations.find(ctx.look, number, schema=ctx.schema) if number else None
-    meant = next((s for s in found if row is not None and s.op_id == row.op_id), None)
+    op_id = _operation(ctx, target)
+    meant = next((s for s in found if s.op_id == op_id), None)
     if meant is None:
         hint = "indexpilot history lists them; indexes are taken back by  indexpilot rollback"
         raise UsageError(f"no schema change {target} in the log", hint=hint, code="unknown_id")
@@ -177,9 +175,11 @@ def _change_log(ctx: RunContext, target: str | None) -> ChangeLog:
     return meant
 
 
-def _number(target: str) -> int | None:
+def _operation(ctx: RunContext, target: str) -> str | None:
+    """The operation that the row ``M-…`` belongs to; None where there is none."""
     found = _TARGET.fullmatch(target)
-    return int(found[1]) if found else None
+    row = mutations.find(ctx.look, int(found[1]), schema=ctx.schema) if found else None
+    return None if row is None else row.op_id
 
 
 def _filled(change: SchemaChange, before: RelationFacts, undo: Undo, text: str) -> Undo:

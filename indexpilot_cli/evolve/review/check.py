@@ -179,7 +179,7 @@ def _file_report(
     """Verdicts and findings of one file."""
     from indexpilot_cli.evolve.review.findings import findings
 
-    observation, answers = seen.observations[position], evidence.answers_of(position)
+    observation, answers = seen.observations[position], evidence.answers.get(position, ())
     bench = Bench(RelationSizes(catalog), evidence.rates, request.long_rows, evidence.queues)
     verdicts = judge(observation, bench, answers)
     answers = (*answers, *late_answers(migration, verdicts))

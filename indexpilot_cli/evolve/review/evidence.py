@@ -21,7 +21,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import MigrationObservation
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError, UnreachableError
 from indexpilot_cli.evolve.review.probes.ask import from_statistics, read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeAnswer
@@ -48,10 +48,6 @@ class DataEvidence:
     not_checked: tuple[str, ...] = ()
     facts: DataFacts | None = None
 
-    def answers_of(self, position: int) -> tuple[ProbeAnswer, ...]:
-        """What the data said to one file's statements."""
-        return self.answers.get(position, ())
-
     @property
     def fails(self) -> bool:
         """Whether the data makes any of the files fail."""
@@ -77,9 +73,7 @@ def ask_database(
     answers = run_probes(source.session, asked, budget_seconds=probe_seconds)
     try:
         rates, queues = calibrate(source.session), _queues_by_table(source.session, observed)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         missed = f"speed and open transactions: {error.message}"
         return DataEvidence(_by_position(answers, migrations), not_checked=(missed,), facts=facts)
     return DataEvidence(_by_position(answers, migrations), rates, queues, facts=facts)

@@ -54,7 +54,8 @@ def fix(review: Review) -> FixedMigration:
         return FixedMigration(migration.text, (_COMPOSED,))
     wanted = tuple(replacement(case) for case in review.cases)
     held = _held(review)
-    wanted = tuple(_whole(r) if r.case.seen.transaction in held else r for r in wanted)
+    # In a transaction that stays whole only what runs inside one is changed.
+    wanted = tuple(replace(r, steps=None) if r.case.seen.transaction in held and _leaves(r) else r for r in wanted)
     outside = any(_leaves(r) for r in wanted)
     timeout = _needs_timeout(wanted)
     wrapped = migration.one_transaction and outside
@@ -78,11 +79,6 @@ def _held(review: Review) -> frozenset[int]:
     """Transactions that mean something by being whole."""
     numbers = {c.seen.transaction for c, a in review.actions if a.kind in _HOLDS and not a.nested}
     return frozenset(numbers if review.migration.one_transaction else numbers & review.blocks)
-
-
-def _whole(wanted: Replacement) -> Replacement:
-    """In a transaction that stays whole only what runs inside one is changed."""
-    return replace(wanted, steps=None) if _leaves(wanted) else wanted
 
 
 def _leaves(wanted: Replacement) -> bool:

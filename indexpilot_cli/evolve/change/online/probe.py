@@ -18,7 +18,7 @@ from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.errors import AnsweredError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.alter_table import by_rules
 from indexpilot_cli.evolve.change.online.texts import PLACE, Both, place
@@ -250,18 +250,14 @@ class _Copy:
         try:
             with self._session.transaction():
                 self._session.execute(statement)
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
+        except AnsweredError as error:
             return sqlstate(error) or "XX000"
         return None
 
     def _try(self, statement: str, what: str) -> None:
         try:
             self._session.execute(statement)
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
+        except AnsweredError as error:
             # Classes 42 (syntax, names, types) and 0A (not supported) are about what was asked, all others about what
             # is there.
             kind = UsageError if (sqlstate(error) or "").startswith(("42", "0A")) else RefusedError
@@ -348,9 +344,7 @@ def by_trial(ctx: RunContext) -> Classify:
             with closing(ctx.builder("trial")) as session:
                 session.value("SELECT pg_catalog.set_config('TimeZone', %s, false)", (change.timezone,))
                 tried = try_change(session, wanted)
-        except UnreachableError:
-            raise
-        except IndexPilotError:
+        except AnsweredError:
             return None
         by = f"server {table.version // 10000}"
         guess = by_rules(change)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.names import QualifiedName
@@ -122,12 +122,12 @@ class Tracker:
     ``scene`` and ``names`` are as when the file began, ``objects`` as now.
     """
 
-    def __init__(self, session: UntrustedSession, version: int):
+    def __init__(self, session: UntrustedSession, version: int, path: Sequence[str]):
         self._session = session
         self._version = version
         self._relations: Mapping[int, RelationState] = {}
         self.objects: Mapping[str, KnownObject] = {}
-        self.scene = RelationsAtStart({})
+        self.scene = RelationsAtStart({}, path)
         self.names: Mapping[int, QualifiedName] = {}
 
     def begin(self, *, scene: bool = False) -> None:
@@ -137,7 +137,7 @@ class Tracker:
         # The file's first statement must find no open block, as it would under psql.
         self._session.tell("ROLLBACK")
         if scene:
-            self.scene = RelationsAtStart(state.relations)
+            self.scene = replace(self.scene, relations=state.relations)
             self.names = names_of(self.objects.values())
 
     def keep(self) -> SavedCatalog:

@@ -14,7 +14,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import MigrationObservation, SqlError
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError
 from indexpilot_cli.evolve.review.clone.faults import Surroundings, missing_role
 from indexpilot_cli.evolve.review.clone.run import Runner
 from indexpilot_cli.evolve.review.clone.sandbox import OWNER, Sandbox, SandboxLimits, UntrustedSession, open_sandbox
@@ -269,9 +269,7 @@ def _try(owner: Session, sandbox: Sandbox, item: SchemaObject) -> str | None:
     for _ in range(_MOST_ROLES):
         try:
             owner.rows(item.sql)
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
+        except AnsweredError as error:
             refusal = SqlError(sqlstate(error) or "", error.detail or error.message)
             role = missing_role(refusal)
             if role is None or not sandbox.make_role(role):

@@ -26,41 +26,40 @@ def outside_locks(
     after: SessionState,
     work: Sequence[Work],
     changed: Collection[QualifiedName],
-    path: Sequence[str],
 ) -> tuple[Lock, ...]:
     """The strongest lock the statement takes on each relation that was there when the run began.
 
     ``changed`` are the tables whose part of the catalog is another now.
     """
-    given = [*_all(scene, statement, before, after, work, path), *_altered(scene, statement, changed)]
+    given = [*_all(scene, statement, before, after, work), *_altered(scene, statement, changed)]
     found = strongest(Lock(relation, mode) for relation, mode in given)
     return tuple(sorted(found.values(), key=lambda lock: (-lock.mode.strength, lock.relation.name)))
 
 
 def unexecuted(
-    scene: RelationsAtStart, happening: Iterable[Action], relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, happening: Iterable[Action], relations: Mapping[int, RelationState]
 ) -> tuple[Work, ...]:
     """Changes of rows that stand in a loop or a branch which empty tables do not enter, also in a routine called."""
     changing = (Act.UPDATE, Act.DELETE, Act.MERGE)
     actions = [a for a in happening if a.nested and a.table and a.kind in changing]
-    tables = _named_by(scene, actions, relations, path)
+    tables = _named_by(scene, actions, relations)
     return tuple(Work(WorkKind.MODIFY, relation, source="rule") for relation in tables if relation.existed)
 
 
 def vacuumed(
-    scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, statement: MigrationStatement, relations: Mapping[int, RelationState]
 ) -> tuple[Work, ...]:
     """Reading by VACUUM: it counts no scans and goes on beside reads and writes."""
     plain = [a for a in statement.actions if a.kind is Act.VACUUM and not a.has("full")]
-    tables = _named_by(scene, plain, relations, path)
+    tables = _named_by(scene, plain, relations)
     return tuple(Work(WorkKind.SCAN, relation, source="rule", online=True) for relation in tables)
 
 
 def _named_by(
-    scene: RelationsAtStart, actions: Sequence[Action], relations: Mapping[int, RelationState], path: Sequence[str]
+    scene: RelationsAtStart, actions: Sequence[Action], relations: Mapping[int, RelationState]
 ) -> tuple[Relation, ...]:
     """The relations that the actions name, each once."""
-    found = chain.from_iterable(_targets(scene, action, relations, path) for action in actions)
+    found = chain.from_iterable(_targets(scene, action, relations) for action in actions)
     return tuple({relation.name: relation for relation in found}.values())
 
 
@@ -70,7 +69,6 @@ def _all(
     before: SessionState,
     after: SessionState,
     work: Sequence[Work],
-    path: Sequence[str],
 ) -> Iterator[tuple[Relation, LockMode]]:
     online = any(action.has("concurrently") for action in statement.actions)
     kinds = {action.kind for action in statement.actions}
@@ -89,11 +87,11 @@ def _all(
             yield table, LockMode.SHARE_UPDATE_EXCLUSIVE if online else LockMode.ACCESS_EXCLUSIVE
     for action in statement.actions:
         if action.kind is Act.DETACH_PARTITION and action.has("concurrently"):
-            for relation in _targets(scene, action, before.relations, path):
+            for relation in _targets(scene, action, before.relations):
                 # DETACH CONCURRENTLY (14 and later) waits for readers of the parent without keeping others out.
                 yield relation, LockMode.SHARE_UPDATE_EXCLUSIVE
             part = replace(action, table=action.object, schema=action.object_schema)
-            for relation in _targets(scene, part, before.relations, path):
+            for relation in _targets(scene, part, before.relations):
                 yield relation, LockMode.ACCESS_EXCLUSIVE  # at the very end, after every reader has gone
 
 
@@ -127,11 +125,9 @@ def _index(scene: RelationsAtStart, work: Work) -> Iterator[tuple[Relation, Lock
             yield Relation(state.name, "i", True, work.relation.name), LockMode.ACCESS_EXCLUSIVE
 
 
-def _targets(
-    scene: RelationsAtStart, action: Action, relations: Mapping[int, RelationState], path: Sequence[str]
-) -> Iterator[Relation]:
+def _targets(scene: RelationsAtStart, action: Action, relations: Mapping[int, RelationState]) -> Iterator[Relation]:
     for oid, state in relations.items():
-        if state.kind in _TABLES and _is_named(action, state.name, path):
+        if state.kind in _TABLES and _is_named(action, state.name, scene.path):
             relation = scene.relation(oid, relations)
             if relation:
                 yield relation

@@ -17,7 +17,7 @@ from indexpilot_cli.core.observation import Priced, Rehearsed
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db.plans import explain_text, walk
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.evolve.review.clone.clone import Clone
 from indexpilot_cli.planner.twin.layout import read_layout
 from indexpilot_cli.planner.twin.statistics import put_sizes, put_statistics
@@ -78,9 +78,7 @@ class FullCopy:
         try:
             # VERBOSE adds the schema of each relation: two tables of one name could not be told apart without it.
             plan = explain_text(self._planner, Plannable(sql), verbose=True)
-        except UnreachableError:
-            raise
-        except IndexPilotError:
+        except AnsweredError:
             return None
         most = max(float(node.get("Plan Rows", 0)) for node in walk(plan))
         found: dict[QualifiedName, float] = {}
@@ -98,9 +96,7 @@ class FullCopy:
         for statement, weight in zip(query.statements, query.weights or (1.0,) * len(query.statements), strict=True):
             try:
                 plan = explain_text(self._planner, statement)
-            except UnreachableError:
-                raise
-            except IndexPilotError:
+            except AnsweredError:
                 return Priced(None)
             total += weight * float(plan["Total Cost"])
             indexes |= {str(node["Index Name"]) for node in walk(plan) if "Index Name" in node}

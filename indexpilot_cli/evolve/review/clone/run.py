@@ -60,8 +60,7 @@ class Runner:
         sandbox: Sandbox,
     ):
         self._session = session
-        self._tracker = Tracker(session, version)
-        self._path = path
+        self._tracker = Tracker(session, version, path)
         self._around = around
         self._sandbox = sandbox
         self._limits = sandbox.limits
@@ -255,10 +254,10 @@ class Runner:
         # It has committed: what it locked is free again, and is named by rule.
         before, after = replace(before, locks={}), replace(after, locks={})
         work = work_of(scene, statement, before, after, answer.messages, self._tracker.objects.values())
-        work += vacuumed(scene, statement, before.relations, self._path)
+        work += vacuumed(scene, statement, before.relations)
         work = self._with_unexecuted(statement, work, before)
         changed = {change.table for change in changes if change.table}
-        locks = outside_locks(scene, statement, before, after, work, changed, self._path)
+        locks = outside_locks(scene, statement, before, after, work, changed)
         seen = ran(statement, answer, number, locks, locks, work)
         return replace(seen, changes=changes, outside_transaction=True)
 
@@ -267,7 +266,7 @@ class Runner:
     ) -> tuple[Work, ...]:
         modified = {item.relation.name for item in work if item.kind is WorkKind.MODIFY}
         happening = performed(statement.actions, self._bodies)
-        extra = unexecuted(self._tracker.scene, happening, state.relations, self._path)
+        extra = unexecuted(self._tracker.scene, happening, state.relations)
         return work + tuple(item for item in extra if item.relation.name not in modified)
 
     # -- sending and looking

@@ -18,7 +18,7 @@ from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.db.observe_session import Gone, Overrun, SessionAnswer, Watch, WatchedSession
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError, PrerequisiteError
 from indexpilot_cli.planner.twin.cluster import bare_cluster, our_session
 from indexpilot_cli.planner.twin.hydrate import PLANNER, Hydrated, hydrate
 from indexpilot_cli.planner.twin.place import copy_cluster, disk_usage
@@ -117,9 +117,7 @@ class Sandbox:
         try:
             # ROLE makes the owner a member: OWNER TO and SET ROLE want that membership.
             self.admin.execute(f"CREATE ROLE {quote_identifier(name)} NOLOGIN ROLE {OWNER}")
-        except UnreachableError:
-            raise
-        except (IndexPilotError, ValueError):
+        except (AnsweredError, ValueError):
             return False
         self.roles.append(name)
         return True

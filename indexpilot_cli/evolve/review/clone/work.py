@@ -40,9 +40,10 @@ _HEAPS = "rpm"
 
 @dataclass(frozen=True, slots=True)
 class RelationsAtStart:
-    """What was there when the run began: relations by oid."""
+    """What was there when the run began: relations by oid. ``path`` is the search path."""
 
     relations: Mapping[int, RelationState]
+    path: Sequence[str] = ("public",)
 
     def relation(self, oid: int, now: Mapping[int, RelationState]) -> Relation | None:
         """The relation by the name it had when the run began, or has now when it is new; None when nobody knows it."""
