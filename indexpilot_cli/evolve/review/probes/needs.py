@@ -17,7 +17,6 @@ from indexpilot_cli.evolve.review.probes.question import (
     Question,
     duplicates,
     nulls,
-    probe,
     title,
 )
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_value, row_where, statistics
@@ -30,7 +29,7 @@ FOREIGN = "it calls what must not run on this database, or reads what cannot be 
 _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 
 
-def need(wanted: Need, tables: Tables, number: int) -> Probe | None:
+def need(wanted: Need, tables: Tables) -> Probe | None:
     """The probe of what is demanded; None when no row can violate it (a new, empty table)."""
     table = tables.get(wanted.table)
     if table is None or (table.empty and not table.more):
@@ -39,7 +38,7 @@ def need(wanted: Need, tables: Tables, number: int) -> Probe | None:
     if question is None:
         return None
     # The server computes the expression for each row, and so does the question as long as it reads the table itself.
-    return replace(probe(table, number, question), errors_count=wanted.kind == "check" and table.plain)
+    return replace(tables.probe(table, question), errors_count=wanted.kind == "check" and table.plain)
 
 
 def _question(wanted: Need, table: VirtualTable, tables: Tables) -> Question | None:
@@ -202,7 +201,7 @@ def _all(conditions: Sequence[str]) -> str:
     return " AND ".join(conditions)
 
 
-def partition_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+def partition_questions(action: Action, tables: Tables) -> Iterator[Probe]:
     """Rows outside the bound in the partition to be, and rows inside it that another (the default) holds."""
     if action.kind not in (Act.ATTACH_PARTITION, Act.CREATE_PARTITION):
         return
@@ -219,11 +218,11 @@ def partition_questions(action: Action, tables: Tables, number: int) -> Iterator
         # A NULL key belongs to no list that does not name NULL, where IN would only come to NULL.
         body = row_where(f"({inside}) IS NOT TRUE") if inside else None
         why = "" if inside else "the bound of a default partition is what all others leave"
-        yield probe(child, number, Question(ProbeKind.PARTITION, "23514", words, body, why_not=why))
+        yield tables.probe(child, Question(ProbeKind.PARTITION, "23514", words, body, why_not=why))
     # Hash partitioning has no default partition. https://www.postgresql.org/docs/current/sql-createtable.html
     if inside and not bound.modulus:
         words = f"the default partition of {parent.name.short} has rows that belong into the new one"
-        yield probe(parent, number, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))
+        yield tables.probe(parent, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))
 
 
 def _inside(bound: PartitionBound, parent: VirtualTable, tables: Tables) -> str | None:
@@ -289,7 +288,7 @@ def remember_type(action: Action, tables: Tables) -> None:
         tables.domains[name] = KnownDomain(QualifiedName("", name), action.type or "text", checks)
 
 
-def domain_questions(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+def domain_questions(action: Action, tables: Tables) -> Iterator[Probe]:
     """What ALTER DOMAIN asks of every column of the domain."""
     if action.kind is not Act.ALTER_DOMAIN or action.has("not_valid") or action.has("inline"):
         return
@@ -297,13 +296,13 @@ def domain_questions(action: Action, tables: Tables, number: int) -> Iterator[Pr
         if action.has("set_not_null") or action.constraint == "not_null":
             question = not_null(table, column, tables)
             if question is not None:
-                yield probe(table, number, question)
+                yield tables.probe(table, question)
         elif action.has("add") and action.expression:
-            yield probe(table, number, _domain_check(action.expression, table, column, tables, action.new_name))
+            yield tables.probe(table, _domain_check(action.expression, table, column, tables, action.new_name))
         elif action.has("validate"):
             text = tables.domain_rules.get((action.object or "", action.new_name or ""))
             if text:
-                yield probe(table, number, _domain_check(text, table, column, tables, action.new_name))
+                yield tables.probe(table, _domain_check(text, table, column, tables, action.new_name))
 
 
 def remember_rule(action: Action, tables: Tables) -> None:

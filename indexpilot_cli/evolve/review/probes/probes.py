@@ -19,7 +19,6 @@ from indexpilot_cli.evolve.review.probes import needs, virtual
 from indexpilot_cli.evolve.review.probes import rows as probes_rows
 from indexpilot_cli.evolve.review.probes import shape as probes_shape
 from indexpilot_cli.evolve.review.probes import unasked as probes_unasked
-from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.actions import from_actions
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need, from_changes
 from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, ProbeKind
@@ -67,7 +66,7 @@ def probes(
     if unforeseen is not None:
         unforeseen |= tables.unforeseen
     if migration.statements:
-        found += probes_rows.late(tables, migration.statements[-1].number)
+        found += probes_rows.late(tables)
     # Each question once for each statement.
     return tuple({(p.statement, p.kind, p.table, p.sql, p.question): p for p in found}.values())
 
@@ -76,7 +75,7 @@ class _Review:
     """One statement: what it does to the virtual tables, and what it asks of them."""
 
     def __init__(self, statement: MigrationStatement, seen: StatementObservation | None, tables: Tables) -> None:
-        self.number = statement.number
+        self.number = tables.number = statement.number
         self.statement = statement
         self.tables = tables
         ran = seen is not None and seen.error is None and seen.state in (RunState.RAN, RunState.BEHIND)
@@ -105,10 +104,10 @@ class _Review:
         for action in self.actions:
             self._setting(action)
             needs.remember_type(action, self.tables)
-            probes_unasked.remember_sequences(action, self.tables, self.number)
+            probes_unasked.remember_sequences(action, self.tables)
             transaction = self.seen.transaction if self.seen else 0
-            yield from probes_unasked.still_pending(action, transaction, self.tables, self.number)
-        yield from guard_questions(self.actions, self.failed, self.tables, self.number)
+            yield from probes_unasked.still_pending(action, transaction, self.tables)
+        yield from guard_questions(self.actions, self.failed, self.tables)
         delta = self._delta()
         # In a block the catalog shows only where everything ended: order comes from the text.
         for action in self.actions:
@@ -120,10 +119,10 @@ class _Review:
                 self._truncate(action)
         # Deferrable keys may be checked as late as at COMMIT.
         if any(a.kind is Act.COMMIT and not a.nested for a in self.actions):
-            yield from probes_rows.late(self.tables, self.number)
+            yield from probes_rows.late(self.tables)
         if self._unseen():
             words, why = "what it calls fails on the rows", "no routine of yours is run on this database"
-            yield probes_unasked.unasked(self.number, _HERE, words, why)
+            yield self.tables.unasked(_HERE, words, why)
         yield from self._structure(delta)
 
     def _delta(self) -> Delta:
@@ -147,19 +146,19 @@ class _Review:
         name = self.tables.resolve(action.schema, action.table or "")
         shape = delta.shapes.pop(name, None) if name else None
         if shape is not None:
-            yield from probes_shape.apply(Delta({shape.table: shape}), self.tables, self.number)
+            yield from probes_shape.apply(Delta({shape.table: shape}), self.tables)
 
     def _structure(self, delta: Delta) -> Iterator[Probe]:
         again = list(self._rebuilt(delta))
-        yield from probes_shape.apply(delta, self.tables, self.number)
+        yield from probes_shape.apply(delta, self.tables)
         self._filled()
         for action in self.actions:
             needs.remember_rule(action, self.tables)
-            yield from needs.domain_questions(action, self.tables, self.number)
-            yield from needs.partition_questions(action, self.tables, self.number)
-            yield from probes_unasked.too_wide(action, self.tables, self.number)
+            yield from needs.domain_questions(action, self.tables)
+            yield from needs.partition_questions(action, self.tables)
+            yield from probes_unasked.too_wide(action, self.tables)
         for need in (*delta.needs, *again):
-            found = needs.need(need, self.tables, self.number) if delta.asked(need) else None
+            found = needs.need(need, self.tables) if delta.asked(need) else None
             if found is not None:
                 yield found
             probes_rows.bind(need, self.tables)
@@ -189,12 +188,12 @@ class _Review:
         before = self.tables.get(name) if name else None
         if name is None and self.seen is None:
             self.tables.forget_all(f"statement {self.number} changes rows of {action.table}, which is no known table")
-        change = self.tables.apply(action, self.number, maybe=self.maybe)
+        change = self.tables.apply(action, maybe=self.maybe)
         if change is not None and before is not None:
-            yield from probes_rows.row_questions(change, before, self.tables, self.number)
+            yield from probes_rows.row_questions(change, before, self.tables)
         elif before is not None:
             self.tables.unforeseen.add(self.number)
-        yield from probes_unasked.of_rows(action, before, change, self.tables, self.number)
+        yield from probes_unasked.of_rows(action, before, change, self.tables)
 
     def _truncate(self, action: Action) -> None:
         name = self.tables.resolve(action.schema, action.table or "")
@@ -304,34 +303,34 @@ _ASSIGNED = re.compile(r"\b(?P<name>\w+)\s*:=\s*(?P<value>[^;]+);", re.I | re.S)
 _HERE = QualifiedName("", "")
 
 
-def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables, number: int) -> Iterator[Probe]:
+def guard_questions(actions: Sequence[Action], failed: bool, tables: Tables) -> Iterator[Probe]:
     """The conditions under which a DO block raises; for a SELECT that failed on the clone, the SELECT itself."""
     for action in actions:
         if action.kind is Act.DO and action.expression and action.type == "plpgsql":
-            yield from _raised(action.expression, tables, number)
+            yield from _raised(action.expression, tables)
         made = action.kind in (Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW) and not action.has("no_data")
         if made and action.expression and MAY_FAIL.search(action.expression):
             found, words = tables.query(action.expression), "its query fails on the data"
-            yield _failing(words, found, number) if found else probes_unasked.unasked(number, _HERE, words, _NO_QUERY)
+            yield _failing(words, found, tables) if found else tables.unasked(_HERE, words, _NO_QUERY)
         elif action.kind is Act.REFRESH and not action.has("no_data"):
             words = f"the query of {action.table} fails on the data"
-            yield probes_unasked.unasked(number, _HERE, words, "it is not run on this database")
-    yield from _selected(actions, failed, tables, number)
+            yield tables.unasked(_HERE, words, "it is not run on this database")
+    yield from _selected(actions, failed, tables)
 
 
-def _selected(actions: Sequence[Action], failed: bool, tables: Tables, number: int) -> Iterator[Probe]:
+def _selected(actions: Sequence[Action], failed: bool, tables: Tables) -> Iterator[Probe]:
     words = "the query fails on the data"
     # A division by the count of no rows, for one, fails on empty tables only: the data decides.
     if len(actions) == 1 and actions[0].kind is Act.SELECT and (failed or _computes(actions[0])):
         found = tables.query(actions[0].sql)
         if found is not None:
-            yield _failing(words, found, number)
+            yield _failing(words, found, tables)
         elif not failed and tables.safe.harmless(actions[0].sql):
-            yield probes_unasked.unasked(number, _HERE, words, _NO_QUERY)
+            yield tables.unasked(_HERE, words, _NO_QUERY)
     # What a block reads, where no guard of it was asked about.
     asks = any(a.kind is Act.DO and a.expression and _asked(a.expression) for a in actions)
     if any(a.nested and _computes(a) for a in actions if a.kind is Act.SELECT) and not asks:
-        yield probes_unasked.unasked(number, _HERE, "what the block reads makes it fail", _NO_BLOCK)
+        yield tables.unasked(_HERE, "what the block reads makes it fail", _NO_BLOCK)
 
 
 def _computes(action: Action) -> bool:
@@ -343,11 +342,11 @@ def _asked(body: str) -> bool:
     return bool(_GUARD.search(body) or any(m["strict"] for m in _INTO.finditer(body)))
 
 
-def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
+def _raised(body: str, tables: Tables) -> Iterator[Probe]:
     """Guards in a row, as long as nothing before them branches."""
     text = _COMMENT.sub(" ", body)
     values = _variables(text)
-    yield from _strict(text, tables, number)
+    yield from _strict(text, tables)
     place = 0
     for match in _GUARD.finditer(text):
         # Behind a branch nobody knows whether the guard is reached.
@@ -358,10 +357,10 @@ def _raised(body: str, tables: Tables, number: int) -> Iterator[Probe]:
         found = tables.query(f"SELECT 1 WHERE ({condition})")
         if found is not None:
             words, sql = "the file itself raises an error on this data", any_row(f"({found.sql}) AS ip_q")
-            yield _probe(ProbeKind.EXISTS, "P0001", words, sql, number)
+            yield _probe(ProbeKind.EXISTS, "P0001", words, sql, tables)
 
 
-def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
+def _strict(text: str, tables: Tables) -> Iterator[Probe]:
     """SELECT … INTO STRICT that does not find exactly one row, where nothing before it branches."""
     for match in _INTO.finditer(text):
         # Without STRICT no row means NULL and further rows are ignored; with it the block fails (P0002, P0003).
@@ -369,7 +368,7 @@ def _strict(text: str, tables: Tables, number: int) -> Iterator[Probe]:
         found = tables.query(f"SELECT {match['what']} {match['source']}") if match["strict"] else None
         if found is not None and not _BRANCHES.search(text[: match.start()]):
             sql = f"SELECT 1 WHERE ({Select('count(*)', f'({found.sql}) AS ip_q')}) <> 1"
-            yield _probe(ProbeKind.EXISTS, "P0002", "a query of the file does not find exactly one row", sql, number)
+            yield _probe(ProbeKind.EXISTS, "P0002", "a query of the file does not find exactly one row", sql, tables)
 
 
 def _variables(text: str) -> dict[str, str]:
@@ -381,10 +380,10 @@ def _variables(text: str) -> dict[str, str]:
     return {name: value for name, value in found if names.count(name) == 1}
 
 
-def _failing(words: str, found: SafeText, number: int) -> Probe:
+def _failing(words: str, found: SafeText, tables: Tables) -> Probe:
     """The whole query, counted: every row of it is computed and none is given away."""
-    return _probe(ProbeKind.CAST, "22000", words, Select("count(ip_q)", f"({found.sql}) AS ip_q"), number)
+    return _probe(ProbeKind.CAST, "22000", words, Select("count(ip_q)", f"({found.sql}) AS ip_q"), tables)
 
 
-def _probe(kind: ProbeKind, state: str, words: str, sql: str, number: int) -> Probe:
-    return Probe(number, kind, state, _HERE, words, sql)
+def _probe(kind: ProbeKind, state: str, words: str, sql: str, tables: Tables) -> Probe:
+    return Probe(tables.number, kind, state, _HERE, words, sql)

@@ -11,7 +11,7 @@ from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
 from indexpilot_cli.evolve.review.probes.delta import Delta, Need
-from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, probe, title
+from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, sized, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import Layer, VirtualTable, selected, targets, unbounded, updated
@@ -22,29 +22,29 @@ _REFUSES = ("a", "r")
 _CONSTANT = re.compile(r"(?:'([^'\\]*)'|-?\d+)(?:::[a-z ]+)?")
 
 
-def row_questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def row_questions(change: SafeChange, before: VirtualTable, tables: Tables) -> Iterator[Probe]:
     """What a change of rows asks; ``before`` is the table as it was, ``tables`` hold it as it is afterwards."""
     why = f"triggers of {before.name.short} may change the rows first"
-    for found in _row_questions(change, before, tables, number):
+    for found in _row_questions(change, before, tables):
         # Nobody knows what arrives behind a trigger that comes before the row is written.
         altered = (before.name, change.kind) in tables.altering
         yield replace(found, sql=None, sample_sql=None, statistics=None, why_not=why) if altered else found
 
 
-def _row_questions(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _row_questions(change: SafeChange, before: VirtualTable, tables: Tables) -> Iterator[Probe]:
     after = tables.get(before.name)
     if after is None:
         return
     # With ON CONFLICT a key that is there already is no error.
     if change.kind == "insert" and change.conflict is None:
-        yield from _inserted(change, before, tables, number)
+        yield from _inserted(change, before, tables)
     elif change.kind == "update":
-        yield from _updated(change, before, after, tables, number)
+        yield from _updated(change, before, after, tables)
     elif change.kind == "delete":
-        yield from _deleted(after, tables, number)
+        yield from _deleted(after, tables)
 
 
-def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _inserted(change: SafeChange, before: VirtualTable, tables: Tables) -> Iterator[Probe]:
     given = targets(change, before)
     names = ", ".join(map(quote_identifier, given))
     rows = f"({Select('*', f'({change.query}) AS ip_q({names})')})"
@@ -52,24 +52,24 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables, number: 
         if set(key.columns) <= set(given):
             words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
             body = _already(rows, key, before, tables)
-            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
+            yield tables.probe(before, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
     for foreign in _foreign_keys(before, tables):
         if set(foreign.columns) <= set(given):
             question = _without_parent(rows, foreign, before, tables)
             if question is not None:
-                yield probe(before, number, question)
+                yield tables.probe(before, question)
     for column in before.columns:
         if column.not_null and column.name in given:
             words = f"{column.name} is NULL in rows inserted into {before.name.short}"
             body = _among(rows, row_where(f"ip_t.{quote_identifier(column.name)} IS NULL"))
-            yield probe(before, number, Question(ProbeKind.NULLS, "23502", words, body))
+            yield tables.probe(before, Question(ProbeKind.NULLS, "23502", words, body))
     for check in _checks(before, tables):
         found = tables.expression(check.expression, before)
         if found is not None and found.names <= set(given):
             typed = ", ".join(f"{_cast(c, before, tables)} AS {quote_identifier(c)}" for c in given)
             words = f"rows inserted into {before.name.short} violate the check {check.name}"
             body = _among(f"({Select(typed, f'{rows} AS ip_q')})", probes_needs.violating(found.sql, before))
-            yield probe(before, number, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
+            yield tables.probe(before, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
 
 
 def _among(rows: str, body: Body) -> Body:
@@ -108,32 +108,30 @@ def _without_parent(rows: str, key: ForeignKey, before: VirtualTable, tables: Ta
     return Question(ProbeKind.ORPHANS, "23503", words, body, (), key.name, lost, others=(parent,))
 
 
-def _updated(
-    change: SafeChange, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
-) -> Iterator[Probe]:
+def _updated(change: SafeChange, before: VirtualTable, after: VirtualTable, tables: Tables) -> Iterator[Probe]:
     names = {name for name, _ in change.assignments}
-    yield from _computed(change, after, number)
+    yield from _computed(change, after, tables)
     for check in _checks(before, tables):
-        yield from _rechecked(change, check, before, after, tables, number)
+        yield from _rechecked(change, check, before, after, tables)
     for key in _unique_keys(before, tables):
         if names & set(key.columns):
-            yield probe(after, number, probes_needs.unique(after, key, tables, None))
+            yield tables.probe(after, probes_needs.unique(after, key, tables, None))
     for column in after.columns:
         if column.name not in names or _short(dict(change.assignments)[column.name], column.type):
             continue
         question = probes_needs.not_null(after, column.name, tables) if column.not_null else None
         if question is not None:
-            yield probe(after, number, question)
+            yield tables.probe(after, question)
         kind, size = sized(column.type)
         if kind in ("varchar", "bpchar") and size > 0:
             words = f"a new value of {column.name} is too long for {column.type} in {after.name.short}"
             body = too_long(f"ip_t.{quote_identifier(column.name)}", size)
-            yield probe(after, number, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
+            yield tables.probe(after, Question(ProbeKind.TOO_LONG, "22001", words, body, (column.name,)))
     for foreign in _foreign_keys(before, tables):
         if names & set(foreign.columns) and foreign.validated:
             question = probes_needs.foreign_key(after, tables.rule_of(foreign), tables, foreign.name)
             if question is not None:
-                yield probe(after, number, question)
+                yield tables.probe(after, question)
 
 
 def _short(text: str, kind: str) -> bool:
@@ -144,7 +142,7 @@ def _short(text: str, kind: str) -> bool:
 
 
 def _rechecked(
-    change: SafeChange, check: KnownCheck, before: VirtualTable, after: VirtualTable, tables: Tables, number: int
+    change: SafeChange, check: KnownCheck, before: VirtualTable, after: VirtualTable, tables: Tables
 ) -> Iterator[Probe]:
     """A check of the rows an UPDATE writes; rows that violate one that is NOT VALID may be among the others."""
     checked = probes_needs.check(after, check.expression, tables, check.name)
@@ -154,9 +152,9 @@ def _rechecked(
         return
     if not change.sources and not change.prefix:
         written = _written(change, before, tables)
-        yield probe(written, number, probes_needs.check(written, check.expression, tables, check.name))
+        yield tables.probe(written, probes_needs.check(written, check.expression, tables, check.name))
     elif check.validated:
-        yield probe(after, number, checked)
+        yield tables.probe(after, checked)
 
 
 def _written(change: SafeChange, before: VirtualTable, tables: Tables) -> VirtualTable:
@@ -167,16 +165,16 @@ def _written(change: SafeChange, before: VirtualTable, tables: Tables) -> Virtua
     return updated(met, replace(change, condition=""), tables.type_for)
 
 
-def _computed(change: SafeChange, after: VirtualTable, number: int) -> Iterator[Probe]:
+def _computed(change: SafeChange, after: VirtualTable, tables: Tables) -> Iterator[Probe]:
     """New values whose computation may itself fail."""
     for name, text in change.assignments:
         if MAY_FAIL.search(text) and name in after.known:
             words = f"the new value of {name} cannot be computed in a row of {after.name.short}"
             body = evaluated(f"ip_t.{quote_identifier(name)}")
-            yield probe(after, number, Question(ProbeKind.CAST, "22000", words, body, (name,)))
+            yield tables.probe(after, Question(ProbeKind.CAST, "22000", words, body, (name,)))
 
 
-def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _deleted(after: VirtualTable, tables: Tables) -> Iterator[Probe]:
     for key in tables.foreign_keys:
         child = tables.get(tables.now(key.table))
         held = tables.now(key.referenced) == after.name and key.on_delete in _REFUSES and key.validated
@@ -186,7 +184,7 @@ def _deleted(after: VirtualTable, tables: Tables, number: int) -> Iterator[Probe
         words = f"rows of {title(child.name, key.columns)} still refer to rows deleted from {after.name.short}"
         body = probes_needs.orphans(tables.rule_of(key), after, key.referenced_columns)
         asked = Question(ProbeKind.REFERENCED, "23503", words, body, key.columns, key.name, others=(after,))
-        yield probe(child, number, asked)
+        yield tables.probe(child, asked)
 
 
 def _binds(key: ForeignKey, table: VirtualTable, tables: Tables) -> bool:
@@ -199,14 +197,14 @@ def _binds(key: ForeignKey, table: VirtualTable, tables: Tables) -> bool:
     return True
 
 
-def late(tables: Tables, number: int) -> Iterator[Probe]:
+def late(tables: Tables) -> Iterator[Probe]:
     """The deferrable foreign keys of rows that changed, when the transaction ends."""
     for key in tables.late.values():
         child = tables.get(tables.now(key.table))
         if child is not None and key.validated and tables.has(child, key.name):
             question = probes_needs.foreign_key(child, tables.rule_of(key), tables, key.name)
             if question is not None:
-                yield probe(child, number, question)
+                yield tables.probe(child, question)
     tables.late.clear()
 
 

@@ -21,7 +21,6 @@ from indexpilot_cli.evolve.review.probes.question import (
     casts,
     empty,
     longer,
-    probe,
 )
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
@@ -49,7 +48,7 @@ _HARMLESS = {
 }
 
 
-def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
+def apply(delta: Delta, tables: Tables) -> Iterator[Probe]:
     """Give every table of the delta its new form; gives the questions that this asks of the data."""
     for owner, label in delta.dropped:
         table = tables.get(owner) if owner else None
@@ -64,7 +63,7 @@ def apply(delta: Delta, tables: Tables, number: int) -> Iterator[Probe]:
         elif table is not None and (
             shape.dropped or shape.renamed or shape.retyped or shape.added or shape.expressions
         ):
-            yield from _reshape(shape, table, tables, number)
+            yield from _reshape(shape, table, tables)
     for name in delta.gone:
         tables.drop(name)
     for shape in delta.shapes.values():
@@ -91,7 +90,7 @@ def _optional(column: AddedColumn) -> bool:
     return bool(column.default or column.generated or column.serial)
 
 
-def _reshape(shape: Shape, table: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _reshape(shape: Shape, table: VirtualTable, tables: Tables) -> Iterator[Probe]:
     columns: list[tuple[VirtualColumn, str | None]] = []
     fence = False
     for column in table.columns:
@@ -101,12 +100,12 @@ def _reshape(shape: Shape, table: VirtualTable, tables: Tables, number: int) -> 
         fence = fence or column.name in shape.retyped
         columns.append((made, text))
         for question in questions:
-            yield probe(table, number, question)
+            yield tables.probe(table, question)
     for new in shape.added:
         made, text, questions = _added(new, table, tables)
         columns.append((made, text))
         for question in questions:
-            yield probe(table, number, question)
+            yield tables.probe(table, question)
     tables.put(virtual.reshaped(table, columns, fence=fence))
 
 

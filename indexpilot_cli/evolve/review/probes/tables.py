@@ -12,7 +12,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.review.judge import family
 from indexpilot_cli.evolve.review.probes import virtual
-from indexpilot_cli.evolve.review.probes.question import DataFacts, KnownCheck
+from indexpilot_cli.evolve.review.probes.question import DataFacts, KnownCheck, Probe, ProbeKind, Question, probe
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
@@ -29,6 +29,7 @@ class Tables:
     """
 
     def __init__(self, catalog: Catalog, safe: SafeExpression, facts: DataFacts | None = None) -> None:
+        self.number = 0  # of the statement at work
         self.catalog = catalog
         self.safe = safe
         self.facts = facts or DataFacts()
@@ -71,6 +72,16 @@ class Tables:
         """Forget what happened since ``keep``."""
         for name, value in kept.items():
             setattr(self, name, copy(value))
+
+    # -- questions
+
+    def probe(self, table: VirtualTable, question: Question) -> Probe:
+        """The question of the statement at work to a table as it is now."""
+        return probe(table, self.number, question)
+
+    def unasked(self, table: QualifiedName, words: str, why: str, state: str = "P0001") -> Probe:
+        """A question that cannot be put; it stands under Unchecked."""
+        return Probe(self.number, ProbeKind.EXISTS, state, table, words, None, why_not=why)
 
     # -- names
 
@@ -185,7 +196,7 @@ class Tables:
 
     # -- rows change
 
-    def apply(self, action: Action, number: int, *, maybe: bool = False) -> SafeChange | None:
+    def apply(self, action: Action, *, maybe: bool = False) -> SafeChange | None:
         """Do what an INSERT, UPDATE, DELETE, COPY or MERGE does; gives its parts when they could be expressed.
 
         ``maybe``: nobody knows whether it runs.
@@ -196,16 +207,16 @@ class Tables:
             return None
         seen = [table]
         change = None if maybe else self._change(action, table, seen)
-        self._relatives_change(action, table, number)
+        self._relatives_change(action, table)
         if change is None:
-            self._forget(action, table, number)
+            self._forget(action, table)
             return None
-        self.put(self._done(change, table, number))
+        self.put(self._done(change, table))
         generated = [c.name for c in table.columns if c.generated]
         if generated and change.kind != "delete":
             self.put(virtual.forgotten(self._got(name), "it is generated from what the file changes", generated))
         if name in self.triggered and change.kind != "delete":
-            self.put(virtual.forgotten(self._got(name), f"triggers of {name.short} run in statement {number}"))
+            self.put(virtual.forgotten(self._got(name), f"triggers of {name.short} run in statement {self.number}"))
         return change
 
     def _change(self, action: Action, table: VirtualTable, seen: list[VirtualTable]) -> SafeChange | None:
@@ -219,30 +230,30 @@ class Tables:
         # ON CONFLICT without a target: which rows it leaves out hangs on every unique key.
         return None if change.conflict == () else change
 
-    def _done(self, change: SafeChange, table: VirtualTable, number: int) -> VirtualTable:
+    def _done(self, change: SafeChange, table: VirtualTable) -> VirtualTable:
         if change.kind == "update":
             return virtual.updated(table, change, self.type_for)
         if change.kind == "delete":
             return virtual.deleted(table, change)
         if change.conflict:
-            return virtual.forgotten(table, f"statement {number} inserts rows", (), more=True)
-        return virtual.inserted(table, change, number, self.type_for)
+            return virtual.forgotten(table, f"statement {self.number} inserts rows", (), more=True)
+        return virtual.inserted(table, change, self.number, self.type_for)
 
-    def _forget(self, action: Action, table: VirtualTable, number: int) -> None:
+    def _forget(self, action: Action, table: VirtualTable) -> None:
         more, fewer = _ROWS.get(action.kind, (True, True))
         columns: Sequence[str] | None = None
         if action.kind is Act.UPDATE:
             columns = [name for name, _ in action.assignments] or None
         elif action.kind in _ROWS:
             columns = ()
-        why = f"what statement {number} does to {table.name.short} cannot be foreseen"
+        why = f"what statement {self.number} does to {table.name.short} cannot be foreseen"
         if action.kind is Act.INSERT and table.empty:
             columns = None
         self.put(virtual.forgotten(table, why, columns, more=more, fewer=fewer))
 
-    def _relatives_change(self, action: Action, table: VirtualTable, number: int) -> None:
+    def _relatives_change(self, action: Action, table: VirtualTable) -> None:
         """Partitions and parents change too, and what references deleted rows may follow them."""
-        why = f"statement {number} changes {table.name.short}"
+        why = f"statement {self.number} changes {table.name.short}"
         for relative in self.relatives(table.name):
             self.put(virtual.forgotten(relative, why, more=True, fewer=True))
         # confdeltype: cascade (c), set null (n), set default (d).

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
-from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, probe, title
+from indexpilot_cli.evolve.review.probes.question import Probe, ProbeKind, Question, title
 from indexpilot_cli.evolve.review.probes.shape import row_where
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable, targets
@@ -32,36 +32,29 @@ _ALONE = frozenset(
 )
 
 
-def unasked(number: int, table: QualifiedName, words: str, why: str, state: str = "P0001") -> Probe:
-    """A question that cannot be put; it stands under Unchecked."""
-    return Probe(number, ProbeKind.EXISTS, state, table, words, None, why_not=why)
-
-
-def of_rows(
-    action: Action, before: VirtualTable | None, change: SafeChange | None, tables: Tables, number: int
-) -> Iterator[Probe]:
+def of_rows(action: Action, before: VirtualTable | None, change: SafeChange | None, tables: Tables) -> Iterator[Probe]:
     """What an INSERT, UPDATE, DELETE, MERGE or COPY may still stumble over, behind the questions that were put."""
     if before is None:
         name = QualifiedName(action.schema or "", action.table or "")
-        yield unasked(number, name, f"the rows of {action.table} take it", "it is no table whose rules are known")
+        yield tables.unasked(name, f"the rows of {action.table} take it", "it is no table whose rules are known")
         return
     if _harmless(action, before, tables):
         return
     event = "insert" if action.kind is Act.COPY else action.kind.value
     if (before.name, event) in tables.fires or (before.origin, event) in tables.facts.fires:
-        yield unasked(number, before.name, f"triggers of {before.name.short} refuse rows", NOT_RUN)
+        yield tables.unasked(before.name, f"triggers of {before.name.short} refuse rows", NOT_RUN)
     if change is None:
         words = f"{action.kind.value.upper()} fails on rows of {before.name.short}"
-        yield unasked(number, before.name, words, "nobody can foresee which values it makes, or whether it is reached")
+        yield tables.unasked(before.name, words, "nobody can foresee which values it makes, or whether it is reached")
         return
     if change.conflict is not None and not change.values:
         words = f"rows that come twice, or other rules of {before.name.short}, stop it"
-        yield unasked(number, before.name, words, "which rows ON CONFLICT leaves out cannot be foreseen")
+        yield tables.unasked(before.name, words, "which rows ON CONFLICT leaves out cannot be foreseen")
     if change.kind != "delete":
-        yield from _of_values(change, before, tables, number)
+        yield from _of_values(change, before, tables)
     if change.kind == "insert":
         overruled = bool(_OVERRULED.search(action.sql))
-        yield from _of_numbers(() if overruled else targets(change, before), before, tables, number)
+        yield from _of_numbers(() if overruled else targets(change, before), before, tables)
 
 
 def _harmless(action: Action, before: VirtualTable, tables: Tables) -> bool:
@@ -73,12 +66,12 @@ def _harmless(action: Action, before: VirtualTable, tables: Tables) -> bool:
     return not reads and (before.empty or before.origin is None) and before.name not in tables.filled
 
 
-def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _of_values(change: SafeChange, before: VirtualTable, tables: Tables) -> Iterator[Probe]:
     """Rules of the table that are not put as questions."""
     given = set(targets(change, before)) if change.kind == "insert" else {name for name, _ in change.assignments}
     if before.kind == "p":
-        yield unasked(
-            number, before.name, f"a row finds no partition of {before.name.short}", "bounds are not looked at"
+        yield tables.unasked(
+            before.name, f"a row finds no partition of {before.name.short}", "bounds are not looked at"
         )
     real = tables.catalog.table(before.origin) if before.origin else None
     for index in real.indexes if real else ():
@@ -86,15 +79,15 @@ def _of_values(change: SafeChange, before: VirtualTable, tables: Tables, number:
         plain = not shape.predicate and len(shape.columns) == len(shape.keys)
         if shape.unique and not plain and tables.has(before, index.name.name):
             words = f"rows of {before.name.short} are twice in {index.name.name}"
-            yield unasked(number, before.name, words, "it is an index of a part or of an expression", "23505")
+            yield tables.unasked(before.name, words, "it is an index of a part or of an expression", "23505")
     for column in before.columns:
         domain = column.type.rsplit(".", 1)[-1].strip('"')
         if column.name in given and domain in tables.domains and tables.domains[domain].checks != ():
             words = f"new values of {column.name} fit {column.type}"
-            yield unasked(number, before.name, words, "rules of a domain are not asked of new values", "23514")
+            yield tables.unasked(before.name, words, "rules of a domain are not asked of new values", "23514")
 
 
-def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, number: int) -> Iterator[Probe]:
+def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables) -> Iterator[Probe]:
     """Numbers of a sequence that begins anew, or stayed behind, beside rows that have some."""
     real = tables.catalog.table(before.origin) if before.origin else None
     keys = [i.definition.columns for i in real.indexes if i.definition.unique] if real else []
@@ -104,13 +97,13 @@ def _of_numbers(given: Sequence[str], before: VirtualTable, tables: Tables, numb
         words = f"{title(before.name, (column,))} has the number already with which its sequence begins"
         if start is not None:
             body = row_where(f"ip_t.{quote_identifier(column)} = {start}")
-            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
+            yield tables.probe(before, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
         elif tables.restarted:
-            yield unasked(number, before.name, words, tables.restarted, "23505")
+            yield tables.unasked(before.name, words, tables.restarted, "23505")
         elif real is not None and known is not None and known.base_type in _NUMBERED and not tables.caught_up:
             body = row_where(f"ip_t.{quote_identifier(column)} = {_following(real.name, column)}")
             words = f"{title(before.name, (column,))} has the number already that its sequence gives next"
-            yield probe(before, number, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
+            yield tables.probe(before, Question(ProbeKind.EXISTS, "23505", words, body, (column,), only=True))
 
 
 def _following(table: QualifiedName, column: str) -> str:
@@ -129,7 +122,7 @@ def _following(table: QualifiedName, column: str) -> str:
     return f"({following})"
 
 
-def remember_sequences(action: Action, tables: Tables, number: int) -> None:
+def remember_sequences(action: Action, tables: Tables) -> None:
     """Where the numbers of sequences begin that the file makes, attaches or sets back."""
     place = tables.place(action.schema, action.table or "")
     if action.kind is Act.CREATE_SEQUENCE and action.object:
@@ -147,7 +140,7 @@ def remember_sequences(action: Action, tables: Tables, number: int) -> None:
     elif _moves(action) or (tables.fresh and action.has("call")):
         tables.fresh.clear()
         tables.sequences.clear()
-        tables.restarted = f"statement {number} may set a sequence"
+        tables.restarted = f"statement {tables.number} may set a sequence"
 
 
 def _first(given: Mapping[str, str]) -> int:
@@ -167,7 +160,7 @@ def _moves(action: Action) -> bool:
     return action.kind in (Act.ALTER_SEQUENCE, Act.OTHER) and bool(named & {"restart", "increment"})
 
 
-def too_wide(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
+def too_wide(action: Action, tables: Tables) -> Iterator[Probe]:
     """Values that no entry of a B-tree can hold. Only a table with values stored apart can have some."""
     name = tables.resolve(action.schema, action.table or "")
     table = tables.get(name) if name and action.kind is Act.CREATE_INDEX else None
@@ -179,17 +172,17 @@ def too_wide(action: Action, tables: Tables, number: int) -> Iterator[Probe]:
         if column is not None and apart and column.type.split("(")[0] in _WIDE:
             body = row_where(f"pg_catalog.pg_column_size(ip_t.{quote_identifier(column.name)}) > {_MOST_BYTES}")
             words = f"a value in {column.name} of {table.name.short} is too long for an entry of the index"
-            yield probe(table, number, Question(ProbeKind.TOO_LONG, "54000", words, body, (column.name,)))
+            yield tables.probe(table, Question(ProbeKind.TOO_LONG, "54000", words, body, (column.name,)))
 
 
-def still_pending(action: Action, transaction: int, tables: Tables, number: int) -> Iterator[Probe]:
+def still_pending(action: Action, transaction: int, tables: Tables) -> Iterator[Probe]:
     """Rows changed before in the transaction whose keys are looked after at its end only."""
     name = tables.resolve(action.schema, action.table or "") or QualifiedName("", "")
     if action.kind in (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY):
         owners = {tables.now(owner) for owner, _ in tables.deferrable}
         owners |= {tables.now(k.referenced) for k in tables.foreign_keys if (k.table, k.name) in tables.deferrable}
         if name in owners:
-            tables.waiting[name] = (transaction, number)
+            tables.waiting[name] = (transaction, tables.number)
     elif action.kind in _ALONE and name in tables.waiting and tables.waiting[name][0] == transaction:
         words = f"rows that statement {tables.waiting[name][1]} changes wait for their keys to be checked"
-        yield unasked(number, name, words, "that hangs on rows, and on whether the keys are deferred then", "55006")
+        yield tables.unasked(name, words, "that hangs on rows, and on whether the keys are deferred then", "55006")
