@@ -16,7 +16,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import Identifier, composed
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import locate
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, PrerequisiteError
 
 GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) exists from 16 on
 
@@ -61,9 +61,7 @@ def database_identity(session: Session) -> str:
     """
     try:
         return str(session.value("server/identity"))
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return ""
 
 
@@ -101,9 +99,7 @@ def _metadata_version(session: Session, schema: str) -> int | None:
     query = composed("server/metadata", session.version, schema=Identifier(schema))
     try:
         version: int | None = session.value(query)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return None
     return version
 

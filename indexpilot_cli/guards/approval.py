@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 
 from indexpilot_cli.core.plan import Plan
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log import plans
 from indexpilot_cli.log.plans import Approval
@@ -52,9 +52,7 @@ def read(context: GuardContext) -> tuple[Approval, ...] | None:
     try:
         # A refused SELECT (42501) is no approval; a lost connection is no answer at all and ends the command.
         return plans.approvals_of(context.session, request.plan.id, schema=request.connection.metadata_schema)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return None
 
 

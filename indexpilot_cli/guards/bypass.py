@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, RefusedError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log import metadata, switches
 from indexpilot_cli.log.bookkeeping import is_writable, writer
@@ -176,9 +176,7 @@ def read_switches(session: Session, schema: str) -> tuple[Switch, ...] | None:
         # A savepoint: after a refusal (42501) a host's transaction would refuse what follows (25P02).
         with session.transaction():
             return switches.read(session, schema=schema) if metadata.is_ready(session, schema) else ()
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return None
 
 
@@ -212,9 +210,7 @@ def _note_emergency(connection: Connection, settings: BypassSettings, known: Seq
                 switches.see_emergency(session, wanted, settings.emergency.reason, schema=schema)
             else:
                 switches.forget_emergencies(session, schema=schema)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return False
     return True
 

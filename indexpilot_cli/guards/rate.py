@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
 from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.settings.sections import RateLimiterSettings
@@ -66,9 +66,7 @@ def read(context: GuardContext) -> tuple[LoggedBuild, ...] | None:
     asked, schema = [o.op_id for o in request.operations], request.connection.metadata_schema
     try:
         return logged_builds(context.session, context.now - HISTORY, except_ops=asked, schema=schema)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return None
 
 

@@ -18,7 +18,7 @@ from indexpilot_cli.core.names import NAME_LIMIT
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.pool import open_after_fork
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.table import TenantRegistry
 from indexpilot_cli.host import place, statements
@@ -222,9 +222,7 @@ def _known_tenants(session: Session, tenants: frozenset[int], schema: str) -> fr
         # The host's table may be one we cannot read (42501): the savepoint keeps that from ending the batch.
         with session.transaction():
             return genome.known_tenants(session, registry, tenants)
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return None
 
 

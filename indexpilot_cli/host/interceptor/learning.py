@@ -19,7 +19,7 @@ from indexpilot_cli.core.measured import RISK_MODEL
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import read_statements
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError, PrerequisiteError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.statement_text import read_text
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyReason
@@ -214,9 +214,7 @@ def _slow_by_mean(session: Session, slow_ms: float, schema: str) -> dict[str, Sl
         # A savepoint, for without the extension the question fails, and the transaction with it.
         with session.transaction():
             statements = read_statements(session, metadata_schema=schema).statements
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return {}
     found: dict[str, SlowTemplate] = {}
     for statement in statements:

@@ -14,7 +14,7 @@ from indexpilot_cli.core.command import Progress
 from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.methods.kind import RelationFile
 from indexpilot_cli.planner.twin.layout import Heap, read_layout
 from indexpilot_cli.planner.twin.statistics import put_extended, put_sizes, put_statistics
@@ -94,9 +94,7 @@ def put_settings(admin: Session, snapshot: Snapshot) -> tuple[str, ...]:
     for name, value in snapshot.settings.items():
         try:
             admin.execute(f"ALTER ROLE {PLANNER} SET {quote_identifier(name)} TO {quote_literal(value)}")
-        except UnreachableError:
-            raise
-        except IndexPilotError:
+        except AnsweredError:
             if value != _HARMLESS.get(name):
                 unknown.append(name)
     path = ", ".join(quote_identifier(schema) for schema in snapshot.catalog.search_path) or "''"
@@ -138,9 +136,7 @@ def create_database(admin: Session, snapshot: Snapshot, template: str) -> tuple[
                 f"CREATE DATABASE {template} TEMPLATE template0 OWNER {PLANNER} ENCODING {encoding} {locale}"
                 f"{file_copy(admin.version)}"
             )
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
+        except AnsweredError as error:
             refusal = error
             continue
         return (note,) if note else ()
@@ -333,9 +329,7 @@ def _try(session: Session, text: str) -> str | None:
     """The server's refusal, or None."""
     try:
         session.rows(text)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         return error.detail or error.message
     return None
 
@@ -343,8 +337,6 @@ def _try(session: Session, text: str) -> str | None:
 def _try_one(session: Session, text: str) -> str | None:
     try:
         session.execute(text)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         return error.detail or error.message
     return None

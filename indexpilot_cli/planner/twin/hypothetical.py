@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.methods.partitioned import upwards
 from indexpilot_cli.methods.size import estimate, height_of
 from indexpilot_cli.planner.twin.expressions import expression_statistics
@@ -55,9 +55,7 @@ class HypotheticalIndexes:
         try:
             builds = [self._as_build(worker, definition) for definition in definitions]
             worker.build(builds)
-        except UnreachableError:
-            raise
-        except IndexPilotError as error:
+        except AnsweredError as error:
             half = len(definitions) // 2
             if not half:
                 self.refusals[definitions[0]] = error.detail or error.message

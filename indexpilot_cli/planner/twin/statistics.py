@@ -20,7 +20,7 @@ from indexpilot_cli.core.estimator import NotModelled
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError, IndexPilotError
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationSize, RelationStatistics
 
 _BATCH = 200
@@ -72,9 +72,7 @@ def _put(admin: Session, rows: Sequence[dict[str, Any]]) -> list[NotModelled]:
             answers = admin.rows("twin/put_statistics", {"rows": json.dumps(rows)})
             if own := [row for row in rows if row["own"]]:
                 admin.execute("twin/put_own_statistics", {"rows": json.dumps(own)})
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         if len(rows) == 1:
             return [_refused(rows[0]["relation"], rows[0]["column"], error.detail or error.message)]
         half = len(rows) // 2
@@ -169,9 +167,7 @@ def _put_object(admin: Session, entry: ExtendedStatistics) -> list[NotModelled]:
             admin.execute("twin/put_extended", _values(entry, target, combinations, scratch))
             if scratch is not None:
                 admin.execute(f"DROP TABLE {_SCRATCH}")
-    except UnreachableError:
-        raise
-    except (IndexPilotError, ValueError, KeyError) as error:
+    except (AnsweredError, ValueError, KeyError) as error:
         detail = error.detail or error.message if isinstance(error, IndexPilotError) else repr(error)
         failures.append(_missing(entry, detail))
     return failures
