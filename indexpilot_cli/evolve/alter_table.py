@@ -212,7 +212,7 @@ def in_zone(change: TypeChange) -> tuple[str, ...]:
     return (f"{SETTING}TimeZone = {quote_literal(change.timezone)}",)
 
 
-NOT_NULL_NOT_VALID = 180000  # from this server_version_num on NOT NULL itself can be NOT VALID
+NOT_NULL_NOT_VALID = 180000  # from then on NOT NULL is a constraint with a name, and can be NOT VALID
 
 
 def add_column(alter: str, column: str, type_: str, default: str | None = None, *, not_null: bool = False) -> str:

@@ -8,11 +8,10 @@ from itertools import chain, groupby
 
 from indexpilot_cli.core.ddl import Select, Update, index_marks
 from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
+from indexpilot_cli.evolve.alter_table import NOT_NULL_NOT_VALID
 from indexpilot_cli.evolve.change.steps import rename_column
 from indexpilot_cli.evolve.change.values import Undo
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, Grant, RelationFacts, SequenceFacts
-
-NOT_NULL_NAMED = 180000  # from then on NOT NULL is a constraint with a name
 
 
 def of_add(table: RelationFacts, column: str) -> Undo:
@@ -87,7 +86,7 @@ def _child(column: ColumnFacts, child: RelationFacts) -> Iterator[str]:
     alter = f"ALTER TABLE ONLY {child.name} ALTER COLUMN {quote_identifier(own.name)}"
     if own.default != column.default and not own.generated:
         yield f"{alter} DROP DEFAULT" if own.default is None else f"{alter} SET DEFAULT {own.default}"
-    if own.not_null and not column.not_null and child.version < NOT_NULL_NAMED:
+    if own.not_null and not column.not_null and child.version < NOT_NULL_NOT_VALID:
         yield f"{alter} SET NOT NULL"
     yield from attributes(child.name, own)
 

@@ -10,10 +10,8 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.evolve.change.values import ExpectedWait
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.review.evidence import calibrate
-from indexpilot_cli.evolve.review.judge import HIGH, LOW, expected
+from indexpilot_cli.evolve.review.judge import GUESSED_ROW, HIGH, LOW, expected
 from indexpilot_cli.evolve.review.values import Rates
-
-_GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
 
 
 def of_save(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[ExpectedWait, ...]:
@@ -69,4 +67,4 @@ def _has_index(attached: Attached) -> bool:
 
 
 def _rows(table: RelationFacts) -> float:
-    return table.rows if table.rows is not None and table.rows > 0 else table.bytes / _GUESSED_ROW
+    return table.rows if table.rows is not None and table.rows > 0 else table.bytes / GUESSED_ROW

@@ -220,7 +220,7 @@ def _why(impact: Impact, blocked: Sequence[Blocked], big: Sequence[Work], slow: 
     return f"{doing} under {lock}: {who}" if doing else f"{lock} for a moment: {who}"
 
 
-_GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
+GUESSED_ROW = 100  # bytes of a row where nobody ever counted the rows
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _rows(table: Table) -> float:
     """Estimated rows, at least one a page: what was counted before a load, or is bloat now, is walked over too."""
     if table.tuples > 0 or not table.pages:
         return max(table.rows, float(table.pages))
-    return table.size_bytes / _GUESSED_ROW
+    return table.size_bytes / GUESSED_ROW
 
 
 LOW, HIGH = 0.45, 2.6

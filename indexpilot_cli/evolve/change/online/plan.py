@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core import units
@@ -13,6 +14,7 @@ from indexpilot_cli.evolve.change.online import ddl, work
 from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
 from indexpilot_cli.evolve.change.online.texts import (
     PLACE,
+    TRIGGERS,
     Both,
     Identity,
     InboundKey,
@@ -42,7 +44,6 @@ _PINNED = (
     "lc_time",
     "default_text_search_config",
 )
-_OWN = "zzzz_indexpilot_"  # as our triggers are called
 
 
 def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan:
@@ -174,14 +175,14 @@ def _trigger_obstacles(session: Session, relid: int, table: Row) -> Iterator[str
     # A superuser's session silences those for ordinary sessions: with session_replication_role = replica those marked O
     # rest, while A (always) and R (replica) fire.
     silenced = {"O"} if table.superuser else set()
-    heard = [r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(_OWN)]
+    heard = [r.name for r in rows if r.on_update and r.enabled not in silenced and not r.name.startswith(TRIGGERS)]
     if heard:
         yield f"its UPDATE triggers would run for every row: {', '.join(heard)}"
     # BEFORE triggers fire in the order of their names, compared byte by byte: one after ours could change the old
     # column when the new value is made already.
     # https://www.postgresql.org/docs/current/trigger-definition.html
-    late = [row.name for row in rows if row.before_row and row.name.encode() > b"zzzz_indexpilot"]
-    if late and not all(name.startswith(_OWN) for name in late):
+    late = [row.name for row in rows if row.before_row and row.name.encode() > TRIGGERS.encode()]
+    if late and not all(name.startswith(TRIGGERS) for name in late):
         yield f"trigger {late[0]} fires after ours"
 
 
@@ -210,33 +211,29 @@ def _target(target: int | None) -> int:
     return -1 if target is None else target  # the default, as ALTER … SET STATISTICS says it
 
 
+@dataclass(frozen=True, slots=True)
 class _Assembly:
     """The plan put together from what the catalog and the copy said."""
 
-    def __init__(
-        self,
-        session: Session,
-        wanted: OnlineRequest,
-        op_id: str,
-        table: Row,
-        column: ColumnFacts,
-        tried: Tried,
-    ):
-        self._session, self._wanted, self._op_id = session, wanted, op_id
-        self._relid, self._table, self._column, self._tried = int(table.relid), table, column, tried
+    session: Session
+    wanted: OnlineRequest
+    op_id: str
+    table: Row
+    column: ColumnFacts
+    tried: Tried
 
     def plan(self, indexes: Sequence[Row], constraints: Sequence[Row], inbound: Sequence[Row]) -> OnlinePlan:
-        wanted, tried, column, table = self._wanted, self._tried, self._column, self._table
-        triggers = relation_facts.trigger_rows(self._session, self._relid)
+        wanted, tried, column, table = self.wanted, self.tried, self.column, self.table
+        triggers = relation_facts.trigger_rows(self.session, self.table.relid)
         return OnlinePlan(
-            op_id=self._op_id,
+            op_id=self.op_id,
             table=wanted.table,
-            relid=self._relid,
+            relid=self.table.relid,
             column=wanted.column,
             attnum=column.number,
             old_type=tried.old_type,
             new_type=tried.new_type,
-            columns=tuple((r.number, r.name) for r in relation_facts.read_columns(self._session, self._relid)),
+            columns=tuple((r.number, r.name) for r in relation_facts.read_columns(self.session, self.table.relid)),
             expression=tried.expression,
             assigned=tried.assigned,
             reverse=tried.reverse,
@@ -250,7 +247,7 @@ class _Assembly:
             inbound=tuple(self._inbound(row) for row in inbound),
             statistics=self._statistics(),
             not_null=column.not_null,
-            not_null_name=work.not_null_name(self._session, self._relid, wanted.column),
+            not_null_name=work.not_null_name(self.session, self.table.relid, wanted.column),
             default=tried.default,
             target=_target(column.target),
             options=column.options,
@@ -268,19 +265,19 @@ class _Assembly:
         """Settings the expression may depend on, as they are in this session."""
         # pg_temp stands last by name: left out it would be searched first, and a writer's temporary table would be
         # found.
-        path = (("search_path", ", ".join(["pg_catalog", *self._table.schemas, "pg_temp"])),)
-        if self._tried.immutable:
+        path = (("search_path", ", ".join(["pg_catalog", *self.table.schemas, "pg_temp"])),)
+        if self.tried.immutable:
             return path
-        value = self._session.value
+        value = self.session.value
         return path + tuple((name, str(value("SELECT pg_catalog.current_setting(%s)", (name,)))) for name in _PINNED)
 
     def _index(self, row: Row) -> OnlineIndex:
         # An invalid index refuses nothing and answers nothing, so whether it should come along is not to be guessed.
         if not row.usable:
-            raise _refused(self._wanted, [f"index {row.name} is invalid: drop it or build it again first"])
+            raise _refused(self.wanted, [f"index {row.name} is invalid: drop it or build it again first"])
         return OnlineIndex(
             name=row.name,
-            body=self._tried.indexes[row.name],
+            body=self.tried.indexes[row.name],
             unique=row.is_unique,
             constraint=row.constraint_kind,
             deferrable=row.is_deferrable,
@@ -302,37 +299,37 @@ class _Assembly:
 
     def _body(self, row: Row) -> Both | None:
         if row.type == "c":
-            return self._tried.checks.get(row.name)
-        if row.type != "f" or self._column.number not in row.numbers:
+            return self.tried.checks.get(row.name)
+        if row.type != "f" or self.column.number not in row.numbers:
             return None
-        own = quote_identifier(self._wanted.column)
+        own = quote_identifier(self.wanted.column)
         keys = ", ".join(PLACE if name == own else name for name in row.key_columns)
         rest = row.definition.removeprefix(_foreign_prefix(row) or "").removesuffix(" NOT VALID")
         text = f"FOREIGN KEY ({keys}){rest}"
         return Both(text, text)
 
     def _inbound(self, row: Row) -> InboundKey:
-        own, words = quote_identifier(self._wanted.column), _pointing(row, self._wanted) or ""
+        own, words = quote_identifier(self.wanted.column), _pointing(row, self.wanted) or ""
         keys = ", ".join(PLACE if name == own else name for name in row.columns)
-        body = row.definition.removesuffix(" NOT VALID").replace(words, f" REFERENCES {self._wanted.table}({keys})")
+        body = row.definition.removesuffix(" NOT VALID").replace(words, f" REFERENCES {self.wanted.table}({keys})")
         table = QualifiedName(row.schema, row.table_name)
         return InboundKey(table, row.name, body, row.validated, row.enforced, row.comment)
 
     def _owned_sequences(self) -> tuple[QualifiedName, ...]:
         """Sequences the column owns; that of an identity column is another matter."""
         # The sequence of an identity column cannot change its owner: it goes with DROP IDENTITY and is made again.
-        found = relation_facts.read_sequences(self._session, self._relid).get(self._column.number, ())
+        found = relation_facts.read_sequences(self.session, self.table.relid).get(self.column.number, ())
         return tuple(sequence.name for sequence in found if not sequence.identity)
 
     def _identity(self) -> Identity | None:
-        sequence, types = self._column.sequence, Both(self._tried.old_type, self._tried.new_type)
-        if not self._column.identity or sequence is None:
+        sequence, types = self.column.sequence, Both(self.tried.old_type, self.tried.new_type)
+        if not self.column.identity or sequence is None:
             return None
         # The server has identity columns of these three types alone.
         if types.new not in ddl.LARGEST:
-            raise _refused(self._wanted, [f"an identity column cannot be {types.new}"])
+            raise _refused(self.wanted, [f"an identity column cannot be {types.new}"])
         return Identity(
-            always=self._column.identity == "a",
+            always=self.column.identity == "a",
             sequence=sequence.name,
             options=ddl.sequence_options(sequence, types),
             # An owner's own privileges come with the sequence when it is made.
@@ -341,7 +338,7 @@ class _Assembly:
         )
 
     def _statistics(self) -> tuple[OnlineStatistics, ...]:
-        found = self._tried.statistics
+        found = self.tried.statistics
         return tuple(
             OnlineStatistics(
                 row.schema,
@@ -350,19 +347,19 @@ class _Assembly:
                 _target(row.target),
                 row.comment,
             )
-            for row in relation_facts.statistics_rows(self._session, self._relid)
+            for row in relation_facts.statistics_rows(self.session, self.table.relid)
             if (row.schema, row.name) in found
         )
 
     def _notes(self) -> Iterator[str]:
-        wanted = self._wanted
+        wanted = self.wanted
         yield (
             f"{quote_identifier(wanted.column)} becomes the table's last column: INSERT without a list of columns,"
             " SELECT * and COPY without a list see another order"
         )
-        yield f"every row is written once more: up to {units.size(self._table.bytes)} of disk, and as much WAL or more"
+        yield f"every row is written once more: up to {units.size(self.table.bytes)} of disk, and as much WAL or more"
         yield "prepared statements that return the column, or all columns, must be prepared again"
-        if self._tried.reverse is None:
+        if self.tried.reverse is None:
             yield "rows that change after the swap cannot be taken back: there is no cast the other way"
         for sequence in self._owned_sequences():
             yield f"sequence {sequence} keeps its own type: ALTER SEQUENCE … AS changes its limits"

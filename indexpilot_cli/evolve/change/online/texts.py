@@ -19,6 +19,7 @@ from indexpilot_cli.execute.context import Pace
 
 # Needs no quotes and is no name that people choose, so the server prints it as it is and a text search finds it.
 PLACE = "ip_column_9d41c7"  # in templates: where the changing column stands
+TRIGGERS = "zzzz_indexpilot_"  # what the names of our triggers begin with
 
 
 def place(number: int) -> str:
@@ -261,7 +262,7 @@ def aside(name: str, side: Side) -> str:
 def trigger_name(plan: OnlinePlan) -> str:
     """Triggers fire in order of their names: this one comes after any that a person is likely to have written."""
     # https://www.postgresql.org/docs/current/trigger-definition.html
-    return f"zzzz_indexpilot_{_short(plan)}"
+    return TRIGGERS + _short(plan)
 
 
 def function_name(plan: OnlinePlan, schema: str) -> QualifiedName:
