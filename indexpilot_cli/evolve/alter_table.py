@@ -140,9 +140,8 @@ def is_plain(using: str | None, column: str, new: TypeFacts) -> bool:
     """Whether USING says nothing else than the conversion that happens anyway."""
     if using is None:
         return True
-    text = re.sub(r"[\s()]+", "", using).lower()
-    name = quote_identifier(column).lower()
-    kind = re.sub(r"[\s()]+", "", new.text).lower()
+    said = (using, quote_identifier(column), new.text)
+    text, name, kind = (re.sub(r"[\s()]+", "", part).lower() for part in said)
     return text in (name, f"{name}::{kind}", f"cast{name}as{kind}")
 
 

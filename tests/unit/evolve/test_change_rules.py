@@ -89,6 +89,8 @@ def test_using_that_says_nothing_else():
     assert is_plain("(C :: varchar(9))", "c", new)
     assert not is_plain("c::varchar(8)", "c", new)
     assert not is_plain("c + 1", "c", new)
+    assert is_plain('"odd name"::bigint', "odd name", kind("bigint", "int8"))
+    assert not is_plain('"oddname"::bigint', "odd_name", kind("bigint", "int8"))
 
 
 def test_what_converts_by_itself():
