@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.command import Outcome, Progress
@@ -22,12 +21,12 @@ from indexpilot_cli.evolve.change import online_operation as online
 from indexpilot_cli.evolve.change.checks import error_of
 from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.probe import by_trial
-from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
+from indexpilot_cli.evolve.change.run_steps import locked, planned, tried
 from indexpilot_cli.evolve.change.values import ChangeResult, ColumnChangeKind, SchemaChange, StepReport, Undo
 from indexpilot_cli.evolve.impact import clear_impact_cache
 from indexpilot_cli.evolve.relation import RelationFacts
 from indexpilot_cli.evolve.requests import ChangeRequest
-from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, StepRun, open_context, take_lock
+from indexpilot_cli.execute.context import ORPHAN, RunContext, RunLimits, StepRun, open_context
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
@@ -176,19 +175,15 @@ def _begun(ctx: RunContext, request: ChangeRequest, table: QualifiedName, relid:
 
 
 def _perform(ctx: RunContext, request: ChangeRequest, doing: ColumnChangeRun, shown: ChangeResult) -> ChangeResult:
-    with closing(ctx.builder(doing.op_id)) as session:
-        # The server of a run that was killed may hold the lock until it notices that its client is gone.
-        # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
-        patience = ORPHAN if doing.standing else 0.0
-        take_lock(ctx, session, doing.change.relid, doing.change.table.short, patience)
-        session.rows("session/unseen")  # the batches of a backfill are no workload of the application's
-        session.execute("SET row_security = off")  # rows that a policy hides are an error, not a gap
+    # The server of a run that was killed may hold the lock until it notices that its client is gone.
+    # https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
+    patience = ORPHAN if doing.standing else 0.0
+    with locked(ctx, doing.change, doing.op_id, patience=patience, pages=request.batch_pages) as run:
         # Every run of ours asks for the advisory lock first; people with psql do not, so the catalog is read again
         # under it.
-        _unchanged(session, doing)
+        _unchanged(run.session, doing)
         if not doing.standing:
             doing.id = log.planned(ctx, doing.change, doing.op_id, doing.before, doing.known)
-        run = step_run(ctx, session, doing.change.table, doing.change.relid, request.batch_pages)
         error = _steps(run, doing)
     reports = (*doing.reports, *(_report(doing, n) for n in range(len(doing.reports), len(doing.change.steps))))
     result = replace(shown, steps=reports, undo=doing.undo, id=doing.id, op_id=doing.op_id, outcome="done")

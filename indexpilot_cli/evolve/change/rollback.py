@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass, replace
 
 from indexpilot_cli.core.catalog import Server
@@ -26,7 +25,7 @@ from indexpilot_cli.evolve.change.execute import permit
 from indexpilot_cli.evolve.change.log import ChangeLog
 from indexpilot_cli.evolve.change.online.texts import OnlinePlan
 from indexpilot_cli.evolve.change.plan import type_change
-from indexpilot_cli.evolve.change.run_steps import planned, step_run, tried
+from indexpilot_cli.evolve.change.run_steps import locked, planned, tried
 from indexpilot_cli.evolve.change.undo import quietly
 from indexpilot_cli.evolve.change.values import (
     ColumnChangeKind,
@@ -41,7 +40,7 @@ from indexpilot_cli.evolve.change.values import (
 from indexpilot_cli.evolve.impact import AskedColumn, clear_impact_cache, objects_of
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts
 from indexpilot_cli.evolve.requests import SMALL_BYTES, ChangeUndoRequest
-from indexpilot_cli.execute.context import RunContext, RunLimits, open_context, take_lock
+from indexpilot_cli.execute.context import RunContext, RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.execute.steps import lost
 from indexpilot_cli.guards import run as guards
@@ -286,14 +285,7 @@ def _go(ctx: RunContext, taking: ColumnUndo, request: ChangeUndoRequest) -> Undo
         row = log.row(ctx, taking.change, taking.log.op_id, log.REVERTED, details, definition_sql=taking.undo.script)
         number = log.write(ctx, row, session)
 
-    with closing(ctx.builder(taking.log.op_id)) as session:
-        take_lock(ctx, session, taking.change.relid, taking.change.table.short)
-        # What we write ourselves is no workload, and a policy must not hide rows from the UPDATE: off makes that an
-        # error.
-        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
-        session.rows("session/unseen")
-        session.execute("SET row_security = off")
-        run = step_run(ctx, session, taking.change.table, taking.change.relid)
+    with locked(ctx, taking.change, taking.log.op_id) as run:
         report, error = tried(run, first, close)
         if error is not None and lost(error):
             raise OutcomeUnknownError("the connection was lost: the log says whether it is taken back") from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json, to_json
@@ -13,17 +14,26 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.evolve.change.values import ColumnChangeKind, SchemaChange, Step, StepReport
 from indexpilot_cli.execute.backfill import BackfillWork
-from indexpilot_cli.execute.context import Pace, RunContext, StepRun
+from indexpilot_cli.execute.context import Pace, RunContext, StepRun, take_lock
 from indexpilot_cli.execute.signals import StopRequested
 from indexpilot_cli.execute.steps import DatabaseStep, StepManner, perform
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.genome.fields import FieldKey, GenomeField, ProfileRow, discover
 
 
-def step_run(ctx: RunContext, session: Session, table: QualifiedName, relid: int, pages: int = 1) -> StepRun:
-    """Steps on the table, as patient as the user said; batches have at most so many pages."""
+@contextmanager
+def locked(
+    ctx: RunContext, change: SchemaChange, op_id: str, *, patience: float = 0.0, pages: int = 1
+) -> Iterator[StepRun]:
+    """Steps on the change's table under its advisory lock, as patient as the user said; batches have so many pages."""
     pace = Pace(lock_ms=round(ctx.limits.lock * 1000), tries=ctx.limits.retries + 1, pages=pages)
-    return StepRun(ctx, session, table, relid, pace)
+    with closing(ctx.builder(op_id)) as session:
+        take_lock(ctx, session, change.relid, change.table.short, patience)
+        session.rows("session/unseen")  # what we write ourselves is no workload of the application's
+        # Rows that a policy hides from an UPDATE are an error, not a gap.
+        # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-ROW-SECURITY
+        session.execute("SET row_security = off")
+        yield StepRun(ctx, session, change.table, change.relid, pace)
 
 
 def planned(step: Step, outcome: str = "planned") -> StepReport:
