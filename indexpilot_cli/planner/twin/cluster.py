@@ -37,24 +37,23 @@ TWIN_VERSION = 2  # part of the cache key: raise it when hydration gives another
 CACHE_LIMIT = 2 * 1024**3  # bytes really on disk
 # The twin can be made again from its snapshot at any time: durability would only cost time.
 # Autovacuum would analyze the empty tables and so undo the planted statistics.
-_SETTINGS = {
+THROW_AWAY = {
     "autovacuum": "off",
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
     "wal_level": "minimal",
     "max_wal_senders": "0",
-    "max_connections": "80",
     "shared_buffers": "64MB",
-    "checkpoint_timeout": "1d",
-    "max_wal_size": "4GB",
     "logging_collector": "off",
+    # What statements raise must neither fill the disk nor be kept.
     "log_min_messages": "fatal",
     "log_min_error_statement": "panic",
     "jit": "off",
     # A statement on a partitioned table locks every partition.
     "max_locks_per_transaction": "1024",
 }
+_SETTINGS = THROW_AWAY | {"max_connections": "80", "checkpoint_timeout": "1d", "max_wal_size": "4GB"}
 
 
 _RECOVERY = 60  # seconds a crashed server has to come back

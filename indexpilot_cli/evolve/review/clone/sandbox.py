@@ -19,7 +19,7 @@ from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.db.observe_session import Gone, Overrun, SessionAnswer, Watch, WatchedSession
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import AnsweredError, IndexPilotError, PrerequisiteError
-from indexpilot_cli.planner.twin.cluster import bare_cluster, our_session
+from indexpilot_cli.planner.twin.cluster import THROW_AWAY, bare_cluster, our_session
 from indexpilot_cli.planner.twin.hydrate import PLANNER, Hydrated, hydrate
 from indexpilot_cli.planner.twin.place import copy_cluster, disk_usage
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
@@ -28,14 +28,7 @@ from indexpilot_cli.snapshot.values import Snapshot
 PORT = 5432
 OWNER = PLANNER  # the role that owns the schema, and the only one that runs what strangers wrote
 _CATALOG_FIRST = "options='-c search_path=pg_catalog,pg_temp'"
-_SETTINGS = {
-    "autovacuum": "off",
-    # Nothing here has to survive a crash: the server is thrown away.
-    "fsync": "off",
-    "full_page_writes": "off",
-    "synchronous_commit": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
+_SETTINGS = THROW_AWAY | {
     "max_wal_size": "64MB",
     "min_wal_size": "32MB",
     "max_connections": "20",
@@ -44,14 +37,7 @@ _SETTINGS = {
     # No worker beside the session that is watched: its locks and scans would not be seen.
     "max_worker_processes": "0",
     "max_parallel_workers": "0",
-    "max_locks_per_transaction": "1024",
-    "shared_buffers": "64MB",
     "huge_pages": "off",
-    "jit": "off",
-    "logging_collector": "off",
-    # What strangers raise must neither fill the disk nor be kept.
-    "log_min_messages": "fatal",
-    "log_min_error_statement": "panic",
     # The server says what it rewrites, verifies and builds in words, and they are read in English.
     "lc_messages": "C",
     # Counted scans show reads of which no message speaks.

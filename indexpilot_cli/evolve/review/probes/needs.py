@@ -23,6 +23,7 @@ from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, on_va
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.parser.text import deparse_expression, parse_expression
 from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
@@ -258,19 +259,12 @@ def _range(keys: Sequence[str], bound: PartitionBound) -> str | None:
 
 
 def split_keys(text: str) -> tuple[str, ...]:
-    """The keys of a list, split at the commas outside of parentheses and quotes."""
-    parts, depth, quote, start = [], 0, "", 0
-    for place, letter in enumerate(text):
-        if quote:
-            quote = "" if letter == quote else quote
-        elif letter in "'\"":
-            quote = letter
-        elif letter in "()":
-            depth += 1 if letter == "(" else -1
-        elif letter == "," and depth == 0:
-            parts.append(text[start:place].strip())
-            start = place + 1
-    return (*parts, text[start:].strip())
+    """The keys of a list as the parser prints them; none where one is more than an expression (an operator class)."""
+    try:
+        keys = parse_expression(f"ROW({text})")
+    except ValueError:
+        return ()
+    return tuple(map(deparse_expression, keys.children("args")))
 
 
 def remember_type(action: Action, tables: Tables) -> None:
