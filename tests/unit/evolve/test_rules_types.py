@@ -115,6 +115,11 @@ def test_a_type_in_parts():
         "now() AT TIME ZONE 'UTC'",
         "'random()'",
         "'{}'::jsonb",
+        "$$random()$$",
+        "E'it\\'s random()'",
+        "coalesce(current_setting('a.b', true), 'none')::varchar(10)",
+        "extract(year FROM now())",
+        "SELECT upper('x') WHERE 1 IN (1, 2);",
     ],
 )
 def test_steady_defaults(text):
@@ -123,7 +128,17 @@ def test_steady_defaults(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["random()", "gen_random_uuid()", "clock_timestamp()", "nextval('s')", "uuidv7()", "own()", "md5(random()::text)"],
+    [
+        "random()",
+        "gen_random_uuid()",
+        "clock_timestamp()",
+        "nextval('s')",
+        "uuidv7()",
+        "own()",
+        "md5(random()::text)",
+        "SELECT random();",
+        "SELECT 1; SELECT 2",
+    ],
 )
 def test_volatile_defaults(text):
     assert volatile(text, {})

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-altertable.html
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
@@ -14,6 +14,7 @@ from indexpilot_cli.core.observation import CatalogChange, CatalogObject, Change
 from indexpilot_cli.evolve.alter_table import StoredType, Written, other_modifiers, other_type, stored_type
 from indexpilot_cli.evolve.review.offline.state import OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Action
+from indexpilot_cli.sql.parser import parse_expression
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 
@@ -176,49 +177,48 @@ def dropped_table(table: QualifiedName) -> CatalogChange:
     return _gone("table", (table.schema, table.name), table, silent=False)
 
 
-_CALL = re.compile(r'(?P<name>(?:[a-z_][\w$]*\s*\.\s*|"[^"]+"\s*\.\s*)?(?:[a-z_][\w$]*|"[^"]+"))\s*\(', re.IGNORECASE)
-_STRING = re.compile(r"'(?:[^']|'')*'")
 _VOLATILE_TEXT = """
     random gen_random_uuid uuid_generate_v1 uuid_generate_v1mc uuid_generate_v4 uuidv4 uuidv7 clock_timestamp timeofday
     nextval setval currval lastval gen_random_bytes random_normal pg_sleep txid_current_if_assigned gen_salt
     pg_advisory_lock pg_notify setseed array_sample array_shuffle gen_ulid ulid nanoid
 """
 _VOLATILE = frozenset(_VOLATILE_TEXT.split())
-# Immutable or stable in pg_proc, and words of the grammar that stand before a parenthesis: varchar(10), IN (…).
+# Immutable or stable in pg_proc.
 _STEADY_TEXT = """
-    now current_timestamp current_date current_time localtime localtimestamp transaction_timestamp statement_timestamp
-    current_user session_user current_setting current_schema current_database version upper lower initcap length
-    coalesce nullif greatest least concat concat_ws format md5 sha256 encode decode replace substr substring left right
-    trim btrim ltrim rtrim lpad rpad repeat reverse split_part to_char to_date to_timestamp to_number date_trunc
-    date_part extract age make_date make_time make_timestamp make_timestamptz make_interval timezone interval
-    array string_to_array array_to_string array_fill jsonb_build_object jsonb_build_array json_build_object
-    json_build_array to_json to_jsonb jsonb json row cast abs ceil ceiling floor round trunc sqrt power mod sign
-    int4range int8range numrange tsrange tstzrange daterange point box varchar char numeric decimal time timestamp bit
-    timestamptz text inet_client_addr inet_server_addr pg_backend_pid hashtext exists case when then else and or not in
-    txid_current pg_current_xact_id bool_or unnest to_tsvector to_tsquery plainto_tsquery st_makepoint st_setsrid
+    now transaction_timestamp statement_timestamp current_setting current_schema current_database version upper lower
+    initcap length concat concat_ws format md5 sha256 encode decode replace substr substring left right btrim ltrim
+    rtrim lpad rpad repeat reverse split_part to_char to_date to_timestamp to_number date_trunc date_part age make_date
+    make_time make_timestamp make_timestamptz make_interval timezone string_to_array array_to_string array_fill
+    jsonb_build_object jsonb_build_array json_build_object json_build_array to_json to_jsonb jsonb json abs ceil ceiling
+    floor round trunc sqrt power mod sign int4range int8range numrange tsrange tstzrange daterange point box timestamptz
+    text inet_client_addr inet_server_addr pg_backend_pid hashtext txid_current pg_current_xact_id bool_or unnest
+    to_tsvector to_tsquery plainto_tsquery st_makepoint st_setsrid
 """
 _STEADY = frozenset(_STEADY_TEXT.split())
 
 
 def volatile(expression: str, functions: Mapping[str, str]) -> bool:
-    """Whether the expression may give another value for each row.
+    """Whether the expression, or the SELECT of a function in SQL, may give another value for each row.
 
     ``functions`` maps names to i, s or v as the catalog and the file itself know them; a function that nobody knows
-    counts as volatile, as the server takes an unmarked one.
+    counts as volatile, as the server takes an unmarked one, and so does a body that it could not inline.
     """
-    text = _STRING.sub("''", expression)
-    return any(_is_volatile(match["name"], functions) for match in _CALL.finditer(text))
-
-
-def _is_volatile(called: str, functions: Mapping[str, str]) -> bool:
-    full = re.sub(r"\s+", "", called).replace('"', "")
-    name = full.rpartition(".")[2]
-    if name.lower() in _VOLATILE:
+    try:
+        nodes = parse_expression(f"({expression.strip().removesuffix(';')})").walk()
+    except ValueError:
         return True
-    known = functions.get(full) or functions.get(name)
+    calls = (node.names("funcname") for node in nodes if node.kind == "FuncCall")
+    return any(_is_volatile(called, functions) for called in calls)
+
+
+def _is_volatile(called: Sequence[str], functions: Mapping[str, str]) -> bool:
+    name = called[-1]
+    if name in _VOLATILE:
+        return True
+    known = functions.get(".".join(called)) or functions.get(name)
     if known is not None:
         return known == "v"
-    return name.lower() not in _STEADY and not full.lower().startswith("pg_catalog.")
+    return name not in _STEADY and called[0] != "pg_catalog"
 
 
 # Binary coercible (castmethod b in pg_cast), for where no server can be asked: the stored bytes stay.
