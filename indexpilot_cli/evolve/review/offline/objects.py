@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from indexpilot_cli.core.catalog import Table
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.columns import dropped_table
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState, OnTable
@@ -59,7 +59,8 @@ def refer(references: tuple[str | None, str], state: OfflineState, effect: Offli
 def _not_null(on: OnTable, *, later: bool) -> None:
     action, column = on.action, on.action.columns[0] if on.action.columns else ""
     if later:
-        on.state.proved.setdefault(on.name, {})[action.object or action.sql] = (f"{column} IS NOT NULL", False)
+        promise = f"{quote_identifier(column)} IS NOT NULL"
+        on.state.proved.setdefault(on.name, {})[action.object or action.sql] = (promise, False)
     elif not on.is_filled(column):
         on.do(WorkKind.VERIFY)
         on.state.not_null.add((on.name, column))

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import CatalogChange, Lock, LockMode, Relation, SqlError, Work, WorkKind
 from indexpilot_cli.sql.ddl.action import Action
+from indexpilot_cli.sql.normal import conjuncts, normal
 
 
 @dataclass
@@ -125,11 +126,10 @@ class OfflineState:
         """Whether a valid CHECK of this file, or NOT NULL, says that a column holds no NULL."""
         if (full, column) in self.not_null:
             return True
-        checks = self.proved.get(full, {}).values()
         # A CHECK passes when it comes to NULL: x >= 0 proves nothing about NULLs, and neither does one side of an OR.
-        wanted = f"{column} is not null"
-        valid = (text.lower().replace('"', "") for text, done in checks if done)
-        return any(wanted in text and " or " not in text for text in valid)
+        wanted = normal(f"{quote_identifier(column)} IS NOT NULL")
+        checks = self.proved.get(full, {}).values()
+        return any(done and wanted in conjuncts(text) for text, done in checks)
 
     def rename(self, old: QualifiedName, new: QualifiedName) -> None:
         """A table is called otherwise from now on."""
