@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.columns import dropped_table
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.expressions import COLUMN
+from indexpilot_cli.sql.normal import tree_of
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
 _SRE = LockMode.SHARE_ROW_EXCLUSIVE
@@ -163,9 +163,6 @@ def detach(on: OnTable) -> None:
         on.effect.lock(on.state.relation(action.object_schema, action.object), _SUE if old else _AEL)
 
 
-_EQUALS = re.compile(r"(?<![\w.])(?:[a-z_]\w*\.)?(?P<column>[a-z_]\w*)\s*(?:=|\bIN\b)", re.IGNORECASE)
-
-
 def create_index(on: OnTable) -> None:
     """CREATE INDEX."""
     action, online = on.action, on.action.has("concurrently")
@@ -290,7 +287,13 @@ def rows(on: OnTable) -> None:
 
 def picks(condition: str | None, table: Table | None) -> bool:
     """Whether the condition names the first column of an index with = or IN."""
-    if condition is None or table is None or re.search(r"\bOR\b", condition, re.IGNORECASE):
+    tree = tree_of(condition) if condition is not None else None
+    if tree is None or table is None:
         return False
-    named = {m["column"] for m in _EQUALS.finditer(condition)}
+    named = set()
+    for part in tree.arguments if tree.value == "and" else (tree,):
+        # IN of a subquery has no node of its own.
+        equals = part.value in ("=", "in") or " IN (" in part.value
+        if equals and part.arguments and part.arguments[0].kind == COLUMN:
+            named.add(part.arguments[0].value)
     return any(i.definition.keys[0].column in named for i in table.indexes if not i.definition.predicate)
