@@ -11,7 +11,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online import ddl, work
-from indexpilot_cli.evolve.change.online.probe import Tried, Wanted, try_change
+from indexpilot_cli.evolve.change.online.probe import Tried, try_change
 from indexpilot_cli.evolve.change.online.texts import (
     PLACE,
     TRIGGERS,
@@ -65,8 +65,7 @@ def make_plan(session: Session, wanted: OnlineRequest, op_id: str) -> OnlinePlan
     reasons += _inbound_obstacles(inbound, wanted)
     if reasons:
         raise _refused(wanted, reasons)
-    asked = Wanted(wanted.table, relid, wanted.column, column.number, wanted.type, wanted.using)
-    tried = try_change(session, asked)
+    tried = try_change(session, wanted, relid, column.number)
     _expression_obstacles(session, relid, tried, wanted)
     plan = _Assembly(session, wanted, op_id, table, column, tried).plan(indexes, constraints, inbound)
     _nothing_forgotten(session, plan, wanted)

@@ -21,7 +21,7 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import AnsweredError, PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.alter_table import by_rules
-from indexpilot_cli.evolve.change.online.texts import PLACE, Both, place
+from indexpilot_cli.evolve.change.online.texts import PLACE, Both, OnlineRequest, place
 from indexpilot_cli.evolve.change.values import Classified, TypeWork
 from indexpilot_cli.evolve.relation import TypeChange
 from indexpilot_cli.execute.context import RunContext
@@ -35,18 +35,6 @@ _TRIED = "ip_tried_9d41c7"
 _NUMBERED = re.compile(PLACE + r"_(\d+)\b")
 _COLLATE = re.compile(r"""\s+COLLATE\s+(?:"(?:[^"]|"")+"|\w+)(?:\.(?:"(?:[^"]|"")+"|\w+))?\s*\Z""", re.IGNORECASE)
 _NOT_IMMUTABLE = "42P17"
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What to try, on which column (by name and number) of which table."""
-
-    table: QualifiedName
-    relid: int
-    column: str
-    attnum: int
-    type: str
-    using: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,33 +75,33 @@ class _Texts:
     files: tuple[int, ...]
 
 
-def try_change(session: Session, wanted: Wanted) -> Tried:
-    """The change on an empty copy; nothing stays. The session must be allowed to write.
+def try_change(session: Session, wanted: OnlineRequest, relid: int, attnum: int) -> Tried:
+    """The change on an empty copy of the table with that oid; nothing stays. The session must be allowed to write.
 
     Raises UsageError (no such type, an expression that does not work), RefusedError (the server would refuse the
     change, or a volatile expression), PrerequisiteError without the TEMPORARY privilege.
     """
     # The real table is locked in ACCESS SHARE only, while its columns are copied: readers and writers go on.
     with session.transaction(rollback=True):
-        return _Copy(session, wanted).tried()
+        return _Copy(session, wanted, relid, attnum).tried()
 
 
 class _Copy:
-    def __init__(self, session: Session, wanted: Wanted):
-        self._session, self._wanted = session, wanted
-        self._names = {row.number: row.name for row in relation_facts.read_columns(session, wanted.relid)}
+    def __init__(self, session: Session, wanted: OnlineRequest, relid: int, attnum: int):
+        self._session, self._wanted, self._original, self._attnum = session, wanted, relid, attnum
+        self._names = {row.number: row.name for row in relation_facts.read_columns(session, relid)}
         self._path = str(session.value("SELECT pg_catalog.current_setting('search_path')"))
         self._relid = self._create()
 
     def tried(self) -> Tried:
         reads: tuple[int, ...]
         # While the column has its own name in both: afterwards their definitions differ.
-        wanted, copy = self._wanted.relid, self._relid
+        wanted, copy = self._original, self._relid
         # Which index and statistics object of the copy stands for which of the real table: the same definition.
         own_indexes = _matched(_index_bodies(self._session, wanted), _index_bodies(self._session, copy))
         own_statistics = _matched(_statistics_heads(self._session, wanted), _statistics_heads(self._session, copy))
         using = self._wanted.using
-        expression, reads = place(self._wanted.attnum), (self._wanted.attnum,)
+        expression, reads = place(self._attnum), (self._attnum,)
         if using is not None:
             expression, reads = self._understood(using)
         self._session.execute(f"ALTER TABLE {_TABLE} RENAME COLUMN {quote_identifier(self._wanted.column)} TO {PLACE}")
@@ -178,7 +166,7 @@ class _Copy:
     def _named(self, template: str) -> str:
         """The template over the copy's columns as they are called while the changing one is ``PLACE``."""
         names = {number: quote_identifier(name) for number, name in self._names.items()}
-        names[self._wanted.attnum] = PLACE
+        names[self._attnum] = PLACE
         return _NUMBERED.sub(lambda match: names[int(match[1])], template)
 
     def _alter(self, type_name: str, using: str | None) -> None:
@@ -217,9 +205,9 @@ class _Copy:
         # Without its default, which ALTER TYPE converts too: one without a cast would make the way back look
         # impossible.
         if self._attempt(f"ALTER TABLE {_TABLE} ALTER COLUMN {PLACE} DROP DEFAULT") is None and not self._attempt(back):
-            return place(self._wanted.attnum), True
+            return place(self._attnum), True
         if not self._attempt(f"{back} USING {PLACE}::{old_type}"):
-            return f"{place(self._wanted.attnum)}::{old_type}", False
+            return f"{place(self._attnum)}::{old_type}", False
         return None, False
 
     # -- talking to the server
@@ -338,12 +326,12 @@ def by_trial(ctx: RunContext) -> Classify:
 
     def classify(change: TypeChange) -> Classified | None:
         column, table = change.column, change.table
-        wanted = Wanted(table.name, table.relid, column.name, column.number, change.new.text, change.using)
+        wanted = OnlineRequest(table.name, column.name, change.new.text, change.using)
         try:
             # A session of its own: the reading one is read-only, where no temporary table can be made.
             with closing(ctx.builder("trial")) as session:
                 session.value("SELECT pg_catalog.set_config('TimeZone', %s, false)", (change.timezone,))
-                tried = try_change(session, wanted)
+                tried = try_change(session, wanted, table.relid, column.number)
         except AnsweredError:
             return None
         by = f"server {table.version // 10000}"
