@@ -182,3 +182,9 @@ def test_a_rollback_takes_everything_back():
     text = "BEGIN; UPDATE orders SET note = 'x'; ALTER TABLE orders RENAME note TO remark; ROLLBACK;"
     found = [p for p in ruled(f"{text} ALTER TABLE orders ALTER note SET NOT NULL") if p.kind is ProbeKind.NULLS]
     assert [p.sql for p in found] == ["SELECT 1 FROM public.orders AS ip_t WHERE ip_t.note IS NULL LIMIT 1"]
+
+
+@pytest.mark.parametrize(("trigger", "bound"), [("recall", True), ("USER", True), ("ALL", False)])
+def test_only_all_triggers_switched_off_free_rows_of_their_foreign_keys(trigger, bound):
+    found = ruled(f"ALTER TABLE orders DISABLE TRIGGER {trigger}; INSERT INTO orders (id, person) VALUES (7, 8)")
+    assert (ProbeKind.ORPHANS in {p.kind for p in found}) is bound

@@ -77,6 +77,8 @@ def test_detach_locks_the_child_less_on_13():
         ("ALTER TABLE orders ADD c bigserial", Impact.LONG_BLOCKS_READS),
         ("ALTER TABLE orders ADD c int CHECK (c > 0)", Impact.LONG_BLOCKS_READS),
         ("ALTER TABLE orders ADD c int REFERENCES people", Impact.BRIEF_LOCK),
+        ("ALTER TABLE orders ADD default_to int REFERENCES people ON DELETE SET DEFAULT", Impact.BRIEF_LOCK),
+        ("ALTER TABLE orders ADD c int DEFAULT 7 REFERENCES people", Impact.LONG_BLOCKS_READS),
         ("ALTER TABLE orders ADD CHECK (amount > 0)", Impact.LONG_BLOCKS_READS),
         ("ALTER TABLE orders ADD CHECK (amount > 0) NOT VALID", Impact.BRIEF_LOCK),
         ("ALTER TABLE orders ADD FOREIGN KEY (id) REFERENCES people", Impact.LONG_BLOCKS_WRITES),

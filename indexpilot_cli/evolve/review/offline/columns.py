@@ -17,6 +17,7 @@ from indexpilot_cli.sql.ddl.action import Action
 from indexpilot_cli.sql.parser import parse_expression
 
 _AEL = LockMode.ACCESS_EXCLUSIVE
+FILLED = frozenset({"default", "identity", "serial", "generated_stored"})  # a new column that is not NULL in every row
 
 
 def add_column(on: OnTable) -> None:
@@ -36,7 +37,7 @@ def rewrites(action: Action, state: OfflineState) -> bool:
     """Whether a new column rewrites its table."""
     # A constant or stable default is stored once, in pg_attribute.attmissingval, and rewrites nothing; these give each
     # row a value of its own.
-    if action.options & {"generated_stored", "identity", "serial"}:
+    if action.options & FILLED - {"default"}:
         return True
     # Constraints of a domain are proved for each row, and the server does that by writing the table anew (measured up
     # to 18).

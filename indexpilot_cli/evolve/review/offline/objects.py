@@ -5,7 +5,7 @@ from __future__ import annotations
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
-from indexpilot_cli.evolve.review.offline.columns import dropped_table
+from indexpilot_cli.evolve.review.offline.columns import FILLED, dropped_table
 from indexpilot_cli.evolve.review.offline.state import OfflineEffect, OfflineState, OnTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.expressions import COLUMN
@@ -42,7 +42,8 @@ def _foreign_key(on: OnTable, *, later: bool) -> None:
         return
     refer(on.action.references, on.state, on.effect)
     # A new column without a default is NULL in every row, and NULL satisfies a foreign key.
-    empty = on.action.has("inline") and "DEFAULT" not in on.action.sql.upper()
+    filled = (a for a in on.whole if a.kind is Act.ADD_COLUMN and a.options & FILLED)
+    empty = on.action.has("inline") and not any(a.columns == on.action.columns for a in filled)
     if not later and not empty:
         on.do(WorkKind.VALIDATE_FOREIGN_KEY)
 
@@ -248,9 +249,10 @@ def drop_table(on: OnTable) -> None:
     state.dropped.add(on.name)
 
 
-def truncate(on: OnTable, together: frozenset[str]) -> None:
+def truncate(on: OnTable) -> None:
     """TRUNCATE; refused while tables that are not emptied along refer to it."""
     on.lock(_AEL)
+    together = {a.table for a in on.whole if a.kind is Act.TRUNCATE}
     for key in on.state.catalog.foreign_keys if on.state.catalog and on.table else ():
         # Refused (0A000) even when the referring table is empty: the server does not look at its rows.
         if on.table and key.referenced == on.table.name and key.table.name not in together:

@@ -257,7 +257,7 @@ def _on_table(action: Action, state: OfflineState, effect: OfflineEffect, whole:
         if not action.has("if_exists"):
             effect.fail("42P01", f'relation "{action.table}" does not exist')
         return
-    on = OnTable(action, state, effect, state.relation(action.schema, action.table))
+    on = OnTable(action, state, effect, state.relation(action.schema, action.table), whole)
     if action.kind in _LOCKED:
         on.lock(_AEL)
         _LOCKED[action.kind](on)
@@ -265,8 +265,6 @@ def _on_table(action: Action, state: OfflineState, effect: OfflineEffect, whole:
         _ON_TABLE[action.kind](on)
     elif action.kind in _LOCK_ONLY:
         on.lock(_LOCK_ONLY[action.kind])
-    elif action.kind is Act.TRUNCATE:
-        objects.truncate(on, frozenset(a.table for a in whole if a.kind is Act.TRUNCATE and a.table))
     else:
         _whole_table(on)
 
@@ -280,6 +278,8 @@ def _whole_table(on: OnTable) -> None:
         on.do(WorkKind.SCAN, online=True)
     elif action.kind is Act.REFRESH:
         objects.refresh(on)
+    elif action.kind is Act.TRUNCATE:
+        objects.truncate(on)
     elif action.kind in (Act.RENAME_TABLE, Act.SET_SCHEMA):
         on.lock(_AEL)
         new = action.new_name or on.name.name

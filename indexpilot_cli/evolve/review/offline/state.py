@@ -153,12 +153,16 @@ class OfflineState:
 
 @dataclass(frozen=True)
 class OnTable:
-    """An action on a table that stands: what it takes and does is noted in ``effect``, what it changes in ``state``."""
+    """An action on a table that stands: what it takes and does is noted in ``effect``, what it changes in ``state``.
+
+    ``whole`` are all actions of its statement.
+    """
 
     action: Action
     state: OfflineState
     effect: OfflineEffect
     relation: Relation
+    whole: tuple[Action, ...]
 
     @cached_property
     def name(self) -> QualifiedName:

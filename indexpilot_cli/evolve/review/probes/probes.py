@@ -253,19 +253,18 @@ class _Review:
             inner = any(self._opaque(a) for a in action.body if a.kind is not Act.DYNAMIC)
             quiet = not inner and not _changes_rows(action.sql)
             tables.quiet.add(action.object) if quiet else tables.quiet.discard(action.object)
-        if action.kind is Act.CREATE_TRIGGER or (action.kind is Act.SET_TRIGGER and "ALL" in action.sql.upper()):
+        if action.kind in (Act.CREATE_TRIGGER, Act.SET_TRIGGER):
             owner = tables.place(action.schema, action.table or "")
-            if action.kind is Act.CREATE_TRIGGER:
-                tables.fires |= {(owner, event) for event in action.options & {"insert", "update", "delete"}}
-                if action.has("row") and action.options & {"insert", "update"}:
-                    tables.triggered.add(owner)
-                if action.has("row", "before"):
-                    events = action.options & {"insert", "update", "delete"}
-                    tables.altering |= {(owner, event) for event in events}
+            events = {(owner, event) for event in action.options & {"insert", "update", "delete"}}
+            tables.fires |= events
+            if action.has("row") and action.options & {"insert", "update"}:
+                tables.triggered.add(owner)
+            if action.has("row", "before"):
+                tables.altering |= events
             # DISABLE TRIGGER ALL switches the triggers of foreign keys off too.
-            elif "DISABLE" in action.sql.upper():
+            if action.has("disabletrigall"):
                 tables.keyless.add(owner)
-            else:
+            elif action.has("enabletrigall"):
                 tables.keyless.discard(owner)
         # Triggers of foreign keys do not fire for a session that is a replica.
         # https://www.postgresql.org/docs/current/runtime-config-client.html#GUC-SESSION-REPLICATION-ROLE

@@ -12,6 +12,7 @@ from indexpilot_cli.core.observation import RunState, WorkKind
 from indexpilot_cli.core.units import count
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
+from indexpilot_cli.evolve.review.offline.columns import FILLED
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import (
     BUILDS,
@@ -28,8 +29,7 @@ from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action
 
 _UNSAID = re.compile(r"\b(?:COLLATE|COMPRESSION|STORAGE)\b", re.IGNORECASE)
-_GIVEN = frozenset({"default", "identity", "serial", "generated_stored", "generated_virtual"})
-_OWN_VALUE = frozenset({"default", "generated_stored", "identity", "serial"})
+_GIVEN = FILLED | {"generated_virtual"}
 _PLAIN_TEXT = """
     bigint int integer smallint text varchar char boolean bool numeric real float float8 date timestamp timestamptz
     time uuid json jsonb bytea int2 int4 int8 float4 inet cidr interval
@@ -45,7 +45,7 @@ def _fills(action: Action) -> bool:
     """Whether a new column may need a value of its own in every row."""
     # A type of other origin may be a domain with constraints, which rewrites as well.
     builtin = (action.type or "").partition("(")[0].strip().lower() in _PLAIN
-    return bool(action.options & _OWN_VALUE) or not builtin
+    return bool(action.options & FILLED) or not builtin
 
 
 def _checks(action: Action, works: Works) -> bool:
