@@ -201,6 +201,7 @@ class WhyNot:
         self.stand_ins = stand_ins
         self.unit = ledger.before or 1.0
         self.used: Mask = 0
+        self.offered: Mask = 0
         self._cases = by_member(case.relevant for case in ledger.pricer.cases)
         self._chosen: dict[QualifiedName, list[int]] = {}
         for number in members(outcome.selection & ledger.problem.pool.new):
@@ -214,6 +215,7 @@ class WhyNot:
         for case in range(len(self.ledger.pricer.cases)):
             for answer in self.ledger.pricer.answers(case):
                 self.used |= answer.used
+                self.offered |= answer.available
         found = [self._rejection(n) for n in left]
         return tuple(sorted(found, key=lambda r: -(r.benefit or 0.0)))
 
@@ -273,6 +275,8 @@ class WhyNot:
         rival = self._rival(number)
         if rival is not None:
             return "dominated", f"{rival} serves the same statements", rival
+        if not self.offered >> number & 1:
+            return "not_asked", "the search ended before a plan with it was asked for", None
         return "not_used", "no plan the planner made uses it, although it was offered", None
 
     def _rival(self, number: int) -> str | None:

@@ -102,6 +102,7 @@ REASONS = {
     "over_limit": "over the limit",
     "dominated": "dominated",
     "not_used": "not used by the planner",
+    "not_asked": "not asked for in time",
     "unsupported_relation": "unsupported relation",
     "too_wide": "too wide",
     "correlated": "correlated column",

@@ -109,6 +109,11 @@ def test_limits_on_numbers_and_fewer_indexes_are_reasons():
     assert reasons(advice(ways, [A, C])) == {C: "too_little_benefit"}
 
 
+def test_what_no_plan_was_asked_with_is_not_called_unused():
+    ways = {"q-1": [way(1000), way(10, A)]}
+    assert reasons(advice(ways, [A], Limits(calls=1))) == {A: "not_asked"}
+
+
 def test_nothing_pays():
     selection = advice({"q-1": [way(100)]}, [A])
     assert selection.chosen == ()
