@@ -72,7 +72,7 @@ THIRD_PARTY = {
     "psutil": ("guards/context", "planner/twin/cluster"),
     "sklearn": ("algorithms", "advise/select"),
     "xgboost": ("algorithms", "advise/select"),
-    "scipy": ("algorithms", "advise/select"),
+    "scipy": ("algorithms", "advise/select", "apply/verify/windows"),
 }
 
 
