@@ -10,6 +10,9 @@ import os
 import signal
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Annotated
+
+from fastapi import Depends, Request
 
 from indexpilot_cli.admin import analyze, doctor, history
 from indexpilot_cli.admin.analyze import AnalyzeRequest, AnalyzeResult
@@ -309,6 +312,14 @@ class Site:
     @property
     def _workers(self) -> int:
         return self.planner.workers or 1
+
+
+async def _site_of(request: Request) -> Site:  # async, because FastAPI runs other dependencies in a thread
+    site: Site = request.app.state.site
+    return site
+
+
+OurSite = Annotated[Site, Depends(_site_of)]  # what an endpoint asks for
 
 
 def _reviewed(request: CheckRequest, progress: Progress) -> Outcome[CheckResult]:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import Request
 from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
@@ -21,12 +20,6 @@ from indexpilot_cli.serve.results import Kept, Question
 from indexpilot_cli.serve.site import Site
 
 _TRIES_OF_ITS_OWN = ("unknown_id", "ambiguous_id")
-
-
-def site_of(request: Request) -> Site:
-    """The site that the request is for."""
-    site: Site = request.app.state.site
-    return site
 
 
 def source(name: str, kept: Kept[Any]) -> ApiSource:

@@ -7,7 +7,7 @@ from functools import partial
 from itertools import starmap
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import JSONResponse, Response
 
 from indexpilot_cli.admin.history import HistoryRequest
@@ -25,8 +25,9 @@ from indexpilot_cli.render.views.history import history_view, versions_view
 from indexpilot_cli.render.views.lifecycle import lifecycle_view
 from indexpilot_cli.render.views.lifecycle_schedules import status_view
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.serve.api.answers import answer, documented, framed, result, site_of, source
+from indexpilot_cli.serve.api.answers import answer, documented, framed, result, source
 from indexpilot_cli.serve.samples import ReadSamples
+from indexpilot_cli.serve.site import OurSite
 from indexpilot_cli.settings.keys import duration
 
 router = APIRouter(prefix="/api", tags=["look"])
@@ -59,17 +60,15 @@ ENDPOINTS = {
 
 
 @router.get("", summary="What can be asked here", responses=documented("api_index"))
-async def index(request: Request) -> Response:
+async def index(site: OurSite) -> Response:
     """Every endpoint with what it gives, and whether the database answers."""
-    site = site_of(request)
     kept = await site.results.ask(site.alive)
     return await answer(ApiAnswer("api_index", (source("alive", kept),), tuple(starmap(Endpoint, ENDPOINTS.items()))))
 
 
 @router.get("/performance", summary="Queries over time and what indexes did", responses=documented("api_performance"))
-async def performance(request: Request, hours: Hours = 24.0, bucket: Bucket = "hour") -> Response:
+async def performance(site: OurSite, hours: Hours = 24.0, bucket: Bucket = "hour") -> Response:
     """Statistics that the application recorded, by minute, hour or day (UTC); indexes that were built here."""
-    site = site_of(request)
     kept = await site.results.ask(site.performance(hours, bucket))
     found = kept.result
     told = None
@@ -89,9 +88,8 @@ def _measured(found: PerformanceResult, samples: ReadSamples, bucket: Bucket) ->
 
 
 @router.get("/explain-stats", summary="What the planner could see", responses=documented("api_explain_stats"))
-async def explain_stats(request: Request) -> Response:
+async def explain_stats(site: OurSite) -> Response:
     """Of the statements that advice was to rest on in the last 30 days, how many could be planned."""
-    site = site_of(request)
     kept = await site.results.ask(site.performance())
     found = kept.result
     told, notes = (None, ()) if found is None else (found.explain, found.notes if found.explain is None else ())
@@ -99,9 +97,8 @@ async def explain_stats(request: Request) -> Response:
 
 
 @router.get("/health", summary="Every index with its size, use and findings", responses=documented("api_health"))
-async def health(request: Request) -> Response:
+async def health(site: OurSite) -> Response:
     """Sizes and counters of now; findings of the latest look of lifecycle, which is begun where there is none."""
-    site = site_of(request)
     kept = await site.results.ask(site.indexes)
     judged = await site.results.ask(site.lifecycle)
     findings = None if judged.result is None else judged.result.findings
@@ -111,9 +108,8 @@ async def health(request: Request) -> Response:
 
 
 @router.get("/decisions", summary="Every yes and no of the newest plan", responses=documented("api_decisions"))
-async def decisions(request: Request) -> Response:
+async def decisions(site: OurSite) -> Response:
     """Of the latest kept plan, or of the one that was made here on request since."""
-    site = site_of(request)
     await site.results.ask(site.plan())
     kept = site.newest_plan()
     made = site.results.known(site.advice)
@@ -122,38 +118,38 @@ async def decisions(request: Request) -> Response:
 
 
 @router.get("/workload", summary="The heaviest statements", responses=documented("api_workload"))
-async def workload(request: Request) -> Response:
+async def workload(site: OurSite) -> Response:
     """What ``indexpilot analyze`` prints."""
-    return await result(site_of(request), "api_workload", site_of(request).workload, analyze_view)
+    return await result(site, "api_workload", site.workload, analyze_view)
 
 
 @router.get("/doctor", summary="What is missing for the work", responses=documented("api_doctor"))
-async def doctor(request: Request) -> Response:
+async def doctor(site: OurSite) -> Response:
     """What ``indexpilot doctor`` prints."""
-    return await result(site_of(request), "api_doctor", site_of(request).doctor, doctor_view)
+    return await result(site, "api_doctor", site.doctor, doctor_view)
 
 
 @router.get("/lifecycle", summary="What no longer pays", responses=documented("api_lifecycle"))
-async def lifecycle(request: Request) -> Response:
+async def lifecycle(site: OurSite) -> Response:
     """What ``indexpilot lifecycle`` prints; looked for in the background, ``stage`` tells how far that is."""
-    return await result(site_of(request), "api_lifecycle", site_of(request).lifecycle, lifecycle_view)
+    return await result(site, "api_lifecycle", site.lifecycle, lifecycle_view)
 
 
 @router.get("/lifecycle/status", summary="The jobs of lifecycle", responses=documented("api_lifecycle_status"))
-async def lifecycle_status(request: Request) -> Response:
+async def lifecycle_status(site: OurSite) -> Response:
     """What ``indexpilot lifecycle status`` prints."""
-    return await result(site_of(request), "api_lifecycle_status", site_of(request).schedules, status_view)
+    return await result(site, "api_lifecycle_status", site.schedules, status_view)
 
 
 @router.get("/builds", summary="Indexes that are being built now", responses=documented("api_builds"))
-async def builds(request: Request) -> Response:
+async def builds(site: OurSite) -> Response:
     """What ``indexpilot lifecycle builds`` prints: phases, progress, and whom they wait for."""
-    return await result(site_of(request), "api_builds", site_of(request).builds, builds_view)
+    return await result(site, "api_builds", site.builds, builds_view)
 
 
 @router.get("/history", summary="The mutation log", responses=documented("api_history"))
 async def history(
-    request: Request,
+    site: OurSite,
     since: Annotated[str | None, Query(max_length=40, description="7d, or a date: 2026-11-20")] = None,
     type: Annotated[tuple[str, ...], Query(description="CREATE_INDEX …")] = (),
     table: Table = None,
@@ -161,7 +157,6 @@ async def history(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
 ) -> Response:
     """What ``indexpilot history`` prints, newest first."""
-    site = site_of(request)
     asked = HistoryRequest(since=_moment(since), types=tuple(type), table=table, tenant=tenant, limit=limit)
     kept = await site.results.ask(site.history(asked))
     if kept.error is not None and isinstance(kept.error, UsageError):
@@ -184,23 +179,21 @@ def _moment(text: str | None) -> datetime | None:
 
 
 @router.get("/versions", summary="The definitions that indexes had", responses=documented("api_versions"))
-async def versions(request: Request, table: Table = None) -> Response:
+async def versions(site: OurSite, table: Table = None) -> Response:
     """What ``indexpilot history --versions`` prints."""
-    return await result(site_of(request), "api_versions", site_of(request).versions(table), versions_view)
+    return await result(site, "api_versions", site.versions(table), versions_view)
 
 
 @router.get("/plans", summary="Plans that are kept", responses=documented("api_plans"))
-async def plans(request: Request) -> Response:
+async def plans(site: OurSite) -> Response:
     """The newest plans in the database with their approvals."""
-    site = site_of(request)
     kept = await site.results.ask(site.plans)
     return await answer(ApiAnswer("api_plans", (source("plans", kept),), kept.result))
 
 
 @router.get("/plans/{plan_id}", summary="One plan", responses=documented("api_plan"))
-async def plan(request: Request, plan_id: Identifier) -> Response:
+async def plan(site: OurSite, plan_id: Identifier) -> Response:
     """What ``indexpilot plan show`` prints; of a plan made here on request, too."""
-    site = site_of(request)
     made = site.results.known(site.advice)
     if made.result is not None and made.result.id.lower() == plan_id.lower():
         return await framed("api_plan", made, plan_view)
@@ -208,17 +201,15 @@ async def plan(request: Request, plan_id: Identifier) -> Response:
 
 
 @router.get("/explain/{subject}", summary="Why, or why not", responses=documented("api_explain"))
-async def explain(request: Request, subject: Identifier) -> Response:
+async def explain(site: OurSite, subject: Identifier) -> Response:
     """What ``indexpilot explain`` prints of R-…, q-…, F-…, M-… and L01."""
-    return await result(
-        site_of(request), "api_explain", site_of(request).explain(subject), partial(explain_view, verbose=True)
-    )
+    return await result(site, "api_explain", site.explain(subject), partial(explain_view, verbose=True))
 
 
 @router.get("/recommend", summary="The plan made on request", responses=documented("api_plan"))
-async def recommended(request: Request) -> Response:
+async def recommended(site: OurSite) -> Response:
     """How far it is (``stage``), and the plan. POST begins one."""
-    kept = site_of(request).results.known(site_of(request).advice)
+    kept = site.results.known(site.advice)
     if kept.status is AnswerStatus.LOADING and kept.stage is None:
         return await answer(
             ApiAnswer("api_plan", (source("recommend", kept),), notes=("nobody has asked for one yet",))

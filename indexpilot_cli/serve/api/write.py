@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Path
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,9 +34,9 @@ from indexpilot_cli.render.views.config import approved
 from indexpilot_cli.render.views.lifecycle_schedules import run_view
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.render.views.review.view import view as review_view
-from indexpilot_cli.serve.api.answers import answer, documented, framed, site_of, source
+from indexpilot_cli.serve.api.answers import answer, documented, framed, source
 from indexpilot_cli.serve.results import Question
-from indexpilot_cli.serve.site import Review, Site
+from indexpilot_cli.serve.site import OurSite, Review, Site
 from indexpilot_cli.serve.works import Change, Job, change
 
 router = APIRouter(prefix="/api", tags=["do"])
@@ -100,19 +100,17 @@ class ReviewBody(_Body):
 
 
 @router.post("/recommend", status_code=ACCEPTED, summary="Make a plan", responses=documented("api_plan", ACCEPTED))
-async def recommend(request: Request) -> Response:
+async def recommend(site: OurSite) -> Response:
     """Begins in the background; ``GET`` tells how far it is. Kept for apply only where that is allowed."""
-    site = site_of(request)
     site.results.begin(site.advice)
     return await framed("api_plan", site.results.known(site.advice), plan_view, ACCEPTED)
 
 
 @router.post("/review", summary="Review a migration", responses=documented("api_review", ACCEPTED))
-async def review(request: Request, body: ReviewBody) -> Response:
+async def review(site: OurSite, body: ReviewBody) -> Response:
     """What ``indexpilot schema-evolve check`` prints; nothing is done to the database. On a clone it takes a while:
     ``Location`` says where the answer will be.
     """
-    site = site_of(request)
     if not body.offline and site.request.token is None:
         hint = "indexpilot serve --token-file FILE; or ask for offline: true"
         raise RefusedError("a review on a clone runs what is sent: it needs a token", hint=hint, code="needs_token")
@@ -121,9 +119,8 @@ async def review(request: Request, body: ReviewBody) -> Response:
 
 
 @router.get("/review/{digest}", summary="A review", responses=documented("api_review", ACCEPTED))
-async def reviewed(request: Request, digest: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
+async def reviewed(site: OurSite, digest: Annotated[str, Path(pattern="^[0-9a-f]{16}$")]) -> Response:
     """How far it is (``stage``), and what it found."""
-    site = site_of(request)
     return await _review(site, site.kept_review(digest))
 
 
@@ -155,21 +152,20 @@ async def _work(report: WorkReport, status: int = 200) -> Response:
 
 
 @router.get("/work", summary="Work that writes", responses=documented("api_works"), tags=["look"])
-async def works(request: Request) -> Response:
+async def works(site: OurSite) -> Response:
     """The latest pieces of work of this server, newest first."""
-    return await answer(ApiAnswer("api_works", result=site_of(request).works.all()))
+    return await answer(ApiAnswer("api_works", result=site.works.all()))
 
 
 @router.get("/work/{work_id}", summary="One piece of work", responses=documented("api_work"), tags=["look"])
-async def work(request: Request, work_id: Annotated[str, Path(pattern="^W-[0-9]{1,9}$")]) -> Response:
+async def work(site: OurSite, work_id: Annotated[str, Path(pattern="^W-[0-9]{1,9}$")]) -> Response:
     """How far it is, and what the command prints as JSON when it has ended."""
-    return await _work(site_of(request).works.get(work_id))
+    return await _work(site.works.get(work_id))
 
 
 @router.post("/apply", status_code=ACCEPTED, summary="Build a plan", responses=documented("api_work", ACCEPTED))
-async def build(request: Request, body: ApplyBody) -> Response:
+async def build(site: OurSite, body: ApplyBody) -> Response:
     """As ``indexpilot apply``: guards, window and log are the same. ``dry_run`` only tells, and needs no leave."""
-    site = site_of(request)
     if (body.plan is None) == (not body.ids):
         raise UsageError("give either a plan or ids of what it advises", code="no_plan")
     if not body.dry_run:
@@ -182,9 +178,8 @@ async def build(request: Request, body: ApplyBody) -> Response:
 
 
 @router.post("/rollback", status_code=ACCEPTED, summary="Take back", responses=documented("api_work", ACCEPTED))
-async def take_back(request: Request, body: RollbackBody) -> Response:
+async def take_back(site: OurSite, body: RollbackBody) -> Response:
     """As ``indexpilot rollback``: what we built is dropped, what we dropped is built again."""
-    site = site_of(request)
     if body.last == bool(body.ids):
         raise UsageError("give ids, or last: true", code="no_target")
     if body.to_version is not None and len(body.ids) != 1:
@@ -223,10 +218,9 @@ async def _changed(site: Site, kind: str, workflow: Change, asked: Any, view: Ca
     responses=documented("api_work", ACCEPTED),
 )
 async def approve(
-    request: Request, plan_id: Annotated[str, Path(pattern=r"^P-[0-9a-fA-F]{1,64}$")], body: ApproveBody
+    site: OurSite, plan_id: Annotated[str, Path(pattern=r"^P-[0-9a-fA-F]{1,64}$")], body: ApproveBody
 ) -> Response:
     """As ``indexpilot plan approve``: for apply with ``require_approval``."""
-    site = site_of(request)
     allowed(site)
     asked = ApproveRequest(plan_id, site.request.connection, body.reason, site.request.record_of("plan approve"))
     return await _begun(
@@ -241,10 +235,10 @@ async def approve(
     responses=documented("api_work", ACCEPTED),
 )
 async def lifecycle_tenant(
-    request: Request, tenant: Annotated[int, Path(ge=-(2**31), le=2**31 - 1)], body: LifecycleBody | None = None
+    site: OurSite, tenant: Annotated[int, Path(ge=-(2**31), le=2**31 - 1)], body: LifecycleBody | None = None
 ) -> Response:
     """As ``indexpilot lifecycle run tenant ID``."""
-    return await _job(site_of(request), JobKey(LifecycleJob.TENANT, tenant), body or LifecycleBody())
+    return await _job(site, JobKey(LifecycleJob.TENANT, tenant), body or LifecycleBody())
 
 
 @router.post(
@@ -254,10 +248,10 @@ async def lifecycle_tenant(
     responses=documented("api_work", ACCEPTED),
 )
 async def lifecycle_job(
-    request: Request, job: Literal["weekly", "monthly"], body: LifecycleBody | None = None
+    site: OurSite, job: Literal["weekly", "monthly"], body: LifecycleBody | None = None
 ) -> Response:
     """As ``indexpilot lifecycle run weekly`` and ``monthly``."""
-    return await _job(site_of(request), JobKey(LifecycleJob(job)), body or LifecycleBody())
+    return await _job(site, JobKey(LifecycleJob(job)), body or LifecycleBody())
 
 
 async def _job(site: Site, key: JobKey, body: LifecycleBody) -> Response:

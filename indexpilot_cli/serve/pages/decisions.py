@@ -21,7 +21,7 @@ from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Checked
 from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, piece, show
 from indexpilot_cli.serve.results import Kept
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite, Site
 
 router = APIRouter(include_in_schema=False)
 _REJECTED = columns("id|short", "rejected", "reason|short", "why|text", "of workload|number")
@@ -31,9 +31,8 @@ _COMPARED = 3  # statements whose plans are shown beside each other
 
 
 @router.get("/decisions")
-async def decisions(request: Request, plan: str = "", budget: int = -1) -> Response:
+async def decisions(request: Request, site: OurSite, plan: str = "", budget: int = -1) -> Response:
     """What the newest plan, or the one that is named, decided."""
-    site: Site = request.app.state.site
     found = await _newest(site, plan)
     parts = [part("yes", "Proposed", found, plan_view, url=request.url)]
     if found.outcome is not None:
@@ -56,9 +55,8 @@ async def decisions(request: Request, plan: str = "", budget: int = -1) -> Respo
 
 
 @router.post("/decisions")
-def work_out(request: Request, _session: Checked) -> Response:
+def work_out(site: OurSite, _session: Checked) -> Response:
     """The advice is being worked out anew; nothing is kept or changed."""
-    site: Site = request.app.state.site
     site.results.begin(site.advice)
     return RedirectResponse("/decisions", 303)
 
@@ -139,9 +137,8 @@ def _own_point(plan: Plan) -> int:
 
 
 @router.get("/explain/{subject}")
-async def one(request: Request, subject: str) -> Response:
+async def one(request: Request, site: OurSite, subject: str) -> Response:
     """One id: why, why not, with its evidence; of an index also the plans of its statements without and with it."""
-    site: Site = request.app.state.site
     found = await look(site, site.explain(subject))
     parts = [part("why", "Why", found, lambda result: explain_view(result, verbose=True))]
     advice = found.outcome.result.recommendation if found.outcome is not None else None

@@ -27,7 +27,7 @@ from indexpilot_cli.render.views.lifecycle_schedules import status_view
 from indexpilot_cli.serve.pages.frame import Page, Part, Shown, linked, look, part, piece, show, shown_once
 from indexpilot_cli.serve.pages.paging import on_page, pager_of
 from indexpilot_cli.serve.results import Kept
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite
 
 router = APIRouter(include_in_schema=False)
 _COLUMNS = columns(
@@ -87,9 +87,8 @@ class IndexChoice:
 
 
 @router.get("/health")
-async def health(request: Request, search: str = "", state: str = "", order: str = "size") -> Response:
+async def health(request: Request, site: OurSite, search: str = "", state: str = "", order: str = "size") -> Response:
     """Indexes, findings and jobs."""
-    site: Site = request.app.state.site
     choice = IndexChoice(search, state if state in _STATES else "", order if order in _ORDERS else "size")
     indexes, findings, jobs, metrics = await gather(
         look(site, site.indexes), look(site, site.lifecycle), look(site, site.schedules), look(site, site.metrics)

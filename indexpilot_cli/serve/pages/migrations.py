@@ -14,7 +14,7 @@ from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.views.review.view import view
 from indexpilot_cli.serve.pages.forms import Checked
 from indexpilot_cli.serve.pages.frame import Page, Part, look, part, show
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite, Site
 
 router = APIRouter(include_in_schema=False)
 
@@ -27,13 +27,12 @@ def ask(request: Request) -> Response:
 
 @router.post("/migrations")
 def review(
-    request: Request,
+    site: OurSite,
     _session: Checked,
     sql: Annotated[str, Form()] = "",
     file: Annotated[UploadFile | None, File()] = None,
 ) -> Response:
     """Begin the review, and on to where it is shown."""
-    site: Site = request.app.state.site
     text = _text(file) if file is not None and file.filename else sql.replace("\r\n", "\n")
     if not text.strip():
         raise UsageError("there is no SQL to review", hint="paste it or choose a file", code="no_migration")
@@ -43,9 +42,8 @@ def review(
 
 
 @router.get("/migrations/{name}")
-async def reviewed(request: Request, name: str) -> Response:
+async def reviewed(request: Request, site: OurSite, name: str) -> Response:
     """The review, or how far it is."""
-    site: Site = request.app.state.site
     asked = site.kept_review(name)
     found = await look(site, asked.question)
     return show(request, _page(request, asked.text, part("review", "Review", found, _document)))

@@ -23,7 +23,7 @@ from indexpilot_cli.render.views.api.frame import AnswerStatus
 from indexpilot_cli.render.views.doctor import doctor_view
 from indexpilot_cli.serve.pages.frame import Page, is_working, look, part, show
 from indexpilot_cli.serve.results import Kept
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite
 
 router = APIRouter(include_in_schema=False)
 T = TypeVar("T")
@@ -47,9 +47,8 @@ class Tile:
 
 
 @router.get("/")
-async def overview(request: Request) -> Response:
+async def overview(request: Request, site: OurSite) -> Response:
     """The state in short."""
-    site: Site = request.app.state.site
     doctor, _, lifecycle, indexes, workload = await gather(
         look(site, site.doctor),
         look(site, site.plan()),

@@ -26,7 +26,7 @@ from indexpilot_cli.render.document import (
 from indexpilot_cli.render.units import cost, milliseconds, notes, percent, plural, saving, stamp
 from indexpilot_cli.render.views.discover import analyze_view
 from indexpilot_cli.serve.pages.frame import Page, look, part, piece, show
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite
 
 router = APIRouter(include_in_schema=False)
 SPANS = {"hour": (1.0, "minute"), "day": (24.0, "hour"), "week": (168.0, "hour"), "month": (720.0, "day")}
@@ -45,9 +45,8 @@ _CHANGES = columns("index", "template|short", "before|number", "after|number", "
 
 
 @router.get("/performance")
-async def performance(request: Request, span: str = "day") -> Response:
+async def performance(request: Request, site: OurSite, span: str = "day") -> Response:
     """The figures of the last hour, day, week or month."""
-    site: Site = request.app.state.site
     chosen = span if span in SPANS else "day"
     found, workload = await gather(look(site, site.performance(*SPANS[chosen])), look(site, site.workload))
     filters = piece("filters.html", "spans", [(one, f"last {one}") for one in SPANS], chosen)

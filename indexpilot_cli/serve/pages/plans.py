@@ -26,7 +26,7 @@ from indexpilot_cli.serve.pages import questions
 from indexpilot_cli.serve.pages.forms import Writing
 from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, show
 from indexpilot_cli.serve.results import Kept
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite, Site
 from indexpilot_cli.serve.works import RUNNING, Job, change
 
 router = APIRouter(include_in_schema=False)
@@ -75,9 +75,8 @@ class Changes:
 
 
 @router.get("/plans")
-async def kept(request: Request) -> Response:
+async def kept(request: Request, site: OurSite) -> Response:
     """The plans, and what is being built."""
-    site: Site = request.app.state.site
     parts = (
         part("plans", "Kept plans", await look(site, site.plans), _list, url=request.url),
         await _builds(site),
@@ -86,9 +85,8 @@ async def kept(request: Request) -> Response:
 
 
 @router.get("/plans/{plan}")
-async def one(request: Request, plan: str) -> Response:
+async def one(request: Request, site: OurSite, plan: str) -> Response:
     """A plan, its statements, what apply would do, and what is under way."""
-    site: Site = request.app.state.site
     changes: Changes = request.app.state.changes
     found = await look(site, site.plan(plan))
     proposal = part("plan", "What it proposes", found, plan_view, url=request.url)
@@ -115,9 +113,8 @@ async def one(request: Request, plan: str) -> Response:
 
 
 @router.post("/plans/{plan}/approve")
-def approve(request: Request, plan: PlanId, _session: Writing, reason: Annotated[str, Form()] = "") -> Response:
+def approve(site: OurSite, plan: PlanId, _session: Writing, reason: Annotated[str, Form()] = "") -> Response:
     """The plan is approved as it is now."""
-    site: Site = request.app.state.site
     record = site.request.record_of("plan approve")
     approve_plan(ApproveRequest(plan, site.request.connection, reason[:_REASON], record), Silent())
     site.results.forget()
@@ -125,16 +122,14 @@ def approve(request: Request, plan: PlanId, _session: Writing, reason: Annotated
 
 
 @router.post("/plans/{plan}/apply")
-def build(request: Request, plan: PlanId, _session: Writing) -> Response:
+def build(request: Request, site: OurSite, plan: PlanId, _session: Writing) -> Response:
     """The plan is being applied."""
-    site: Site = request.app.state.site
     return _begun(request, plan, change("apply", apply.run, site.apply_request((plan,)), views.view))
 
 
 @router.post("/plans/{plan}/rollback")
-def undo(request: Request, plan: PlanId, _session: Writing) -> Response:
+def undo(request: Request, site: OurSite, plan: PlanId, _session: Writing) -> Response:
     """What was built by the plan is being taken back."""
-    site: Site = request.app.state.site
     job = change("rollback", rollback.run, site.rollback_request((plan,)), views.rollback_view)
     return _begun(request, plan, job)
 
