@@ -1,10 +1,9 @@
 """Who may ask, and what every answer says to browsers.
 
 One ASGI layer before everything else, so that no endpoint can forget it. A browser on the same machine can be made to
-send requests to loopback by any page (DNS rebinding, CSRF): Host must be a name of ours (or, where others
-reach us, an address), Origin where a browser sends
-it the same place (https://datatracker.ietf.org/doc/html/rfc6454#section-7), and a token comes in a header that no
-foreign page can set.
+send requests to loopback by any page (DNS rebinding, CSRF): Host must be a name of ours (or, where others reach us, an
+address), Origin where a browser sends it the same place (https://datatracker.ietf.org/doc/html/rfc6454#section-7), and
+a token comes in a header that no foreign page can set.
 """
 
 from __future__ import annotations
