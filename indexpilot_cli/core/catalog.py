@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
+from typing import TypeVar
 
 from indexpilot_cli.core.index import IndexDefinition, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 
 _ALSO = {"cidr": "inet", "varchar": "text"}  # types that another's operator classes take as they are
 BLOCK = 8192  # bytes of a page of an ordinary build
+T = TypeVar("T")
 
 
 UNKNOWN_DISTINCT = 200.0  # what the planner takes where nothing is known (DEFAULT_NUM_DISTINCT)
@@ -312,10 +314,7 @@ class Catalog(_ByName):
             return self._keys_by_name.get(name, ())
         except AttributeError:
             # Asked for each index that is measured or may go.
-            found: defaultdict[QualifiedName, list[ForeignKey]] = defaultdict(list)
-            for key in self.foreign_keys:
-                found[key.table].append(key)
-            object.__setattr__(self, "_keys_by_name", found)
+            object.__setattr__(self, "_keys_by_name", _grouped((key.table, key) for key in self.foreign_keys))
             return self._keys_by_name.get(name, ())
 
     def children_of(self, name: QualifiedName) -> Sequence[Table]:
@@ -324,11 +323,7 @@ class Catalog(_ByName):
             return self._children_by_name.get(name, ())
         except AttributeError:
             # Asked for each table that is proposed for, and each index of a partitioned one that is measured.
-            found: defaultdict[QualifiedName, list[Table]] = defaultdict(list)
-            for table in self.tables:
-                if table.parent is not None:
-                    found[table.parent].append(table)
-            object.__setattr__(self, "_children_by_name", found)
+            object.__setattr__(self, "_children_by_name", _grouped((t.parent, t) for t in self.tables))
             return self._children_by_name.get(name, ())
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
@@ -401,3 +396,10 @@ class Capabilities:
     metadata_version: int | None = None
     metadata_hidden: bool = False
     unreadable_tables: tuple[str, ...] = field(default=())
+
+
+def _grouped(pairs: Iterable[tuple[QualifiedName | None, T]]) -> dict[QualifiedName | None, list[T]]:
+    found: defaultdict[QualifiedName | None, list[T]] = defaultdict(list)
+    for name, value in pairs:
+        found[name].append(value)
+    return found
