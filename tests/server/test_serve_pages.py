@@ -168,6 +168,8 @@ def test_s4_pages_with_data_fit_and_are_accessible(site, look, path):
     assert watched.go(path) == 200
     watched.settle()
     assert 5_000 < watched.transferred <= MOST_BYTES
+    told = watched.page.inner_text("main")
+    assert "--verbose" not in told and "--show-rejected" not in told  # nobody can add a flag to a page
     in_every_size(watched, path.strip("/").replace("/", "-") or "overview")
     assert watched.page.locator("h1").count() == 1
     assert watched.page.title().endswith("IndexPilot")

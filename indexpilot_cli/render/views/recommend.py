@@ -113,8 +113,18 @@ REASONS = {
 }
 
 
-def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, sources: Sequence[str] = ()) -> Document:
-    """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF."""
+def view(
+    result: Plan,
+    *,
+    show_rejected: bool = False,
+    verbose: bool = False,
+    on_terminal: bool = True,
+    sources: Sequence[str] = (),
+) -> Document:
+    """The plan as table, facts and notes. ``sources`` are the files the workload came from, for SARIF.
+
+    ``on_terminal`` False: nobody can add a flag to see what was rejected.
+    """
     blocks: list[Block] = [facts((f"Plan {result.id}", _scope(result)))]
     if result.recommendations or (result.upkeep and not result.templates):
         rows = tuple(_row(n, r, result) for n, r in enumerate(result.advised, 1))
@@ -125,7 +135,9 @@ def view(result: Plan, *, show_rejected: bool = False, verbose: bool = False, so
         blocks.append(Lines((_nothing(result),)))
     proved = (result.recommendations and result.templates) or result.bound.gap is not None
     bound = ("Bound", bound_sentence(result)) if proved else None
-    blocks.append(facts(bound, _unseen(result), _rejected(result, show_rejected), _skipped(result, verbose)))
+    blocks.append(
+        facts(bound, _unseen(result), _rejected(result, show_rejected or not on_terminal), _skipped(result, verbose))
+    )
     blocks += _details(result, show_rejected=show_rejected, verbose=verbose)
     blocks += _upkeep(result)
     blocks += _findings(result, verbose)
@@ -255,12 +267,12 @@ def bound_sentence(plan: Plan) -> str:
     return f"at most {percent(bound.gap)} better is possible with these candidates, {counted}"
 
 
-def _rejected(plan: Plan, shown: bool) -> tuple[str, str] | None:
+def _rejected(plan: Plan, all_told: bool) -> tuple[str, str] | None:
     if not plan.rejections:
         return None
     counts = Counter(REASONS.get(r.reason, r.reason) for r in plan.rejections).most_common()
     words = ", ".join(f"{n:,} {reason}" for reason, n in counts)
-    return "Rejected", f"{len(plan.rejections):,}: {words}" + ("" if shown else "  (--show-rejected)")
+    return "Rejected", f"{len(plan.rejections):,}: {words}" + ("" if all_told else "  (--show-rejected)")
 
 
 def _skipped(plan: Plan, verbose: bool) -> tuple[str, str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import gather
+from functools import partial
 
 from fastapi import APIRouter, Request
 from markupsafe import Markup
@@ -34,7 +35,7 @@ _COMPARED = 3  # statements whose plans are shown beside each other
 async def decisions(request: Request, site: OurSite, plan: str = "", budget: int = -1) -> Response:
     """What the newest plan, or the one that is named, decided."""
     found = await _newest(site, plan)
-    parts = [part("yes", "Proposed", found, plan_view, url=request.url)]
+    parts = [part("yes", "Proposed", found, partial(plan_view, verbose=True, on_terminal=False), url=request.url)]
     if found.outcome is not None:
         parts += [
             part("reasons", "Why", found, _reasons, url=request.url),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Path, Request
@@ -36,6 +37,8 @@ _PLANS = columns(
 _BUILDING = 3.0  # seconds between two looks at a build
 _MOST = 100
 _REASON = 500  # letters
+# All of it, because nobody at a page can add the flags that show more on a terminal.
+_whole = partial(plan_view, show_rejected=True, verbose=True)
 PlanId = Annotated[str, Path(pattern="^P-[0-9a-fA-F]{1,64}$")]
 
 
@@ -89,7 +92,7 @@ async def one(request: Request, site: OurSite, plan: str) -> Response:
     """A plan, its statements, what apply would do, and what is under way."""
     changes: Changes = request.app.state.changes
     found = await look(site, site.plan(plan))
-    proposal = part("plan", "What it proposes", found, plan_view, url=request.url)
+    proposal = part("plan", "What it proposes", found, _whole, url=request.url)
     if found.outcome is None:
         return show(request, Page(f"Plan {plan[:60]}", parts=(proposal,)))
     whole = found.outcome.result.id
