@@ -11,6 +11,7 @@ from indexpilot_cli.errors import UsageError
 
 _SERIALS = {"smallint": "smallserial", "integer": "serial", "bigint": "bigserial"}
 _METHODS = ("btree", "hash", "gin", "gist", "spgist", "brin")
+# Refused unless one of these: they stand in the statement as they are, and nothing can be quoted there.
 _ACTIONS = ("NO ACTION", "RESTRICT", "CASCADE", "SET NULL", "SET DEFAULT")
 
 
@@ -100,6 +101,7 @@ class PostgresAdapter:
 def detect_database(conninfo: str) -> str:
     """The kind of database a connection string is for: ``postgresql``. Raises UsageError for other schemes."""
     scheme = conninfo.partition("://")[0].lower() if "://" in conninfo else "postgresql"
+    # SQLAlchemy writes the driver behind a plus: postgresql+psycopg.
     if scheme.partition("+")[0] not in ("postgresql", "postgres"):
         raise UsageError(f"not PostgreSQL: {scheme[:40]}", code="other_database")
     return PostgresAdapter.name

@@ -108,7 +108,7 @@ def should_create_index(
 def _number(value: Any) -> float:
     try:
         return float(value)
-    except OverflowError:
+    except OverflowError:  # a whole number may be larger than any float
         return math.inf
     except (TypeError, ValueError):
         return math.nan
@@ -260,7 +260,7 @@ def _applied(function: str, targets: tuple[str, ...], dry_run: bool, force: bool
         connection=place.connection(),
         targets=targets,
         dry_run=dry_run,
-        confirmed=True,
+        confirmed=True,  # nobody is there to be asked: who wants to see first leaves dry_run on
         force=force,
         record=record,
     )

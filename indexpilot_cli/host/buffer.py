@@ -128,6 +128,7 @@ class StatBuffer(Generic[R]):
                     lambda: self._settled >= goal or self._count["failures"] > failures or self._thread is None, seconds
                 )
             alone = self._thread is None
+        # No thread can be had, as while the process ends: the caller writes.
         while alone and self._write_next():
             pass
         with self._change:
@@ -283,6 +284,7 @@ def checked(
 
 
 def _milliseconds(value: object) -> float | None:
+    # A bool is an int to Python, and no duration.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

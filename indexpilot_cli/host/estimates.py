@@ -192,6 +192,7 @@ def estimate_query_cost_without_index(table_name: str, field_name: str, query: s
         planned = {w.query for w, answer in answers if answer.ok}
         failed = {w.query for w in weighed} - planned
         note.details(queries=origin, planned=len(planned), failed=len(failed))
+        # Before the error below: what nobody could plan counts, too.
         explains.add(source.connection, name, len(planned), len(failed), time.monotonic() - begun)
         total = sum(w.weight for w, answer in answers if answer.ok)
         if total <= 0:
@@ -245,6 +246,7 @@ def _answers(source: Source, field: TableField, statements: list[Plannable]) -> 
     from indexpilot_cli.planner.open import open_estimator
 
     hidden = frozenset(_indexes(source.catalog, field))
+    # Nothing is to be hidden: the server's own planner answers, and no other has to be opened.
     if not hidden:
         return tuple(_explained(_session(source), statement) for statement in statements)
     advisor = place.current_settings().advisor

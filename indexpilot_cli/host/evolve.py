@@ -51,6 +51,7 @@ def validate_schema_change(change: str, table_name: str, field_name: str, **aske
     """
     from indexpilot_cli.evolve.change.plan import prepare
 
+    # As if it were to be done: that something else vanishes with it is wrong only then.
     request = _request(change, table_name, field_name, **asked, execute=True)
     with _looked("validate_schema_change", request), open_reader(request.connection) as session:
         prepared = prepare(session, request, Silent())

@@ -85,6 +85,7 @@ def assign_variant(name: str, key: object) -> str:
 
 def variant_of(name: str, key: object, split: float) -> str:
     """The variant of a key by a hash that also depends on the experiment, so that two do not split alike."""
+    # Not hash(): Python salts that of a text in every process anew.
     digest = hashlib.sha256(f"{name}\0{key}".encode(errors="surrogatepass")).digest()
     return "b" if int.from_bytes(digest[:8], "big") < split * 2**64 else "a"
 

@@ -99,7 +99,7 @@ def init_connection_pool(
     log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
     with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, record_of("init_connection_pool")) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
-        note.elsewhere = True
+        note.elsewhere = True  # that a pool was opened changes nothing: only a failure gets a row
 
 
 def use_host_pool(lender: HostPool | None) -> None:
@@ -148,6 +148,7 @@ def logs() -> bool:
 def skipped() -> str | None:
     """Why nothing is set up when a host starts, by the settings and by the switch of all processes; None when it is."""
     try:
+        # By the settings first: what they switch off needs no database that answers.
         require_on(_place.settings.bypass, "initialization", SETUP)
         with session() as looking:
             require_on(_place.settings.bypass, "initialization", SETUP, looking, metadata_schema())
@@ -197,7 +198,7 @@ def logged(kind: MutationType, function: str, **facts: Any) -> Iterator[Note]:
 def checked_name(name: object, what: str) -> str:
     """The name, when an identifier can be called so. Raises UsageError otherwise."""
     if isinstance(name, str) and name and "\0" not in name:
-        with suppress(UnicodeEncodeError):
+        with suppress(UnicodeEncodeError):  # half of a surrogate pair is no text that could be sent
             name.encode()
             return name
     raise UsageError(f"not the name of a {what}: {str(name)[:80]!r}", code="bad_name")

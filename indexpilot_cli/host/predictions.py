@@ -138,6 +138,7 @@ def _daily(session: Session, field: TableField) -> tuple[date, list[float]]:
     today = datetime.now(UTC).date()
     first = rows[0].day if rows else today
     counts = {row.day: float(row.queries) for row in rows}
+    # Without today, which is not over and would look like a fall.
     return first, [counts.get(first + timedelta(days=n), 0.0) for n in range((today - first).days)]
 
 

@@ -60,6 +60,7 @@ def init_schema_from_config(config: SchemaSource) -> Result:
     """Our tables, and the genome catalog from a schema file: the way for hosts that describe their schema."""
 
     def both() -> Result:
+        # Read first: a file with mistakes must not leave tables of ours behind.
         _definition(config)
         return _create() | _counted(_from_schema(config))
 
@@ -217,5 +218,6 @@ def _told(function: str, work: Callable[[], Result], kind: MutationType = Mutati
     except IndexPilotError as error:
         return {"success": False, "tables_count": 0, "fields_count": 0, "error": error.text}
     finally:
+        # Also after a failure, which may have come half way.
         place.schema_changed()
     return {"success": True, "error": None} | result

@@ -47,6 +47,7 @@ def _generate(function: str, wanted: WantedTypes, output_file: Path | str | None
 
 
 def _quoted(table: QualifiedName) -> str:
+    # Always quoted: the names came apart, and a dot in one of them would split it.
     parts = ('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name))
     return ".".join(parts)
 

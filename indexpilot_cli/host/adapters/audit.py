@@ -49,6 +49,7 @@ class JsonLinesAudit:
     def record(self, event: Mapping[str, Any]) -> None:
         """A row of the log."""
         line = json.dumps(to_json(dict(event)), ensure_ascii=False, default=str).encode() + b"\n"
+        # One write under O_APPEND: the kernel puts it behind all others, whoever else writes.
         handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             os.write(handle, line)

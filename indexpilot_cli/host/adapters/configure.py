@@ -117,6 +117,7 @@ def configure_adapters(
         _adapters.audit = _replaced(_adapters.audit, GuardedAudit, audit)
     if database is not _KEEP:
         place.use_host_pool(lender)
+    # Without a listener telling costs a comparison: a host without adapters pays for no tags and no rows.
     telemetry.listen(_adapters if any((_adapters.monitoring, _adapters.errors, _adapters.audit)) else None)
 
 
@@ -166,6 +167,7 @@ def _check(role: str, adapter: object) -> None:
         )
     for name, arguments in wanted.items():
         method = getattr(adapter, name)
+        # A coroutine function would give back something that nobody awaits, and lose every call without a word.
         if inspect.iscoroutinefunction(method) or not _takes(method, len(arguments)):
             raise UsageError(
                 f"the {role} adapter's method {name} must be {_signature(name, arguments)}: {kind}", code="bad_adapter"
@@ -174,6 +176,7 @@ def _check(role: str, adapter: object) -> None:
 
 def _takes(method: Any, number: int) -> bool:
     try:
+        # By position, as they are called: the host may name its arguments as it likes.
         inspect.signature(method).bind(*range(number))
     except TypeError:
         return False
@@ -188,5 +191,5 @@ def _signature(name: str, arguments: tuple[str, ...]) -> str:
 
 def _replaced(before: GuardedAdapter | None, kind: type[G], adapter: object | None) -> G | None:
     if before is not None:
-        before.close()
+        before.close()  # what waits for it is still delivered
     return None if adapter is None else kind(adapter)

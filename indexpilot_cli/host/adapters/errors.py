@@ -16,6 +16,7 @@ class SentryErrors:
 
     def capture_exception(self, error: BaseException, context: Mapping[str, Any]) -> None:
         """An event tagged ``indexpilot``, with the command and what else is known as a context of that name."""
+        # A scope of its own: tags set on the host's would stand on the host's events, too.
         with self._sdk.new_scope() as scope:
             scope.set_tag("indexpilot", str(context.get("command", "")))
             scope.set_context("indexpilot", dict(context))

@@ -185,6 +185,7 @@ class GuardedAudit(GuardedAdapter):
         self._send("record", event)
 
 
+# Weak: an adapter that the host has replaced need not live until the process ends.
 _all: weakref.WeakSet[GuardedAdapter] = weakref.WeakSet()
 
 

@@ -107,6 +107,7 @@ class DatadogMetrics:
 
     def alert(self, level: str, name: str, text: str, value: float) -> None:  # noqa: ARG002 - it stands in the text
         """A threshold was passed."""
+        # An event knows info, success, warning and error, and nothing graver.
         kind = "error" if level in ("error", "critical") else level
         tags = {"level": level, "name": name}
         self._client.event(f"IndexPilot: {name}", text, alert_type=kind, tags=_pairs(tags))

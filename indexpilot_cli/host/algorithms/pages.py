@@ -147,6 +147,7 @@ def _runs(found: TableStudy) -> tuple[tuple[tuple[float, ...], ...], str]:
     if table.all_visible_pages < _VISIBLE * table.pages:
         return (), "too few pages are all visible to read keys from the index alone: VACUUM"
     bounds = column.statistics.histogram_bounds if column.statistics is not None else ()
+    # Not from the last bound: no key comes behind it.
     starts = bounds[: -1 : max(1, len(bounds) // _RUNS)][:_RUNS]
     runs = found.study.samples.runs(table.name, column.name, _KEYS, starts) if starts else ()
     return runs, "" if runs else "its keys could not be read in order"
@@ -212,6 +213,7 @@ def enhance_composite_detection(table_name: str, fields: Sequence[str]) -> Compo
         kept = tuple(sorted((n for n in names if n not in dropped), key=lambda n: -known[n]))
         ddl = None
         if used:
+            # CREATE STATISTICS takes eight columns at most.
             columns = tuple(dict.fromkeys((*(p.by for p in used), *dropped)))[:8]
             table = found.table.name
             ddl = named(found.study, ExtendedStatistics(table, table, columns, (StatisticsKind.DEPENDENCIES,))).ddl

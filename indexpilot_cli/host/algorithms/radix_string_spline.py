@@ -108,7 +108,7 @@ def _strategy(found: TableStudy) -> StringStrategy:
     seen = seen_strings(found.study, use) if is_string else None
     against = speaks_against(found.study, use, seen) if is_string else f"{column.type} is no string"
     if seen is not None and seen.overlong:
-        against = None
+        against = None  # a B-tree could not be built: some strings are longer than an entry of it may be
     elif against is None and use.ordered:
         against = "statements need the order of the strings, which a hash index does not keep"
     if not found.study.features.radix_string_spline.enabled:

@@ -32,8 +32,10 @@ def _install_everywhere() -> None:
     from django.db import connections
     from django.db.backends.signals import connection_created
 
+    # One uid: it is connected once, however often somebody calls us.
     connection_created.connect(_install, dispatch_uid="indexpilot", weak=False)
     if settings.configured:  # else we are called by the settings, and no connection is open
+        # Only those that this thread has made already: of the others the signal tells.
         for connection in connections.all(initialized_only=True):
             _install(connection=connection)
 

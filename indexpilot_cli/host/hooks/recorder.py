@@ -66,6 +66,7 @@ class StatementRecorder:
         if not isinstance(text, str):
             counts.skip("no_text")
             return
+        # Without a lock: two threads at once make the same entry, and setdefault keeps one of them.
         observed = _texts.get((text, placeholders)) or _observed(text, placeholders)
         if observed.never:
             counts.skip(observed.never)

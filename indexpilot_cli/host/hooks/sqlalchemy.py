@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine, ExceptionContext
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+# Weak, so that an engine which the host has forgotten is not kept by us.
 _recorders: WeakKeyDictionary[Engine, StatementRecorder] = WeakKeyDictionary()
 
 
@@ -28,6 +29,7 @@ def record_sqlalchemy(engine: Engine | AsyncEngine, tenant: Tenant = None) -> bo
     from sqlalchemy import event
     from sqlalchemy.ext.asyncio import AsyncEngine
 
+    # SQLAlchemy has no events of asyncio engines: theirs are those of the engine inside.
     sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
     if sync.dialect.name != "postgresql":
         logging.getLogger(__name__).warning("statements of %s are not recorded", sync.dialect.name)
@@ -55,7 +57,7 @@ def record_sqlalchemy(engine: Engine | AsyncEngine, tenant: Tenant = None) -> bo
             recorder.note(statement, seconds, placeholders=percent and not plain)
 
     def failed(context: ExceptionContext) -> None:
-        if context.statement is not None:
+        if context.statement is not None:  # else it failed to connect
             recorder.failed()
 
     event.listen(sync, "before_cursor_execute", before)

@@ -174,6 +174,7 @@ def _write(rows: Sequence[Refusals]) -> None:
     schema = place.metadata_schema()
     with place.session() as session:
         if not is_writable(session, schema):
+            # Raised, so that the journal keeps the rows: after init, or a failover, they can be written.
             raise PrerequisiteError("the mutation log cannot be written")
         for row in rows:
             mutations.record(session, _mutation(row), schema=schema)
@@ -217,6 +218,7 @@ class _InterceptorState:
 
     def begin(self, settings: InterceptorSettings) -> None:
         """Another one with these settings."""
+        # Before the lock is taken: patterns that cannot be read raise here, and change nothing.
         made = Interceptor(settings, self.journal, self.knowledge)
         with self.lock:
             self.current, self.chosen = made, True
@@ -248,6 +250,7 @@ def _forget() -> None:
 
 def _at_exit() -> None:
     _state.journal.flush(_AT_EXIT)
+    # In a thread, because a write alone may take longer than an ending process should wait.
     last = place.in_background(_state.outcomes.flush, "indexpilot-outcomes")
     if last is not None:
         last.join(_AT_EXIT)

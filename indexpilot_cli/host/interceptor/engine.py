@@ -70,6 +70,7 @@ class Interceptor:
         self._rules = rules_of(settings)
         self._allow = [read_pattern(text) for text in settings.allow]
         self._deny = [read_pattern(text) for text in settings.deny]
+        # For ever, because what a text says does not change; those that are used least go for want of room.
         self._texts: TtlCache[tuple[str, bool], tuple[_Listed, ...]] = TtlCache(math.inf, settings.cache_size)
         self._plans: TtlCache[object, QueryVerdict] = TtlCache(settings.cache_ttl_seconds, settings.cache_size)
         # What took too long is not tried again at once: each try costs the host the whole timeout.
@@ -96,6 +97,7 @@ class Interceptor:
             self._count["rate_limited" if verdict.why == "rate" else told] += 1
             if verdict.why == "failure":
                 self._count["failed_open" if verdict.allowed else "failed_closed"] += 1
+        # A deque with a maximum appends as one step, so that this needs no lock.
         self._took[verdict.cached].append(time.perf_counter() - started)
         if told in ("blocked", "would_block"):
             self._note(verdict, query.tenant_id)
@@ -150,6 +152,7 @@ class Interceptor:
         return "allow" if any(pattern.fits(statement, too_long=False) for pattern in self._allow) else ""
 
     def _of_statement(self, statement: ReadStatement, listed: str, query: AskedQuery) -> QueryVerdict:
+        # What is denied takes from no limit; what is allowed does, or a list would be a way around the limits.
         if listed == "deny":
             return self._named(statement, allowed=False, level=SafetyLevel.UNSAFE, why="deny")
         limited = self._limited(statement, query.tenant_id)

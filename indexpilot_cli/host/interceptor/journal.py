@@ -18,7 +18,7 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.host.place import in_background
 
 WINDOW = 60.0
-_MOST_KEYS = 1_000
+_MOST_KEYS = 1_000  # beyond, templates are counted together: a flood of texts that are ever new must not fill memory
 _PATIENCE = 1.0  # seconds that a caller waits for its row while the log can be written
 _REST = "statements of other templates"
 
@@ -75,6 +75,7 @@ class RefusalJournal:
             if known is None:
                 self._start()
                 if self._healthy:
+                    # The rows of a round that is being written were taken before this one came: it goes with the next.
                     goal = self._rounds + (2 if self._writing else 1)
                     # After a wait in vain nobody waits until a row is written: a server that is gone costs one wait.
                     self._healthy = self._change.wait_for(lambda: self._rounds >= goal, _PATIENCE) and self._healthy

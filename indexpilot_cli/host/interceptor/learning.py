@@ -67,6 +67,7 @@ class OutcomeBook:
     def note(self, verdict: QueryVerdict, milliseconds: float, *, slow: bool, cancelled: bool) -> None:
         """Count a call that ran to its end or was cancelled. Those of the last minute are written by another thread."""
         cost = verdict.cost or 0.0
+        # Four classes for each power of ten: near enough for a risk by cost, and few rows.
         key = (verdict.template_id, round(4 * log10(1 + cost)))
         with self._lock:
             found = self._counts.get(key)
@@ -88,6 +89,7 @@ class OutcomeBook:
     def flush(self) -> bool:
         """Write what waits; False when the server did not take it, and then it waits on."""
         with self._lock:
+            # Taken out, so that nobody who notes waits while they are written.
             counts, self._counts = self._counts, {}
         if not counts:
             return True

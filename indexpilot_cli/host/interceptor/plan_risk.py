@@ -141,6 +141,7 @@ def facts_of(plan: Node, sizes: Mapping[QualifiedName, TableRows], *, trust_limi
         elif node["Node Type"] == "Limit" and not (trust_limit and _streams(children[0])):
             unspared += max(0.0, children[0]["Total Cost"] - node["Total Cost"])
         elif node["Node Type"] == "ModifyTable":
+            # The node itself gives no rows without RETURNING; what it changes is what it is given.
             changed = max(changed, *(child["Plan Rows"] for child in children), 0.0)
     cost = float(plan["Total Cost"]) + unspared
     return PlanFacts(cost, max(float(plan["Plan Rows"]), changed), scans, pairs, named | roots)

@@ -172,6 +172,7 @@ def _spans(sql: str) -> tuple[tuple[str, int, int], ...]:
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:
     """Kind and text of each token but the comments; words without quotes in lower case."""
+    # The scanner counts bytes.
     data = sql.encode()
     for name, start, stop in _spans(sql):
         if name in _COMMENTS:
@@ -240,6 +241,7 @@ def _of_text(value: str) -> object:
 
 
 def _of_number(value: Any) -> object:
+    # Neither NaN, which alone is not itself, nor infinity has a size.
     if value != value or abs(value) in (float("inf"), Decimal("Infinity")):
         return str(value)
     size = int(abs(value))

@@ -132,6 +132,7 @@ def install_interceptor(
             for values in _parameter_sets(conn, parameters, context, executemany)
         ]
         if context is not None and verdicts:
+            # Of many sets of parameters the first stands for all: the driver tells one time for them.
             setattr(context, _VERDICT, verdicts[0])
             setattr(context, _STARTED, time.perf_counter())
 
