@@ -89,7 +89,7 @@ def run(request: AnalyzeRequest, progress: Progress) -> Outcome[AnalyzeResult]:
         ExitStack() as stack,
     ):
         source, missing = _opened(request, progress, stack)
-        note.offline = source.is_offline
+        note.offline = source.is_offline  # known only now: files are read without a server, and then there is no log
         require_on(request.bypass, "analysis", session=source.session, schema=request.connection.metadata_schema)
         folded = fold_workload(source, request.workload, request.filter, progress)
         result = _result(source, folded, request, progress)
@@ -153,6 +153,7 @@ def _order(by: str) -> Callable[[QueryTemplate], tuple[float, str]]:
         "io": lambda t: t.blocks,
     }
     measure = measures[by]
+    # By id among equals: the same workload gives the same report.
     return lambda t: (-(measure(t) or 0.0), t.id)
 
 

@@ -71,6 +71,7 @@ def run(request: CalibrateRequest, progress: Progress) -> Outcome[CalibrateResul
     """
     looking = request.action in (CalibrateAction.SHOW, CalibrateAction.PLAN)
     if not looking:
+        # By the settings now; by the switch of all processes, which is in the database, as soon as that is open.
         require_on(request.bypass, "calibration")
     kind = MutationType.DISCOVER if looking else MutationType.SYSTEM_CONFIG_CHANGE
     with bookkeeping(request.connection, kind, request.record, action=request.action.value) as note:
@@ -115,6 +116,7 @@ def _measure(request: CalibrateRequest, progress: Progress) -> CalibrateResult:
 
 
 def _plan(request: CalibrateRequest, _progress: Progress) -> CalibrateResult:
+    # The session that would write: whether it may is what is asked.
     with _writing(request) as session:
         refuse_elsewhere(session)
     return CalibrateResult(request.action, wal_bytes=expected_wal(request.rows))

@@ -153,7 +153,7 @@ def _rates(activity: Activity, since: datetime | None, now: datetime) -> tuple[f
 
 def _index(index: Index, redundant: RedundantIndex | None) -> IndexReport:
     kind = "primary" if index.primary else {"u": "unique", "x": "constraint"}.get(index.constraint or "", "index")
-    if kind == "index" and index.definition.unique:
+    if kind == "index" and index.definition.unique:  # a unique index need not be a constraint's
         kind = "unique"
     return IndexReport(index.name, index.ddl, index.size_bytes, index.scans, index.valid, kind, redundant)
 

@@ -175,7 +175,7 @@ def probe(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
         note.idle = None if bad else request.probe  # asked every few seconds: a row for each would fill the log
     return Outcome(
         "doctor",
-        DoctorResult(found if request.probe == READY else found[:1]),
+        DoctorResult(found if request.probe == READY else found[:1]),  # live: that it answered
         "failed" if bad else "ok",
         _NOT_READY if bad else 0,
         capabilities.server,
@@ -214,6 +214,7 @@ def _writable(session: Session, capabilities: Capabilities, schema: str) -> Chec
         return Check("error", "writable", text, fix, "writable")
     if found.tables and not found.owned:
         owner = quote_identifier(found.owner)
+        # Membership of a superuser's role would give more than the tables.
         fix = f"ALTER TABLE … OWNER TO {role};" if found.superuser_owns else f"GRANT {owner} TO {role};"
         text = f"{role} owns none of {found.tables} tables (most are of {owner}): only owners build indexes"
         return Check("error", "writable", text, fix, "writable")
@@ -293,6 +294,7 @@ def _check(item: Pending) -> Check:
 
 def _unique(item: Pending) -> bool:
     found = item.found
+    # Writes maintain an index from when it is ready (indisready), valid or not, and refuse duplicates for it.
     return found is not None and found.ready and found.definition is not None and found.definition.unique
 
 

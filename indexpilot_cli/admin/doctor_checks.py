@@ -54,7 +54,7 @@ def server_checks(capabilities: Capabilities) -> Iterator[Check]:
 def encryption_checks(capabilities: Capabilities) -> Iterator[Check]:
     """A line where rows and statements cross a network in the clear."""
     server = capabilities.server
-    if not server.tls and not stays_here(server.host or "/"):
+    if not server.tls and not stays_here(server.host or "/"):  # no host: a socket of this machine
         text = f"what goes to {server.host} and back can be read on the way"
         fix = "set sslmode=verify-full (in --dsn, DB_SSLMODE or connection.sslmode)"
         yield Check("warning", "encryption", text, fix, "encryption")
@@ -140,6 +140,7 @@ def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:
     with_rows = [t for t in full if t.readable]
     parents = {t.parent for t in with_rows if t.is_partition}
     old = [(t, why) for t in with_rows if (why := _why(t, now))]
+    # Statistics of a partitioned table as a whole are made by ANALYZE alone: autovacuum looks at its parts.
     old += [(t, PARENT) for t in catalog.tables if t.name in parents and t.readable and never_analyzed(t)]
     if full and not with_rows:
         text = f"none of {len(full)} tables with rows may be read: nothing is known of their statistics"

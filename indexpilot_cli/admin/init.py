@@ -133,6 +133,7 @@ def _config_only(request: InitRequest) -> Outcome[InitResult]:
 def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outcome[InitResult]:
     progress.stage("looking at the server")
     schema = request.connection.metadata_schema
+    # Read-only: what only looks cannot write whatever happens, and a standby may be asked, too.
     with _session(request.connection, read_only=True) as session:
         capabilities = look(session, metadata_schema=schema)
         status = metadata.status(session, schema)
@@ -184,6 +185,7 @@ def _missing_config(request: InitRequest) -> Path | None:
     path = Path(request.config_path)
     if files.is_file(path) or files.is_directory(path):
         return None
+    # Now, although the file is written last: then the database would be changed already.
     if not files.is_directory(path.parent) or not os.access(path.parent, os.W_OK):
         what = "cannot write in" if files.is_directory(path.parent) else "no"
         raise UsageError(f"{what} directory {path.parent} for the configuration file", code="config_directory")
@@ -212,7 +214,7 @@ def _carry_out(request: InitRequest, plan: _Plan, result: InitResult, progress: 
     with _session(request.connection, read_only=False) as session:
         metadata.migrate(session, schema)
         counts = _fill(session, request, plan, progress)
-        with session.transaction():
+        with session.transaction():  # all grants or none
             for text in plan.grants:
                 session.execute(text)
         version = metadata.status(session, schema).version

@@ -71,7 +71,7 @@ def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]
         workload, remarks = _workload(source, request)
         snapshot = replace(take_snapshot(source, progress), workload=workload)
         if request.redact:
-            snapshot = _redacted(snapshot, progress)
+            snapshot = _redacted(snapshot, progress)  # before it is written: values are never on the disk
         path = Path(request.file)
         progress.stage("writing the file")
         save(snapshot, path)

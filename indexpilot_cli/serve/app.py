@@ -62,11 +62,13 @@ def create_app(request: ServeRequest) -> FastAPI:
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type"],
         )
+    # Added last, which makes it the outermost: nothing is routed, compressed or answered before it.
     app.add_middleware(Gatekeeper, request=request, sessions=sessions)
     return app
 
 
 def _failed(request: Request, error: Exception) -> Response:
+    # Starlette hands a handler errors of its class only, and types them as any.
     assert isinstance(error, IndexPilotError)
     found = next(code for kind, code in STATUS.items() if isinstance(error, kind))
     return _told(request, _BY_CODE.get(error.code, found), error)

@@ -156,12 +156,12 @@ class Results:
             for name in names or tuple(self._kept):
                 kept = self._kept.get(name)
                 if kept is not None:
-                    self._kept[name] = replace(kept, tried_at=None)
+                    self._kept[name] = replace(kept, tried_at=None)  # shown until there is a new one
 
     def close(self, seconds: float = 10.0) -> None:
         """Stop what is being asked, each at its next step, and wait so long for that."""
         self._stop.set()
-        self._sessions.give(0)
+        self._sessions.give(0)  # wakes those that wait for a session: they see that it is over
         wait(tuple(self._asking.values()), timeout=seconds)
 
     def _due(self, question: Question[T]) -> Future[None] | None:
@@ -195,7 +195,7 @@ class Results:
             with suppress(StopRequested):
                 fault = self._try(question) or fault
         finally:
-            if self.known(question).stage is not None:
+            if self.known(question).stage is not None:  # an outcome takes it away
                 self._note(question, error=fault, tried_at=datetime.now(UTC), stage=None)
             with self._lock:
                 del self._asking[question.name]
@@ -219,6 +219,7 @@ class Results:
 
     def _note(self, question: Question[Any], **changed: Any) -> None:
         with self._lock:
+            # Taken out and put in: the oldest stand first, and are the first to go.
             self._kept[question.name] = replace(self._kept.pop(question.name, Kept()), **changed)
             for name in [n for n in self._kept if n not in self._asking][: len(self._kept) - _MOST_KEPT]:
                 del self._kept[name]

@@ -24,7 +24,7 @@ class ReadSamples:
     def add(self, reads: TableReads) -> None:
         """Keep what was read, unless it is kept already."""
         with self._lock:
-            if self._seen and reads.at <= self._seen[-1].at:
+            if self._seen and reads.at <= self._seen[-1].at:  # who looks gets kept answers again and again
                 return
             if len(self._seen) > 1 and reads.at - self._seen[-2].at < _APART:
                 self._seen.pop()

@@ -28,7 +28,7 @@ LOGIN = ("/login", "/logout")
 STATIC = "/static/"
 MOST_BYTES = 2_000_000  # of a request's body: a migration to review is the longest thing anybody sends
 _MOST_DROPPED = 20_000_000  # of a longer one, read and dropped: who is hung up on while sending sees no answer
-BODY_SECONDS = 20.0
+BODY_SECONDS = 20.0  # else a byte a minute would keep a connection open
 POLICY = (
     "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -41,7 +41,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
-    "Cache-Control": "no-store",
+    "Cache-Control": "no-store",  # it is of a database that not everybody may see
 }
 
 
@@ -58,7 +58,7 @@ class Gatekeeper:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let the request through, or answer 4xx."""
-        if scope["type"] != "http":
+        if scope["type"] != "http":  # neither websockets nor the events of a lifespan are for us
             return
 
         async def guarded(message: Message) -> None:
@@ -84,6 +84,7 @@ class Gatekeeper:
         caller = (scope.get("client") or ("",))[0]
         if not self._is_our_name(host_of(headers.get("host", "").lower())):
             return problem(421, "foreign_host", "this name is not served here")
+        # Before the token is looked at: guesses are requests, too.
         wait = self._asked.take(caller)
         if wait:
             return _too_often(wait)
@@ -140,7 +141,7 @@ def _too_often(wait: float) -> JSONResponse:
 async def _read(headers: Headers, receive: Receive) -> bytes | JSONResponse:
     """The whole body, or why it is not taken."""
     too_long = problem(413, "too_long", f"a request has at most {MOST_BYTES:,} bytes", headers={"Connection": "close"})
-    length = headers.get("content-length", "0")
+    length = headers.get("content-length", "0")  # a chunked body tells none: it is counted as it comes
     if not length.isdecimal() or int(length) > _MOST_DROPPED:
         return too_long
     parts, seen, more = bytearray(), 0, True

@@ -118,6 +118,7 @@ class _Server(uvicorn.Server):
         """The first signal finishes what is being answered, a second one ends at once."""
         self.signal = sig
         super().handle_exit(sig, frame)
+        # uvicorn raises them again when it has ended, and the outcome would not be told.
         self._captured_signals.clear()
 
 
@@ -125,6 +126,7 @@ def listen(request: ServeRequest) -> socket.socket:
     """A bound socket. Raises UsageError where nobody can listen."""
     family = socket.AF_INET6 if ":" in request.address else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
+    # A port that a server left a moment ago waits (TIME_WAIT) and may be taken all the same.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((request.address, request.port))

@@ -28,7 +28,7 @@ class Sessions:
 
     def __init__(self, token: str | None) -> None:
         self._token = token
-        self._key = secrets.token_bytes(32)
+        self._key = secrets.token_bytes(32)  # forms of before a restart are foreign ones
         self._ends: dict[str, datetime] = {}
         self._wrong = TokenBuckets(WRONG_TOKENS)
 

@@ -80,6 +80,7 @@ class Site:
 
     def close(self) -> None:
         """Stop what is under way: work that writes cleans up first."""
+        # Asked first, so that it cleans up while the others are waited for.
         self.works.stop.request(signal.SIGTERM)
         self.results.close()
         self.works.close()
@@ -249,7 +250,7 @@ class Site:
         )
         digest = hashlib.sha256(f"{offline} {server_version} {sql}".encode(errors="replace")).hexdigest()[:16]
         asked = Question(f"review {digest}", partial(_reviewed, request), 3600.0, 1, long=not offline)
-        self.reviews.pop(digest, None)
+        self.reviews.pop(digest, None)  # so that it stands last: the oldest go first
         self.reviews[digest] = made = Review(digest, sql, asked)
         for old in tuple(self.reviews)[:-_MOST_REVIEWS]:
             self.reviews.pop(old, None)

@@ -63,6 +63,7 @@ async def answer(told: ApiAnswer, status: int = 200, headers: dict[str, str] | N
 
 def _json(told: ApiAnswer) -> bytes:
     document = to_document(told, schema.answer_kind(told.name))
+    # Half of a surrogate pair is no UTF-8: one text must not cost the whole answer.
     return json.dumps(finite(document), ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace")
 
 

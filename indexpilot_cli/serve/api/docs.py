@@ -38,6 +38,7 @@ async def docs() -> Response:
         swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon.png",
+        # Else Swagger UI sends the description to a server of its makers, for a badge.
         swagger_ui_parameters={"validatorUrl": None},
     )
     return _page(page)
@@ -60,6 +61,7 @@ def _page(page: HTMLResponse) -> Response:
 
     text = bytes(page.body).decode()
     hashes = (base64.b64encode(hashlib.sha256(s.encode()).digest()).decode() for s in _SCRIPT.findall(text))
+    # By the hash of its own script: with unsafe-inline any other that got into the page would run, too.
     allowed = next(hashes, "")
     policy = _POLICY.format(hash=allowed) if allowed else _POLICY.replace(" 'sha256-{hash}'", "")
     return HTMLResponse(text, headers={"Content-Security-Policy": policy})
@@ -86,6 +88,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
         schemas |= _components(name, schema.schema(name))
     schemas |= {"api_error": _ERROR}
     components["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    # Either nothing or a token: which of them, is said when the server is started.
     whole["security"] = [{}, {"token": []}]
     return whole
 

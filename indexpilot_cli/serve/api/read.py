@@ -73,6 +73,7 @@ async def performance(site: OurSite, hours: Hours = 24.0, bucket: Bucket = "hour
     found = kept.result
     told = None
     if found is not None:
+        # The server keeps totals alone: what was scanned in an hour is the difference of two looks.
         site.samples.add(found.reads)
         told = PerformanceAnswer(_measured(found, site.samples, bucket), found.impacts, found.explain, found.reads)
     notes = () if found is None else found.notes
@@ -160,6 +161,7 @@ async def history(
     asked = HistoryRequest(since=_moment(since), types=tuple(type), table=table, tenant=tenant, limit=limit)
     kept = await site.results.ask(site.history(asked))
     if kept.error is not None and isinstance(kept.error, UsageError):
+        # It is kept and raised again each time: without this its traceback would grow for ever.
         raise kept.error.with_traceback(None)
     return await framed("api_history", kept, history_view)
 

@@ -50,6 +50,7 @@ Text = Annotated[str, Field(max_length=500)]
 class _Body(BaseModel):
     """A body whose keys are all known."""
 
+    # Who misspells dry_run must be told so, and not begin a build.
     model_config = ConfigDict(extra="forbid", strict=True)
 
 

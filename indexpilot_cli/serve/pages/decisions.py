@@ -134,6 +134,7 @@ def _bought(plan: Plan, point: int) -> Document:
 def _own_point(plan: Plan) -> int:
     """The point of the curve that the plan itself is at."""
     space = plan.budget_bytes or plan.size_bytes
+    # The nearest: the curve has a few budgets, and the plan's own need not be among them.
     return min(range(len(plan.budget_curve)), key=lambda n: abs(plan.budget_curve[n][0] - space))
 
 

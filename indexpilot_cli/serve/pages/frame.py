@@ -140,6 +140,7 @@ def shown_once(id_: str, url: URL | None, outcomes: tuple[object, ...], make: Ca
     return _shown[key][1]
 
 
+# Between > and <: an id within a sentence or an attribute stays as it is.
 _ID = re.compile(r">((?:[PRFq]-[0-9a-f]{4,64}|M-[0-9]{1,18}))(?=<)")
 
 

@@ -30,6 +30,7 @@ def _files() -> dict[str, bytes]:
 @router.get("/static/{name}")
 async def static(name: str) -> Response:
     """One of our files; they tell nothing of a database, so that the login page can have them."""
+    # From memory by its name: nothing of a request is ever a path.
     content = _files().get(name)
     if content is None:
         return Response("there is no such file", 404)
@@ -64,7 +65,7 @@ def begin(
         cookie_name(request.scope),
         sessions.begin(),
         max_age=int(LASTS.total_seconds()),
-        secure=request.url.scheme == "https",
+        secure=request.url.scheme == "https",  # over http browsers would drop it
         httponly=True,
         samesite="strict",
     )

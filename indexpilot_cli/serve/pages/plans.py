@@ -119,6 +119,7 @@ async def one(request: Request, site: OurSite, plan: str) -> Response:
 def approve(site: OurSite, plan: PlanId, _session: Writing, reason: Annotated[str, Form()] = "") -> Response:
     """The plan is approved as it is now."""
     record = site.request.record_of("plan approve")
+    # No coroutine, so that FastAPI gives it a thread: the loop does not wait for the database.
     approve_plan(ApproveRequest(plan, site.request.connection, reason[:_REASON], record), Silent())
     site.results.forget()
     return RedirectResponse(f"/plans/{plan}", 303)
