@@ -220,6 +220,7 @@ def _counted(advice: Advice) -> Iterator[str]:
 
 
 def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], created: datetime) -> str:
+    # With the moment: the same advice given again is a plan of its own.
     content = [catalog.database, created.isoformat(), *(r.id for r in recommendations)]
     return "P-" + hashlib.sha256("\n".join(content).encode()).hexdigest()[:6]
 

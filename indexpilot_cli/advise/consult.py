@@ -107,6 +107,7 @@ class Consultation:
             warnings=(*plan.warnings, *self._warnings.values()),
             notes=(*plan.notes, *shut_gate(findings)),
         )
+        # Anew, because what the algorithms ask for may be about further tables.
         return replace(plan, schema_digest=schema_digest(self._study.catalog, plan.digested))
 
     def _ask(self, algorithm: Algorithm, stage: Stage, hook: Callable[..., Found[T]], *given: object) -> T | None:

@@ -55,4 +55,4 @@ def _replaceable(plan: Plan, table: Table, catalog: Catalog) -> Iterator[tuple[s
 
 def _is_needed(index: Index) -> bool:
     unique = index.definition.unique or index.primary or index.constraint is not None
-    return unique or index.replica_identity
+    return unique or index.replica_identity  # by which logical replication tells rows apart

@@ -289,6 +289,7 @@ def _select(
 
     bytes_of = {definition: priceable.bytes_of(definition) for definition in priceable.sizes}
     limits = replace(limits, errors={definition: size.error for definition, size in priceable.sizes.items()})
+    # With drops the smaller of both: these are to keep to what was asked of them.
     if priceable.spare and limits.protection is not None:
         limits = replace(limits, protection=min(limits.protection, request.max_slower))
     begun = time.monotonic()

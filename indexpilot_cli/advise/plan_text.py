@@ -16,7 +16,7 @@ from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, parse,
 from indexpilot_cli.sql.volatility import calls_nobody
 
 _MOST_VALUES = 10_000  # of SET STATISTICS
-_OPTION = re.compile(r"[A-Za-z0-9_.+-]+")
+_OPTION = re.compile(r"[A-Za-z0-9_.+-]+")  # as they stand in WITH (…), without quotes
 
 
 def check_text(recommendation: Recommendation, source: str) -> None:
@@ -84,6 +84,7 @@ def _expression(text: str) -> Iterator[str]:
     except ValueError as error:
         yield f"{text[:80]!r} is no expression: {error}"
         return
+    # No index can hold a query, and one could read or do anything.
     if any(node.kind in ("SelectStmt", "SubLink") for node in found.walk()):
         yield f"{text[:80]!r} holds a query"
 

@@ -35,6 +35,7 @@ PlannedAdvice: TypeAlias = tuple[Plan, Recommendation | Rejection]
 def plans_directory() -> Path:
     """Where plans are kept, made when missing."""
     directory = state_directory() / "plans"
+    # Statements are in plans, and values of rows may be in statements.
     directory.mkdir(mode=0o700, exist_ok=True)
     return directory
 
@@ -93,6 +94,7 @@ def unknown_id(identifier: str) -> UsageError:
 
 
 def _newest_first() -> list[Path]:
+    # By when they were written: ids do not tell.
     return sorted(plans_directory().glob("P-*.json"), key=lambda p: p.stat().st_mtime, reverse=True)
 
 
@@ -204,4 +206,5 @@ def _effect(item: Mapping[str, Any]) -> TemplateEffect:
 
 
 def _number(value: float | None) -> float:
+    # JSON has no NaN: null stands for it.
     return float("nan") if value is None else float(value)

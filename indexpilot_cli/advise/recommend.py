@@ -72,6 +72,7 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
         plan = make_plan(source, folded, request, progress, spare.items, ahead)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
+        # Before the error below: what rests on nothing counts, too.
         _counted(plan, source, request.record)
         _looked_at_something(plan)
         kept = keep_plan(plan, source, request.record)

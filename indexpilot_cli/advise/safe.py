@@ -73,6 +73,7 @@ def without_dangers(
     for turn in count():
         found = {**held(selection), **_too_little(selection, least_percent)}
         if turn < rounds:
+            # In the last round all of them: nothing stays endangered for want of another one.
             found |= _too_dangerous(selection, level, every=turn == rounds - 1)
         if not found:
             break

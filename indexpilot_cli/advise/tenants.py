@@ -78,7 +78,7 @@ class TenantChoice:
         column = self.catalog.table(table)
         found = column.column(self.columns[table]) if column is not None else None
         if found is not None and found.category == "N":
-            if not _NUMBER.fullmatch(tenant):
+            if not _NUMBER.fullmatch(tenant):  # it stands in the statement without quotes
                 raise UsageError(f"{found.name} of {table.short} is a number, not {tenant[:40]!r}", code="bad_tenant")
             return tenant
         return quote_literal(tenant)
@@ -198,6 +198,7 @@ def _constants(node: Node) -> Iterator[str]:
             inner = inner.child("arg")
         text = constant(inner) if inner is not None and inner.kind == "A_Const" else None
         if text is not None:
+            # An array is one constant: = ANY ('{3,7}').
             yield from text.strip("{}").split(",") if text.startswith("{") else (text,)
 
 
@@ -234,7 +235,7 @@ def _bound(
     template: QueryTemplate, choice: TenantChoice, table: QualifiedName, numbers: frozenset[int]
 ) -> QueryTemplate:
     shares = {tenant: choice.share(table, tenant) for tenant in choice.tenants}
-    part = min(1.0, sum(shares.values()))
+    part = min(1.0, sum(shares.values()))  # of tenants that are no common values the shares are guesses
     statement = parse(template.text)
     assert isinstance(statement, Statement)  # a template's text has been parsed
 

@@ -91,6 +91,7 @@ def _lookups(site: Site, demand: Demand, parts: Parts) -> Iterator[Draft]:
     if len(parts.equal) > 1:
         keys = _enough(site, parts.equal)
         yield _draft(site, demand, keys, len(keys), _equality_reason(keys))
+    # One range in each: behind it no other key narrows what is read.
     for key in parts.ranges[:3]:
         yield _draft(site, demand, (key,), 1, _range_reason(key, ()))
         head = _enough(site, parts.equal, room=1)
@@ -137,6 +138,7 @@ def _sorts(site: Site, demand: Demand, parts: Parts, refused: dict[str, Rejectio
         return
     fixed = [k for k in parts.equal if label(k) in pinned]
     code, text = ("limit", "ORDER BY with LIMIT") if use.limited else ("sort", "ORDER BY")
+    # With a LIMIT also without what is compared: read in order, a few rows may be enough.
     for head in _unique_rows([_enough(site, fixed, room=len(tail)), ()] if use.limited else [fixed]):
         after = f" after {_names(head)} =" if head else ""
         reason = Reason(code, f"{text} {_names(tail)}{after} needs no sort")
@@ -152,6 +154,7 @@ def _groups(site: Site, demand: Demand, parts: Parts, refused: dict[str, Rejecti
     pinned = {label(k) for k in parts.pinned}
     for keys in (demand.use.group_by, demand.use.distinct):
         tail = [k for k in _sort_keys(site, demand, keys, refused) if label(k) not in pinned]
+        # Groups have no direction.
         plain = [IndexKey(column=k.column, expression=k.expression) for k in tail][: site.options.max_key_columns]
         head = [k for k in parts.equal if label(k) in pinned]
         if plain:
@@ -177,6 +180,7 @@ def _sort_keys(
         if (sort.column is None) == (sort.expression is None):
             break
         plain = IndexKey(column=sort.column, expression=sort.expression)
+        # Without this key nothing behind it is in order either.
         if not _fits(site, demand, plain, refused):
             break
         found.append(replace(plain, descending=sort.descending, nulls_first=sort.nulls_first))
@@ -211,6 +215,7 @@ def canonical_order(keys: Sequence[IndexKey]) -> tuple[IndexKey, ...]:
 
 
 def _turned(key: IndexKey) -> IndexKey:
+    # NULLS FIRST is the default of DESC, NULLS LAST that of ASC.
     first = key.descending if key.nulls_first is None else key.nulls_first
     return replace(key, descending=not key.descending, nulls_first=not first)
 
@@ -303,7 +308,7 @@ def _foreign_key(site: Site, foreign: ForeignKey, wanted: Demands) -> Iterator[P
 def _touches(demand: Demand, foreign: ForeignKey) -> bool:
     if demand.use.write is StatementKind.UPDATE:
         return bool(demand.use.updated & set(foreign.referenced_columns))
-    return demand.use.write in (StatementKind.DELETE, StatementKind.MERGE)
+    return demand.use.write in (StatementKind.DELETE, StatementKind.MERGE)  # a MERGE may delete
 
 
 def _covered(site: Site, foreign: ForeignKey) -> bool:

@@ -28,6 +28,7 @@ def joined(drafts: Iterable[Draft]) -> tuple[Draft, ...]:
     """One draft per structure, with the demands and reasons of all; the order of first appearance."""
     known: dict[tuple[object, ...], list[Draft]] = {}
     for draft in drafts:
+        # Only within a bucket: whether structures are the same is a look into expressions.
         bucket = known.setdefault(_bucket(draft.definition), [])
         for place, other in enumerate(bucket):
             if same_structure(other.definition, draft.definition):
@@ -73,6 +74,7 @@ def _united(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
 def _appended(site: Site, drafts: Sequence[Draft]) -> Iterator[Draft]:
     """One index for two that begin alike: the keys of the heavier, then what the other has besides."""
     plain = [d for d in drafts if d.free == len(d.definition.keys) > 1 and _bare_definition(d.definition)]
+    # The heaviest alone, for pairs grow with the square.
     heavy = sorted(plain, key=lambda d: -d.weight)[:_HEAVY]
     for place, left in enumerate(heavy):
         for right in heavy[place + 1 :]:

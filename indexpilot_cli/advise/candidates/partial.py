@@ -100,6 +100,7 @@ def _steady(site: Site, atom: Atom) -> bool:
     if column is None or atom.constant is None or atom.parameters or atom.elements > _FLAG_VALUES:
         return False
     if atom.kind is AtomKind.RANGE:
+        # A range of dates moves on with the calendar.
         return column.category == "N" and atom.operator.upper() != "BETWEEN"
     few = column.statistics is None or column.statistics.distinct(site.rows) <= site.options.partial_distinct
     return few or atom.kind is AtomKind.NOT_EQUAL
@@ -143,6 +144,7 @@ def _narrows(site: Site, atom: Atom) -> bool:
 
 def _variant(site: Site, draft: Draft, chosen: dict[str, Atom]) -> Iterator[Draft]:
     predicate = " AND ".join(chosen[t].sql or "" for t in sorted(chosen))
+    # Where the predicate says the value, the key need not.
     settled = {key_of(a).text for a in chosen.values() if a.kind is AtomKind.EQUAL or a.kind is AtomKind.IS_NULL}
     keys = tuple(k for k in draft.definition.keys if k.text not in settled) or draft.definition.keys[:1]
     dropped = len(draft.definition.keys) - len(keys)
@@ -206,7 +208,7 @@ def _values_seen(demand: Demand, atom: Atom) -> frozenset[str | None] | None:
         return None
     place = atom.parameters[0] - 1
     seen = frozenset(s[place] for s in demand.samples if place < len(s))
-    short = {"true": "t", "false": "f"}
+    short = {"true": "t", "false": "f"}  # as pg_stats writes them
     return frozenset(short.get(v, v) if v is not None else None for v in seen) or None
 
 

@@ -85,6 +85,7 @@ def _relations(templates: Sequence[QueryTemplate], catalog: Catalog) -> tuple[Qu
     losing |= {t.name for t in catalog.tables if t.activity.deletes and t.name in used}
     for name in tuple(used):
         used |= dict.fromkeys(_heirs(name, catalog))
+    # The server looks for rows that refer to each row that goes, or whose key changes: a search of its own.
     return tuple(used | dict.fromkeys(k.table for k in catalog.foreign_keys if k.referenced in losing))
 
 

@@ -137,7 +137,7 @@ def absent_value(site: Site, atom: Atom) -> bool:
         tree = tree.arguments[0]
     if known is None or tree is None or tree.kind != CONSTANT or not known.most_common_vals:
         return False
-    short = {"true": "t", "false": "f"}
+    short = {"true": "t", "false": "f"}  # as pg_stats writes them
     complete = known.distinct(site.rows) <= len(known.most_common_vals)
     return complete and short.get(tree.value, tree.value) not in known.most_common_vals
 
@@ -211,7 +211,7 @@ class CandidateOptions:
     medium_selectivity: float = 0.1
     max_selectivity: float = 0.3
     max_key_columns: int = 4
-    max_key_width: int = 2700
+    max_key_width: int = 2700  # a B-tree entry has at most a third of a page (2704 bytes)
     covering: bool = True
     max_include_columns: int = 8
     max_include_width: int = 200
@@ -223,7 +223,7 @@ class CandidateOptions:
     rare_value: float = 0.05
     hash_width: int | None = 40
     hash_distinct: float = 0.1
-    brin_pages: int = 1280
+    brin_pages: int = 1280  # ten ranges of 128 pages each, which is the default
     brin_correlation: float = 0.9
     nearest: bool = True
     per_table: int = 80

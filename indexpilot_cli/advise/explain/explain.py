@@ -303,7 +303,7 @@ def explain_mutation(request: ExplainRequest, progress: Progress) -> Outcome[Exp
 
 def _number(subject: str) -> int:
     digits = subject[2:]
-    if not digits.isdecimal() or len(digits) > 18:
+    if not digits.isdecimal() or len(digits) > 18:  # all that a bigint surely holds
         raise UsageError(f"{subject[:80]} is not the id of a mutation", hint="indexpilot history", code="unknown_id")
     return int(digits)
 

@@ -194,6 +194,7 @@ def _possible_error(table: Table, columns: Sequence[str]) -> float:
         column = table.column(name)
         if column is not None and column.statistics is not None:
             distinct.append(column.statistics.distinct(table.rows))
+    # The most selective column alone leaves a row or two: dependence cannot make that many more.
     if len(distinct) < 2 or max(distinct) > table.rows / 2:
         return 1.0
     product = 1.0

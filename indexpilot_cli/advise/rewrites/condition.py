@@ -11,7 +11,7 @@ from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.sql.normal import type_name
 from indexpilot_cli.sql.parser import Node, deparse_expression
 
-WHOLE = {"int2": 15, "int4": 31, "int8": 63}
+WHOLE = {"int2": 15, "int4": 31, "int8": 63}  # bits without the sign
 FLIPPED = {"=": "=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 

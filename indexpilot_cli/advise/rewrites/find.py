@@ -78,6 +78,7 @@ def _with(statement: Node, before: str, after: str) -> Node:
     fresh = parse_expression(f"({after})")
 
     def exchanged(here: Node, parent: Node) -> Node | None:
+        # Not in what is selected, where unknown and false are not the same.
         condition = here.kind in ("A_Expr", "BoolExpr") and parent.kind != "ResTarget"
         return fresh if condition and deparse_expression(here) == before else None
 
@@ -121,6 +122,7 @@ def _column(reference: Node, tables: Tables) -> tuple[Table, Column] | None:
     *before, name = reference.names("fields")
     among = [tables[before[-1]]] if before and before[-1] in tables else [] if before else list(tables.values())
     having = [(t, c) for t in among if (c := t.column(name)) is not None]
+    # A bare name that several tables have depends on scopes, which are not looked at here.
     return having[0] if len(having) == 1 else None
 
 

@@ -69,6 +69,7 @@ def _moved_number(
         if kind in WHOLE and (k % 1 or v % 1):
             return None
         value = k - v if how == "from" else v - k if how == "-" else v + k
+        # A constant beyond bigint is numeric, for which each row's number would be converted again.
         fits = kind == "numeric" or abs(value) < 2**63
         return (f"{value:f}", "") if fits else None
     if kind == "numeric" or not all(map(_plain_value, texts)):
@@ -228,6 +229,7 @@ def _holds(left: Node, operator: str, right: Node, column: Column) -> bool | Non
             return None
         return {"=": a == b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}[operator]
     texts = string_value(left), string_value(right)
+    # Another collation may take different texts for equal.
     plain = column.base_type in ("text", "varchar") and column.collation is None and None not in texts
     return texts[0] == texts[1] if plain and operator == "=" else None
 

@@ -18,7 +18,9 @@ from indexpilot_cli.advise.rewrites.condition import (
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.sql.parser import Node, deparse_expression
 
+# There the last hour of a day comes twice, and its moments are not in one piece.
 _ZONES = "where the clocks never go back over midnight"
+# Without months and years, which are as long as the calendar says.
 _FIXED_UNITS = {"hour": 3600, "minute": 60, "min": 60, "second": 1, "sec": 1, "day": 86400, "week": 604800}
 _INTERVAL = re.compile(r"(\d+) ?(hour|minute|min|second|sec|day|week)s?")
 
@@ -158,6 +160,7 @@ def _begins(text: str, unit: str) -> bool:
         first = first.replace(day=1)
     if unit == "quarter":
         first = first.replace(month=(first.month - 1) // 3 * 3 + 1)
+    # With an offset it is the session's zone that says whether something begins there.
     return moment.tzinfo is None and moment == (first.replace(month=1) if unit == "year" else first)
 
 
@@ -165,6 +168,7 @@ def of_year(c: Condition) -> Answer | None:
     """``extract(year FROM ts) = 2024``."""
     arguments = call_arguments(c.left, "extract", "date_part")
     year = number_value(c.right)
+    # A date of Python, also of the year behind it, ends with 9999.
     known = len(arguments) == 2 and (string_value(arguments[0]) or "").lower() == "year" and is_column(arguments[1])
     if not known or year is None or year % 1 or not 1 < year < 9999:
         return None

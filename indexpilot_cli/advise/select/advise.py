@@ -73,6 +73,7 @@ def _prune(ledger: Ledger, selection: Mask) -> tuple[Mask, dict[int, float], dic
         for number in _apart(small, users, {n: ledger.stand_by(n, selection, users[n]) for n in small}):
             given_up[number] = max(0.0, benefits[number])
             selection = ledger.without(number, selection)
+        # What went may have been the second best of others: all are priced before the next look.
         ledger.pricer.ask((case, selection) for case in range(len(ledger.pricer.cases)))
 
 
@@ -154,6 +155,8 @@ def _trees(
     pricer = problem.pricer
     new = problem.pool.new
     used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used & new]
+    # Once more, now with the tree: the search keeps costs and names alone, for trees of all its plans would fill
+    # memory.
     asked = [pricer.question(c, selection, keep_tree=True) for c in used]
     names = [(problem.all_templates[pricer.cases[c].template].id, pricer.cases[c].label) for c in used]
     return dict(zip(names, estimator.plan(asked), strict=True)) if asked else {}
@@ -199,6 +202,7 @@ def _curve(
     points: dict[int, tuple[float, tuple[str, ...]]] = {}
     point: tuple[float, tuple[str, ...]] = (1.0, ())
     solution: Solution | None = None
+    # Without a budget the choice itself is all that pays: more room would buy nothing.
     for factor in CURVE if budget is not None else (f for f in CURVE if f <= 1):
         row = budget_row(sizes, errors, base * factor)
         # The best within more space is the best within less where it fits there.

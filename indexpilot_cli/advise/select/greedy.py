@@ -16,6 +16,7 @@ def solve_greedily(
 ) -> Solution:
     """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None."""
     climb = _Climb(program, options, stand_ins)
+    # By size it fills a budget better, by what is saved it is better where there is room: the better of both.
     mask = min((climb.settled(program.start, per_size) for per_size in (True, False)), key=climb.value)
     return Solution(mask, climb.value(mask), None)
 
@@ -71,7 +72,7 @@ class _Climb:
             for row in self.program.rows
             if row.limit > 0
         ]
-        return max([*shares, 1e-6])
+        return max([*shares, 1e-6])  # what takes nothing of any limit would be worth more than everything
 
     def exchange(self, mask: Mask) -> Mask | None:
         """A removal or swap that helps, the best of them; None when there is none."""
@@ -80,4 +81,5 @@ class _Climb:
         swaps = [without | added for without, added in product(smaller, absent)]
         fitting = [m for m in (*smaller, *swaps) if self.program.allows(m)]
         best = min(fitting, key=self.value, default=mask)
+        # Less than that is the order of a sum, and would go round for ever.
         return best if self.value(best) < self.value(mask) * (1 - 1e-9) else None

@@ -14,7 +14,7 @@ from indexpilot_cli.advise.select.program import Option, Program, Solution, Stan
 if TYPE_CHECKING:
     from scipy.optimize import OptimizeResult
 
-_NONE = -1e30
+_NONE = -1e30  # no lower limit: for HiGHS everything from 1e20 on is infinite
 _INFEASIBLE = 2  # https://docs.scipy.org/doc/scipy/reference/generated/scipy.optimize.milp.html
 _WHOLE = 1e-6  # an index had to all but so little is had
 
@@ -79,6 +79,7 @@ class _Layout:
         self.width = here + len(program.regret)
 
     def mask(self, values: Sequence[float]) -> Mask:
+        # The values are 0 or 1 but for the tolerance of the solver.
         return sum(1 << number for column, number in enumerate(self.indexes) if values[column] > 0.5)
 
 
@@ -212,6 +213,7 @@ def _modelled(program: Program, layout: _Layout) -> _Model:
 
     matrix = _constraints(program, layout)
     table = csr_array((matrix.values, (matrix.rows, matrix.columns)), shape=(len(matrix.lower), layout.width))
+    # By the scale: tolerances of HiGHS are absolute, and costs may be billions.
     cost = numpy.array(_objective(program, layout)) / program.scale
     return _Model(cost, table, numpy.array(matrix.lower), numpy.array(matrix.upper))
 
@@ -239,6 +241,7 @@ def _whole(model: _Model, layout: _Layout, limits: _Limits, effort: Effort) -> O
     from scipy.optimize import Bounds, LinearConstraint, milp
 
     integral = numpy.zeros(layout.width)
+    # Options need not be said to be whole: with the indexes given, each case takes its cheapest one.
     integral[: len(layout.indexes)] = 1
     rows = LinearConstraint(model.table, model.lower, model.upper)
     bounds = Bounds(limits.lower, limits.upper)
@@ -272,7 +275,7 @@ def _objective(program: Program, layout: _Layout) -> list[float]:
 def _constraints(program: Program, layout: _Layout) -> _Matrix:
     matrix = _Matrix()
     for row in program.rows:
-        unit = abs(row.limit) or 1.0
+        unit = abs(row.limit) or 1.0  # rows near 1 for the solver
         entries = [(layout.column[n], v / unit) for n, v in row.coefficients if n in layout.column]
         matrix.add(entries, _NONE, row.limit / unit)
     for case, choices in enumerate(layout.options):

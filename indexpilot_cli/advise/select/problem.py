@@ -106,6 +106,7 @@ def _priced_now(first: Pricer) -> Pricer:
 def _price_with_everything(pricer: Pricer, weights: Mapping[int, float]) -> None:
     """Ask for the plans with all candidates, those that weigh most first; and with nothing that may go."""
     now, cases = pricer.pool.now, pricer.cases
+    # Calls or time may end on the way: then what weighs most has been asked.
     order = sorted(range(len(cases)), key=lambda n: -weights[cases[n].template] * pricer.upper(n, now))
     pricer.ask((case, -1) for case in order)
     pricer.ask((case, 0) for case in order if pricer.pool.spare)  # one plan of each statement needs nothing of that

@@ -43,6 +43,7 @@ class Row:
 
     def allows(self, selection: Mask) -> bool:
         """Whether the selection keeps to the limit."""
+        # A sum of sizes is only so exact, and what just fits is to fit.
         return sum(value for number, value in self.coefficients if selection >> number & 1) <= self.limit + 1e-9 * abs(
             self.limit
         )

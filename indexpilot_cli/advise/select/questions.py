@@ -128,6 +128,7 @@ class Guesses:
         for n, one in enumerate(useful):
             for other in useful[:n]:
                 both = one.present | other.present
+                # As if neither did any of the other's work: what both save, added up.
                 cost = max(least, one.cost + other.cost - now)
                 if cost < min(one.cost, other.cost) - NOTICEABLE * now and self._open(case, both):
                     found[both] = min(cost, found.get(both, cost))

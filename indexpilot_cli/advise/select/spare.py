@@ -47,6 +47,7 @@ def stays(pool: Pool, held: Mask) -> Iterator[Row]:
         if not kept and (item.free or (item.by is not None and item.by not in numbers)):
             continue
         instead = [*members(pool.kin(number)), *([numbers[item.by]] if item.by is not None else [])]
+        # One at least: minus the number of those that are there is minus one at most.
         yield Row(STAYS, tuple((n, -1.0) for n in (number, *instead)), -1.0)
 
 
