@@ -348,9 +348,6 @@ def _advice(event: Event, structure: IndexDefinition) -> Recommendation:
         kind="rollback",
         size_bytes=0,
         size_method="",
-        benefit=0.0,
-        reduction=0.0,
-        write_cost=0.0,
     )
 
 

@@ -179,9 +179,9 @@ class Recommendation:
     kind: str
     size_bytes: int
     size_method: str
-    benefit: float
-    reduction: float
-    write_cost: float
+    benefit: float = 0.0
+    reduction: float = 0.0
+    write_cost: float = 0.0
     hot_loss: float = 0.0
     templates: tuple[TemplateEffect, ...] = ()
     reasons: tuple[Reason, ...] = ()

@@ -83,9 +83,6 @@ def _of_existing(finding: LifecycleFinding, index: Index) -> Recommendation:
         kind=finding.state.value,
         size_bytes=finding.size_bytes or 0,
         size_method="measured",
-        benefit=0.0,
-        reduction=0.0,
-        write_cost=0.0,
         templates=tuple(TemplateEffect(s.template, s.before, s.after, 0.0) for s in finding.slower),
         reasons=finding.evidence,
         action=_ACTIONS[finding.action],
@@ -107,8 +104,5 @@ def _new(finding: LifecycleFinding, catalog: Catalog) -> Recommendation:
         kind="foreign_key",
         size_bytes=built.bytes,
         size_method=built.method,
-        benefit=0.0,
-        reduction=0.0,
-        write_cost=0.0,
         reasons=finding.evidence,
     )

@@ -159,9 +159,6 @@ def _recommendation(
         kind="experiment",
         size_bytes=size[0],
         size_method=size[1],
-        benefit=0.0,
-        reduction=0.0,
-        write_cost=0.0,
         reasons=(Reason("experiment", why, "settings"),),
         action=action,
     )
