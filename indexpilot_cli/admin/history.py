@@ -116,7 +116,10 @@ class UsageRequest:
 
 @dataclass(frozen=True, slots=True)
 class UsageResult:
-    """A line for each algorithm and effect, by name."""
+    """What each algorithm did, by name.
+
+    A line for each algorithm and effect.
+    """
 
     algorithms: tuple[AlgorithmDecisions, ...]
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Any
+from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import from_json, to_json
+from indexpilot_cli.core.codec import Count, from_json, to_json
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.plan import EXPERIMENT, AlgorithmFinding, Effect, Plan, Recommendation
 from indexpilot_cli.db.queries import Jsonb
@@ -60,18 +60,15 @@ def _decided(plan: Plan, found: AlgorithmFinding) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class AlgorithmDecisions:
-    """What an algorithm did in the plans that are kept: how often, in how many of them, to how many indexes.
-
-    Of those indexes ``built`` were built at some time, and ``standing`` are there by the log.
-    """
+    """What an algorithm did in the plans that are kept."""
 
     algorithm: str
     effect: Effect
-    decisions: int
-    plans: int
-    indexes: int
-    built: int
-    standing: int
+    decisions: Count
+    plans: Annotated[Count, "in how many plans"]
+    indexes: Annotated[Count, "to how many indexes"]
+    built: Annotated[Count, "how many of them were built at some time"]
+    standing: Annotated[Count, "how many of them are there, by the log"]
     last: datetime
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from indexpilot_cli.admin.calibrate import CalibrateResult
 from indexpilot_cli.admin.genome import GenomeResult, GenomeSetResult
+from indexpilot_cli.admin.history import UsageResult
 from indexpilot_cli.admin.model import ModelResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.snapshot import SnapshotResult
@@ -36,7 +37,6 @@ from indexpilot_cli.render.views.history import (
     ApplyDocument,
     HistoryDocument,
     RollbackDocument,
-    UsageDocument,
     VersionsDocument,
 )
 from indexpilot_cli.render.views.lifecycle import LifecycleDocument
@@ -55,7 +55,7 @@ from indexpilot_cli.render.views.simulate import SimulationDocument, SimulationH
 
 _KINDS: dict[str, tuple[type, str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
-    "algorithm_usage": (UsageDocument, "Result of indexpilot history --algorithms"),
+    "algorithm_usage": (UsageResult, "Result of indexpilot history --algorithms"),
     "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),

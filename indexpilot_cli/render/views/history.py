@@ -11,7 +11,6 @@ from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.ddl import unnamed
 from indexpilot_cli.core.mutation import Mutation, MutationReport
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.versions import IndexVersion
@@ -97,25 +96,6 @@ def versions_view(result: VersionsResult) -> Document:
     return Document(((TableBlock(_VERSION_COLUMNS, rows), lines) if rows else (lines,)), result, VersionsDocument)
 
 
-class AlgorithmDecisionsDocument(DocumentShape):
-    """What an algorithm did in the plans that are kept."""
-
-    algorithm: str
-    effect: Effect
-    decisions: Count
-    plans: Annotated[Count, "in how many plans"]
-    indexes: Annotated[Count, "to how many indexes"]
-    built: Annotated[Count, "how many of them were built at some time"]
-    standing: Annotated[Count, "how many of them are there, by the log"]
-    last: datetime
-
-
-class UsageDocument(DocumentShape):
-    """What each algorithm did, by name."""
-
-    algorithms: tuple[AlgorithmDecisionsDocument, ...]
-
-
 _USAGE_COLUMNS = columns(
     *("algorithm", "did|state", "decisions|number", "plans|number"),
     *("indexes|number", "built|number", "standing|number", "last|short"),
@@ -129,9 +109,9 @@ def usage_view(result: UsageResult) -> Document:
         counts = (d.decisions, d.plans, d.indexes, d.built, d.standing)
         rows.append((d.algorithm, d.effect.value, *map(str, counts), stamp(d.last)))
     if not rows:
-        return Document((Lines(("no algorithm changed anything in the plans that are kept",)),), result, UsageDocument)
+        return Document((Lines(("no algorithm changed anything in the plans that are kept",)),), result, UsageResult)
     lines = Lines(("indexpilot ablate shows what each changes now",))
-    return Document((TableBlock(_USAGE_COLUMNS, tuple(rows)), lines), result, UsageDocument)
+    return Document((TableBlock(_USAGE_COLUMNS, tuple(rows)), lines), result, UsageResult)
 
 
 _HISTORY_COLUMNS = columns("id|short", "when|short", "what", "state|state", "table", "who|short", "details|query")
