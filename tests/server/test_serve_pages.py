@@ -155,6 +155,7 @@ def grave(page):
 
 def in_every_size(watched, name):
     """The page is shown, small and large, dark and light; benchmarks/pages.py keeps pictures of it."""
+    watched.page.wait_for_load_state()  # on a busy machine the words may be there before the style sheet
     for width, scheme in SIZES:
         watched.page.emulate_media(color_scheme=scheme)
         watched.page.set_viewport_size({"width": width, "height": 900})
