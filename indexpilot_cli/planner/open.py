@@ -148,7 +148,7 @@ def take_snapshot(source: Source, progress: Progress) -> Snapshot:
     from indexpilot_cli.snapshot.capture import capture
 
     assert source.session is not None
-    from indexpilot_cli.snapshot.values import without_siblings
+    from indexpilot_cli.snapshot.values import held_once, without_siblings
 
     progress.stage("reading schema and statistics")
     connection = source.connection
@@ -157,7 +157,7 @@ def take_snapshot(source: Source, progress: Progress) -> Snapshot:
     taken = capture(
         source.session, source.catalog, conninfo=connection.conninfo, password=connection.password, without=without
     )
-    return taken if siblings is None else without_siblings(taken, siblings)
+    return held_once(taken if siblings is None else without_siblings(taken, siblings))
 
 
 def open_hypopg(source: Source, request: PlannerRequest) -> HypoPGEstimator:

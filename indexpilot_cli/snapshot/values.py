@@ -180,6 +180,18 @@ def without_siblings(snapshot: Snapshot, siblings: Siblings) -> Snapshot:
     )
 
 
+def held_once(snapshot: Snapshot) -> Snapshot:
+    """The same, with those statistics that stand with a column of the catalog as well held once: of a thousand tables
+    they are most of what a snapshot takes in memory.
+    """
+    known = {(t.name, c.name): c.statistics for t in snapshot.catalog.tables for c in t.columns}
+    statistics = []
+    for entry in snapshot.statistics:
+        same = known.get((entry.relation, entry.column or ""))
+        statistics.append(replace(entry, statistics=same) if same is not None and same == entry.statistics else entry)
+    return replace(snapshot, statistics=tuple(statistics))
+
+
 def _shape(catalog: Catalog) -> Catalog:
     """The catalog without what changes by itself (activity, scans, times) or stands beside it (statistics)."""
     tables = tuple(
@@ -225,7 +237,7 @@ def load(path: Path) -> Snapshot:
             code="snapshot_too_new",
         )
     try:
-        return from_json(Snapshot, document.get("snapshot"))
+        return held_once(from_json(Snapshot, document.get("snapshot")))
     except ValueError as error:
         raise _damaged(path, str(error)) from error
 

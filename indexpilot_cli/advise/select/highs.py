@@ -288,24 +288,43 @@ def _constraints(program: Program, layout: _Layout) -> _Matrix:
 
 def _link(matrix: _Matrix, layout: _Layout, case: int) -> None:
     """An option needs its present indexes chosen and its absent ones not; summed per index, so the LP is tight."""
+    first, choices = layout.first[case], layout.options[case]
+    bars: dict[int, list[tuple[int, float]]] = {}
+    for n, option in enumerate(choices, first):
+        for number in members(option.absent) if option.absent else ():
+            bars.setdefault(number, []).append((n, 1.0))
+    if layout.stand_ins is themselves and not any(option.some for option in choices):
+        _link_themselves(matrix, layout, case)
+    else:
+        _link_groups(matrix, layout, case)
+    for number, entries in bars.items():
+        matrix.add([*entries, (layout.column[number], 1.0)], _NONE, 1.0)
+
+
+def _link_themselves(matrix: _Matrix, layout: _Layout, case: int) -> None:
+    """What ``_link_groups`` does where each index is a group of its own, as in most programs of thousands of cases."""
+    needs: dict[int, list[tuple[int, float]]] = {}
+    for n, option in enumerate(layout.options[case], layout.first[case]):
+        for number in members(option.present) if option.present else ():
+            needs.setdefault(number, []).append((n, 1.0))
+    for number, entries in needs.items():
+        matrix.add([*entries, (layout.column[number], -1.0)], _NONE, 0.0)
+
+
+def _link_groups(matrix: _Matrix, layout: _Layout, case: int) -> None:
     first = layout.first[case]
     needs: dict[Mask, list[tuple[int, float]]] = {}
-    bars: dict[int, list[tuple[int, float]]] = {}
     held: list[list[Mask]] = []
-    for n, option in enumerate(layout.options[case]):
+    for option in layout.options[case]:
         held.append([layout.stand_ins(case, number) | 1 << number for number in members(option.present)])
         held[-1] += option.some
         needs |= {wanted: [] for wanted in held[-1]}
-        for number in members(option.absent):
-            bars.setdefault(number, []).append((first + n, 1.0))
     meeting = {wanted: [group for group in needs if not wanted & ~group] for wanted in needs}
     for n, wanted_by in enumerate(held):
         for group in dict.fromkeys(chain.from_iterable(meeting[wanted] for wanted in wanted_by)):
             needs[group].append((first + n, 1.0))
     for group, entries in needs.items():
         matrix.add([*entries, *((layout.column[m], -1.0) for m in members(group))], _NONE, 0.0)
-    for number, entries in bars.items():
-        matrix.add([*entries, (layout.column[number], 1.0)], _NONE, 1.0)
 
 
 def _regret(matrix: _Matrix, layout: _Layout, program: Program, case: int) -> None:

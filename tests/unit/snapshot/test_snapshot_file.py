@@ -21,6 +21,17 @@ def test_what_was_saved_is_loaded(tmp_path):
     assert (tmp_path / "s").stat().st_mode & 0o077 == 0
 
 
+def test_statistics_that_stand_with_a_column_are_held_once(tmp_path):
+    original = snapshot()
+    other = replace(original.statistics[0], statistics=replace(original.statistics[0].statistics, null_frac=0.5))
+    save(replace(original, statistics=(other, *original.statistics[1:])), tmp_path / "s")
+    found = load(tmp_path / "s")
+    columns = found.catalog.tables[0].columns
+    held = [entry.statistics is column.statistics for entry, column in zip(found.statistics, columns, strict=True)]
+    assert held == [False, True, True]
+    assert found.statistics[0] == other
+
+
 def test_equal_snapshots_make_equal_files(tmp_path):
     for name in "ab":
         save(snapshot(), tmp_path / name)
