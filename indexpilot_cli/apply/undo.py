@@ -63,7 +63,7 @@ def take_back(
             return report_of_undo(event, "failed", error_code="replaced", error=text, notes=back.notes)
     with closing(ctx.builder(event.op_id)) as session:  # its end gives the lock back
         take_lock(ctx, session, event.relid, event.table.short)
-        found = build.find_index(session, event.index)
+        found = build.find_whole_index(session, event.index)
         if found is None:
             return _gone(ctx, event)
         check_droppable(event, found, force=force)

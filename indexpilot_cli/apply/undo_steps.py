@@ -120,7 +120,7 @@ def with_price(ctx: RunContext, step: UndoStep) -> UndoStep:
     """The step, and where it is a drop what that frees and which templates lose by it."""
     if step.report.outcome != "planned" or not step.drops or is_statistics(step.event):
         return step
-    found = build.find_index(ctx.look, step.event.index)
+    found = build.find_whole_index(ctx.look, step.event.index)
     loss = loss_of(step.event)
     report = replace(
         step.report,

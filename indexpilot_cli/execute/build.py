@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -68,6 +69,12 @@ def tree_bytes(session: Session, oid: int) -> int:
 def find_index(session: Session, name: QualifiedName) -> IndexFacts | None:
     """The index of that name, with its structure, or None."""
     return next(iter(_found(session, schema=name.schema, name=name.name)), None)
+
+
+def find_whole_index(session: Session, name: QualifiedName) -> IndexFacts | None:
+    """The index of that name, of a partitioned table with the bytes of all its parts, or None."""
+    found = find_index(session, name)
+    return replace(found, bytes=tree_bytes(session, found.oid)) if found is not None and found.partitioned else found
 
 
 def find_index_by_oid(session: Session, oid: int) -> IndexFacts | None:

@@ -57,6 +57,7 @@ def test_f23_built_by_attachment_and_taken_back_as_one(shop):
     assert outcomes(run_rollback(shop, f"M-{part.id}")) == ["skipped"]
     undone = run_rollback(shop, plan.id)
     assert (undone.exit_code, outcomes(undone)) == (0, ["done"])
+    assert [m.size_bytes for m in undone.result.mutations] == [size]
     assert look(shop).indexes == {}
 
 
