@@ -10,7 +10,7 @@ from starlette.datastructures import URL
 
 from indexpilot_cli.render.document import Block, Document, TableBlock
 
-ROWS = 50
+ROWS = 25  # on a phone each is a card: 50 indexes and as many findings were a page of 24,900 pixels
 T = TypeVar("T")
 
 
