@@ -304,6 +304,28 @@ def test_nulls_not_distinct(connection, database):
     assert found.constraint == "u"
 
 
+def test_collations_of_expressions_whatever_the_index_stores_of_them(connection, database):
+    connection.execute("CREATE EXTENSION pg_trgm")
+    connection.execute("CREATE TABLE texts (a text, b text[])")
+    keys = (
+        "gin (lower(a) gin_trgm_ops)",
+        "gist ((a || 'x') gist_trgm_ops)",
+        "gin ((b || b))",
+        'btree (lower(a) COLLATE "C")',
+    )
+    for key in keys:
+        connection.execute(f"CREATE INDEX ON texts USING {key}")
+    with open_session(database) as session:
+        (table,) = read_catalog(session).tables
+    found = {index.name.name: index.definition.keys[0].collation for index in table.indexes}
+    assert sorted(found.items()) == [
+        ("texts_expr_idx", None),
+        ("texts_expr_idx1", None),
+        ("texts_lower_idx", None),
+        ("texts_lower_idx1", "C"),
+    ]
+
+
 def test_tree_heights_where_pageinspect_is(connection, awkward):
     if not connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'pageinspect'").fetchone():
         pytest.skip("no contrib")

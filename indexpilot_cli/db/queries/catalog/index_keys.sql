@@ -53,8 +53,13 @@ SELECT k.indexrelid::int8 AS oid,
        k.stored_name::text AS stored_name,
        c.name AS operator_class,
        k.parameters::text[] AS parameters,
-       CASE WHEN k.collation <> coalesce(k.own_collation, (SELECT t.typcollation FROM pg_catalog.pg_type t
-                                                           WHERE t.oid = k.stored_type))
+       -- An expression has no collation on record. What is stored of it may be of another type (trigrams: int4), so that
+       -- of the type its class takes counts too.
+       CASE WHEN CASE WHEN k.own_collation IS NOT NULL THEN k.collation <> k.own_collation
+                      ELSE k.collation NOT IN (SELECT t.typcollation FROM pg_catalog.pg_type t
+                                               WHERE t.oid = k.stored_type
+                                                  OR t.oid = (SELECT o.opcintype FROM pg_catalog.pg_opclass o
+                                                              WHERE o.oid = k.class)) END
             THEN (SELECT CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN l.collname::text
                               ELSE n.nspname || '.' || l.collname END
                   FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace n ON n.oid = l.collnamespace
