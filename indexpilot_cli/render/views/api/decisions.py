@@ -21,11 +21,6 @@ class Decision:
     advice: Recommendation | Rejection
 
     @property
-    def is_yes(self) -> bool:
-        """Whether something is to be done."""
-        return isinstance(self.advice, Recommendation)
-
-    @property
     def yes(self) -> Recommendation | None:
         """The recommendation."""
         return self.advice if isinstance(self.advice, Recommendation) else None
