@@ -80,7 +80,8 @@ class Shop:
 
     def wait_for(self, query):
         """Ask until there is an answer."""
-        return eventually(lambda: self.rows(query))
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            return eventually(lambda: connection.execute(query).fetchall())
 
 
 BUILDING = "SELECT pid FROM pg_stat_progress_create_index WHERE datname = current_database()"
