@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.algorithms.cortex [--rows 200000]
 
-Two tables: twelve pairs of columns in both directions, with exceptions, clustered and not: what 300 of 1,500 pages say
+Two tables: twelve pairs of columns in both directions, with exceptions, clustered and not: what 300 of 900 pages say
 decides the other, and whether it does in the whole table (target: 95 % of what is said is true). And a column within a
 band of an indexed one, with rows outside of it: storage and time of the band with its partial index beside an index of
 its own and none, and the share outside as 300 pages tell it.
@@ -72,7 +72,7 @@ PAIRS = {
     "5,000 values, 10 alike": (5000, lambda a: a // 10),
 }
 EXCEPTIONS = (0.0, 0.001, 0.01, 0.02, 0.05, 0.2, 1.0)
-PAGES, ROWS_A_PAGE, READ = 1500, 40, 300
+PAGES, ROWS_A_PAGE, READ = 900, 20, 300
 
 
 def pairs(seed=11):
