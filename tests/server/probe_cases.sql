@@ -478,3 +478,26 @@ ALTER TABLE parents ALTER code TYPE text USING left(code, 1);
 
 -- runs: a check that goes with the change of type
 ALTER TABLE parents DROP CONSTRAINT parents_name_check, ALTER name TYPE text USING '';
+
+-- fails: another type loses the parents
+ALTER TABLE kept ALTER parent_id TYPE int USING parent_id + 100;
+
+-- fails: another type loses the children
+ALTER TABLE parents ALTER id TYPE int USING id + 100;
+
+-- fails: a USING gives NULL
+ALTER TABLE parents ALTER name TYPE varchar(10) USING nullif(name, 'n');
+
+-- runs: a key whose type grows
+ALTER TABLE parents ALTER id TYPE bigint;
+
+-- fails: a key in the place of the same one, of another column
+ALTER TABLE parents DROP COLUMN id CASCADE, ADD COLUMN id int PRIMARY KEY DEFAULT 5;
+
+-- runs: a partition goes and comes back
+ALTER TABLE ranges DETACH PARTITION ranges_1;
+ALTER TABLE ranges ATTACH PARTITION ranges_1 FOR VALUES FROM (0) TO (10);
+
+-- fails: a partition comes back with more than the default one has left
+ALTER TABLE ranges DETACH PARTITION ranges_1;
+ALTER TABLE ranges ATTACH PARTITION ranges_1 FOR VALUES FROM (0) TO (12);

@@ -28,6 +28,7 @@ CASES = {
     "the same check": ([f"ALTER TABLE {NAME} (name <> '')", "ALTER TABLE parents ALTER code SET NOT NULL"], 0),
     "key of the same name": ([f"ALTER TABLE {KEY_AGAIN} (name)"], 1),
     "values of the same type": (["ALTER TABLE parents ALTER name TYPE text USING ''"], 1),
+    "type of a key": (["ALTER TABLE kept ALTER parent_id TYPE int USING parent_id + 100"], 1),
     "block": ([HIDDEN], 1),
     "function": ([FUNCTION, "SELECT tighten()"], 2),
     "copied": ([COPY, "ALTER TABLE copied ADD PRIMARY KEY (email)"], 2),

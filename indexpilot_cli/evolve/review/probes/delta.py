@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.observation import CatalogChange, CatalogObject
+from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.safe.values import Key, Rule, SafeExpression
 
@@ -79,7 +79,7 @@ class Delta:
 
 def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], safe: SafeExpression) -> Delta:
     """The delta a clone saw. ``actions`` only give what no catalog keeps: the USING of a type change."""
-    delta = Delta()
+    delta, changes = Delta(), tuple(_told_apart(changes))
     for change in changes:
         if change.object.kind == "table" and change.object.fact("relkind") in _TABLES:
             _table(delta, change)
@@ -88,13 +88,26 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
     for change in changes:
         if change.object.kind == "column":
             _column(delta, change, actions, back)
-        elif change.object.kind in ("constraint", "index") and (change.after is None or _replaced(change)):
+        elif change.kind is ChangeKind.DROPPED and change.object.kind in ("constraint", "index"):
             delta.dropped.append((change.object.table, change.object.path[-1]))
     for shape in delta.shapes.values():
         shape.added.sort(key=lambda column: column.number)
     delta.needs = list(_needs(changes, safe))
     delta.pending = list(_pending(changes, safe))
     return delta
+
+
+def _told_apart(changes: Sequence[CatalogChange]) -> Iterator[CatalogChange]:
+    """The changes; a constraint or index in the place of another of its name is one dropped and one created."""
+    for change in changes:
+        before, after = change.before, change.after
+        # A change of type makes all over the column again as well, with the same definition.
+        other = before and after and before.identity != after.identity and before.definition != after.definition
+        if other and change.object.kind in ("constraint", "index"):
+            yield replace(change, kind=ChangeKind.DROPPED, after=None)
+            yield replace(change, kind=ChangeKind.CREATED, before=None)
+        else:
+            yield change
 
 
 def _table(delta: Delta, change: CatalogChange) -> None:
@@ -164,7 +177,7 @@ def _new(after: CatalogObject) -> AddedColumn:
 
 
 def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
-    indexes = {c.object.path for c in changes if c.object.kind == "index" and _is_new(c)}
+    indexes = {c.object.path for c in changes if c.object.kind == "index" and c.kind is ChangeKind.CREATED}
     columns = (c.object for c in changes if c.object.kind == "column" and _became_not_null(c))
     # A NOT NULL that partitions inherit is asked of their parent, which is read with all of them.
     parents = {column.path[-1] for column in columns if column.fact("inherited") != "true"}
@@ -178,18 +191,8 @@ def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[N
         elif after.kind == "constraint":
             yield from _constraint(change, after, table, safe)
         # The index of a partition follows from its parent's, which is asked about as a whole.
-        elif after.kind == "index" and _is_new(change) and not _has_parent(after, indexes):
+        elif after.kind == "index" and change.before is None and not _has_parent(after, indexes):
             yield from _index(after, table, safe)
-
-
-def _replaced(change: CatalogChange) -> bool:
-    """Whether the statement made it in the place of another of its name, which demanded something else."""
-    before, after = change.before, change.after
-    return bool(before and after and before.identity != after.identity and before.definition != after.definition)
-
-
-def _is_new(change: CatalogChange) -> bool:
-    return change.before is None or _replaced(change)
 
 
 def _became_not_null(change: CatalogChange) -> bool:
@@ -208,11 +211,10 @@ def _constraint(
 ) -> Iterator[Need]:
     # Unique and primary keys are asked about through their index, inherited constraints through the parent.
     # https://www.postgresql.org/docs/current/catalog-pg-constraint.html
-    if after.fact("contype") not in ("c", "f", "x") or (_is_new(change) and after.fact("inherited") == "true"):
+    if after.fact("contype") not in ("c", "f", "x") or (change.before is None and after.fact("inherited") == "true"):
         return
     # VALIDATE turns a constraint that was there into a binding one: only then old rows must fulfil it.
-    held = change.before is not None and not _replaced(change) and _binding(change.before)
-    if held or not _binding(after):
+    if not _binding(after) or (change.before is not None and _binding(change.before)):
         return
     rule = safe.rule(after.fact("definition") or after.definition)
     if rule is not None:
@@ -221,7 +223,7 @@ def _constraint(
 
 def _pending(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
     for change in changes:
-        made = change.after if _is_new(change) and change.object.kind == "constraint" else None
+        made = change.after if change.before is None and change.object.kind == "constraint" else None
         if made is None or made.table is None or made.fact("contype") not in ("c", "f"):
             continue
         rule = safe.rule(made.fact("definition") or made.definition)

@@ -223,7 +223,19 @@ def partition_questions(action: Action, tables: Tables) -> Iterator[Probe]:
     # Hash partitioning has no default partition. https://www.postgresql.org/docs/current/sql-createtable.html
     if inside and not bound.modulus:
         words = f"the default partition of {parent.name.short} has rows that belong into the new one"
-        yield tables.probe(parent, Question(ProbeKind.PARTITION, "23514", words, row_where(inside)))
+        # The parent has the rows of all partitions, also of one that the file detaches.
+        where = f"({inside}) AND {_in_default(parent.origin)}" if parent.plain else inside
+        yield tables.probe(parent, Question(ProbeKind.PARTITION, "23514", words, row_where(where)))
+
+
+def _in_default(parent: QualifiedName) -> str:
+    """The condition (over ``ip_t``) that a row is in the default partition, or in a partition of that."""
+    tree = Select(
+        "ip_d.relid",
+        "pg_catalog.pg_partitioned_table AS ip_f, pg_catalog.pg_partition_tree(ip_f.partdefid) AS ip_d",
+        f"WHERE ip_f.partrelid = {quote_literal(str(parent))}::regclass",
+    )
+    return f"ip_t.tableoid IN ({tree})"
 
 
 def _inside(bound: PartitionBound, parent: VirtualTable, tables: Tables) -> str | None:

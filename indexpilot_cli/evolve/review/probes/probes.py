@@ -179,7 +179,7 @@ class _Review:
                 if plain and changed & {*columns} and self.tables.has(table, index.name.name):
                     names = tuple(shape.renamed.get(c, c) for c in columns)
                     yield Need("unique", shape.table, key=Key(tuple(map(quote_identifier, names)), names))
-            yield from probes_rows.rechecked(table, changed, delta, self.tables)
+            yield from probes_rows.rechecked(shape, table, changed, delta, self.tables)
 
     # -- rows
 

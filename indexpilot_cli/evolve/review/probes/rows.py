@@ -10,7 +10,7 @@ from indexpilot_cli.core.catalog import ForeignKey
 from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.evolve.review.probes import needs as probes_needs
-from indexpilot_cli.evolve.review.probes.delta import Delta, Need
+from indexpilot_cli.evolve.review.probes.delta import Delta, Need, Shape
 from indexpilot_cli.evolve.review.probes.question import Body, KnownCheck, Probe, ProbeKind, Question, title
 from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, evaluated, row_where, sized, too_long
 from indexpilot_cli.evolve.review.probes.tables import Tables
@@ -231,13 +231,28 @@ def _foreign_keys(table: VirtualTable, tables: Tables) -> Iterator[ForeignKey]:
             yield key
 
 
-def rechecked(table: VirtualTable, changed: Collection[str], delta: Delta, tables: Tables) -> Iterator[Need]:
-    """That the checks over columns whose values change hold for them as well; one that is NOT VALID is not asked."""
-    dropped = {label for _, label in delta.dropped}
+def rechecked(
+    shape: Shape, table: VirtualTable, changed: Collection[str], delta: Delta, tables: Tables
+) -> Iterator[Need]:
+    """What columns whose values change have to fulfil again: NOT NULL, checks, foreign keys from and to them.
+
+    What is NOT VALID is not asked of rows that are there.
+    """
+    dropped, touched = {label for _, label in delta.dropped}, frozenset(changed)
+    for column in table.columns:  # a cast gives no NULL for a value, a USING may
+        if column.not_null and column.name in touched and shape.retyped[column.name][1]:
+            yield Need("not_null", table.name, column.name)
     for known in _checks(table, tables):
         found = tables.expression(known.expression, table)
-        if found is not None and known.validated and known.name not in dropped and found.names & set(changed):
+        if found is not None and known.validated and known.name not in dropped and found.names & touched:
             yield Need("check", table.name, rule=Rule("check", expression=known.expression), name=known.name)
+    for key in tables.foreign_keys:
+        child = tables.get(tables.now(key.table))
+        here = tables.now(key.table) == table.name and touched.intersection(key.columns)
+        there = tables.now(key.referenced) == table.name and touched.intersection(key.referenced_columns)
+        holds = child is not None and key.validated and key.name not in dropped and tables.has(child, key.name)
+        if child is not None and holds and (here or there):
+            yield Need("foreign_key", child.name, rule=tables.rule_of(key), name=key.name)
 
 
 def _checks(table: VirtualTable, tables: Tables) -> Iterator[KnownCheck]:
