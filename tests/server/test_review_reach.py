@@ -27,7 +27,7 @@ DROP FUNCTION sales.half(int);
 
 
 def rehearsed(snapshot, text):
-    return run.rehearse(snapshot, [read_migration("m.sql", text)], "no workload", CheckRequest(), Silent())
+    return run.rehearse(snapshot, [read_migration("m.sql", text)], "no workload", run.RehearsalOptions(), Silent())
 
 
 def told(found):
@@ -71,7 +71,7 @@ def test_a_version_without_binaries_is_reviewed_on_the_nearest(twin_snapshot, tw
     assert found.not_checked[1] == f"no statement is known to do on PostgreSQL {absent} what it does not do on {there}"
     with pytest.raises(PrerequisiteError, match=f"no PostgreSQL {absent}"):
         run.rehearse(
-            other, [read_migration("m.sql", "SELECT 1")], "none", CheckRequest(server_version=absent), Silent()
+            other, [read_migration("m.sql", "SELECT 1")], "none", run.RehearsalOptions(version=absent), Silent()
         )
 
 

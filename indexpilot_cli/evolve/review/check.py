@@ -30,7 +30,7 @@ from indexpilot_cli.evolve.review.migration import (
 )
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer
 from indexpilot_cli.evolve.review.recorded_writes import broken_writes
-from indexpilot_cli.evolve.review.run import MigrationRehearsal, by_rules, rehearse
+from indexpilot_cli.evolve.review.run import MigrationRehearsal, RehearsalOptions, by_rules, rehearse
 from indexpilot_cli.evolve.review.values import (
     CheckResult,
     FileReport,
@@ -105,8 +105,9 @@ def _rehearsed(
     if request.offline:
         return by_rules(migrations, source.catalog, "judged by rules (--offline)")
     folded = _recorded_queries(source, request.workload, progress)
+    options = RehearsalOptions(request.run_seconds, request.long_rows, request.server_version, request.fix)
     try:
-        return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, request, progress)
+        return rehearse(source.snapshot or take_snapshot(source, progress), migrations, folded, options, progress)
     except PrerequisiteError as error:
         # Whoever names a version wants that one and no guess.
         if request.server_version is not None or error.code != "no_binaries":

@@ -25,7 +25,6 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
-from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review.case import Review, tables_made
 from indexpilot_cli.evolve.review.judge import Bench, RelationSizes, judge, worst
 from indexpilot_cli.evolve.review.lighten import lightened
@@ -58,6 +57,19 @@ if TYPE_CHECKING:
 _STATEMENT_MS = 2_000  # a recorded query on empty tables
 _REHEARSAL_SECONDS = 60.0
 _RANKS = {"breaks": 3, "columns_change": 2, "slower": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class RehearsalOptions:
+    """``run_seconds`` bounds each file on the clone; work on fewer rows than ``long_rows`` is never called long.
+
+    ``version`` is the major one of the clone, None that of the snapshot. ``fix``: safer files are made and run too.
+    """
+
+    run_seconds: float = 60.0
+    long_rows: int = 5_000
+    version: int | None = None
+    fix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +113,7 @@ def rehearse(
     snapshot: Snapshot,
     migrations: Sequence[Migration],
     folded: FoldedWorkload | str,
-    request: CheckRequest,
+    options: RehearsalOptions,
     progress: Progress,
 ) -> MigrationRehearsal:
     """Every file on a throw-away clone, one after another, with the recorded queries before the first and after
@@ -109,8 +121,8 @@ def rehearse(
     part = _within_reach(snapshot, migrations, folded)
     if part is not None:
         with suppress(_OutOfReach):
-            return _rehearsed(part, migrations, request, progress)
-    return _rehearsed(_Scope(snapshot, folded), migrations, request, progress)
+            return _rehearsed(part, migrations, options, progress)
+    return _rehearsed(_Scope(snapshot, folded), migrations, options, progress)
 
 
 class _OutOfReach(Exception):
@@ -158,13 +170,13 @@ def _within_reach(snapshot: Snapshot, migrations: Sequence[Migration], folded: F
 
 
 def _rehearsed(
-    scope: _Scope, migrations: Sequence[Migration], request: CheckRequest, progress: Progress
+    scope: _Scope, migrations: Sequence[Migration], options: RehearsalOptions, progress: Progress
 ) -> MigrationRehearsal:
     from indexpilot_cli.evolve.review.clone.clone import open_clone
     from indexpilot_cli.evolve.review.clone.sandbox import SandboxLimits
 
     snapshot = scope.snapshot
-    limits = SandboxLimits(run_seconds=request.run_seconds, major=request.server_version)
+    limits = SandboxLimits(run_seconds=options.run_seconds, major=options.version)
     progress.stage("opening an empty clone")
     with open_clone(snapshot, cache_dir=cache_directory() / "twins", progress=progress, limits=limits) as clone:
         progress.stage("running the migrations on an empty clone", len(migrations))
@@ -177,9 +189,9 @@ def _rehearsed(
             scope.require(s.error for s in observed[-1].statements)
         recorded = rehearsed(scope.folded, touched_tables(observed))
         with _full_copies(clone, snapshot) as plans:
-            observed = list(_lightened(plans, migrations, observed, request.long_rows))
+            observed = list(_lightened(plans, migrations, observed, options.long_rows))
             impacts, missed = _templates(clone, plans, recorded, migrations, observed, scope, progress)
-        fixes = fixed_files(clone, migrations, observed, snapshot, request, progress) if request.fix else {}
+        fixes = fixed_files(clone, migrations, observed, snapshot, options, progress) if options.fix else {}
         notes = (*clone.notes, *_of_version(clone, snapshot, migrations), *missed, *_unsaid(recorded, scope.beyond))
         played, fired = recorded.queries, fired_tables(snapshot.objects)
         return MigrationRehearsal(tuple(observed), impacts, len(played) + scope.beyond, notes, fixes, played, fired)
@@ -309,7 +321,7 @@ def fixed_files(
     migrations: Sequence[Migration],
     observed: Sequence[MigrationObservation],
     snapshot: Snapshot,
-    request: CheckRequest,
+    options: RehearsalOptions,
     progress: Progress,
 ) -> Mapping[int, FixedMigration]:
     """Safer files by position, for those that can be made safer; all are run again, in order, on a fresh clone."""
@@ -318,7 +330,7 @@ def fixed_files(
 
     progress.stage("running the safer files on a fresh clone", len(migrations))
     catalog, fired, taken = snapshot.catalog, fired_tables(snapshot.objects), constraint_names(snapshot.objects)
-    bench = Bench(RelationSizes(catalog), long_rows=request.long_rows)
+    bench = Bench(RelationSizes(catalog), long_rows=options.long_rows)
     clone.reset()
     found: dict[int, FixedMigration] = {}
     for position, (migration, observation) in enumerate(zip(migrations, observed, strict=True)):
