@@ -17,7 +17,8 @@ class Heard:
         self.words.append((title, total))
 
     def advance(self, amount=1):
-        self.words.append(amount)
+        if amount:
+            self.words.append(amount)
 
 
 class Twin:
@@ -42,7 +43,8 @@ class Opening:
     def __call__(self, _source, _request, progress):
         progress.stage("schema", 3)
         self.begun.set()
-        assert self.go_on.wait(30)
+        while not self.go_on.wait(0.01):
+            progress.advance(0)
         progress.advance(2)
         self.ended += 1
         if self.error is not None:
@@ -83,7 +85,6 @@ def test_when_the_other_work_fails_it_ends_at_its_next_step(opening):
     with pytest.raises(KeyboardInterrupt), planner.TwinAhead(None, PlannerRequest(), Heard()) as ahead:
         ahead.begin()
         assert opening.begun.wait(30)
-        threading.Timer(0.1, opening.go_on.set).start()
         raise KeyboardInterrupt
     assert (opening.ended, opening.twin.closed) == (0, False)
 
