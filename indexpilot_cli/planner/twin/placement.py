@@ -49,23 +49,36 @@ class Placement:
         return shares
 
     def rounds(self, tasks: Sequence[Task]) -> list[Round]:
-        """The tasks of one worker, each in the first round after those that look at one of its tables.
+        """The tasks of one worker, each in the first round behind those that want something else of one of its tables.
 
         Thousands of statements on as many tables take one message to show the indexes of many, and one to plan them.
         """
         rounds: list[Round] = []
-        latest: dict[object, int] = {}  # by table and by its name: the round that looks at it last
+        latest: dict[object, tuple[int, object]] = {}  # by table and by its name: the last round, and what it shows
         for task in tasks:
-            reach = self._reach[task[0]] if task[1] is not None else Reach(frozenset())
-            concerned = (*reach.tables, *reach.names)
-            number = max((latest[each] + 1 for each in concerned if each in latest), default=0)
+            wanted = self._wanted(task)
+            known = ((latest[place], shown) for place, shown in wanted.items() if place in latest)
+            number = max((last + (before != shown) for (last, before), shown in known), default=0)
             while number < len(rounds) and len(rounds[number]) >= TOGETHER:
                 number += 1
             if number == len(rounds):
                 rounds.append([])
             rounds[number].append(task)
-            latest.update(dict.fromkeys(concerned, number))
+            latest.update((place, (number, shown)) for place, shown in wanted.items())
         return rounds
+
+    def _wanted(self, task: Task) -> dict[object, object]:
+        """By table and by its name what a question wants to be shown of it; nothing for what asks nothing."""
+        statement, asked = task
+        if asked is None:
+            return {}
+        _, indexes, hidden, _ = asked.key
+        reach = self._reach[statement]
+        own: dict[QualifiedName, set[IndexDefinition]] = {}
+        for definition in indexes:
+            own.setdefault(definition.table, set()).add(definition)
+        names: dict[object, object] = {name: (own.get(name), hidden) for name in reach.names}
+        return {**dict.fromkeys(reach.tables, hidden), **names}
 
     def of_table(self, oid: int, workers: int) -> int:
         """The worker that makes the indexes of a table."""
