@@ -254,9 +254,10 @@ def _buckets(capacity: int | None) -> TokenBuckets | None:
     return None if capacity is None else TokenBuckets(capacity)
 
 
-def _badness(verdict: QueryVerdict) -> tuple[bool, bool, float]:
-    """Refused before allowed; a failure before a plan; the lower score first."""
-    return verdict.allowed, verdict.why != "failure", 1.0 if verdict.score is None else verdict.score
+def _badness(verdict: QueryVerdict) -> tuple[bool, bool, bool, float]:
+    """Refused before allowed, a failure before a plan, what is not known to be safe first; then the lower score."""
+    score = 1.0 if verdict.score is None else verdict.score
+    return verdict.allowed, verdict.why != "failure", verdict.level is SafetyLevel.SAFE, score
 
 
 def _summary(took: Sequence[float]) -> dict[str, float | int | None]:

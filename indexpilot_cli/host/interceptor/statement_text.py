@@ -21,6 +21,9 @@ Values: TypeAlias = Sequence[Any] | Mapping[str, Any]
 # As psycopg reads a query with parameters: https://www.psycopg.org/psycopg3/docs/basic/params.html
 _PLACEHOLDER = re.compile(r"%(?:%|\((?P<name>[^)]*)\)[stb]?|[stb](?![A-Za-z]))")
 _CONSTANTS = frozenset(("SCONST", "ICONST", "FCONST", "BCONST", "XCONST", "USCONST", "PARAM"))
+# E'…', $$…$$, U&'…' and two texts in a row are texts, too; "name" and U&"name" are names.
+_WRITTEN_IN_WAYS = frozenset(("SCONST", "USCONST", "IDENT", "UIDENT"))
+_PLAIN = re.compile(r"'(?:[^'\\]|'')*'|\w[^'\"&]*")
 _COMMENTS = frozenset(("SQL_COMMENT", "C_COMMENT"))
 _TIGHT_BEFORE = frozenset(",).;[]:") | {"::"}
 _TIGHT_AFTER = frozenset("(.[") | {"::"}
@@ -171,14 +174,26 @@ def _spans(sql: str) -> tuple[tuple[str, int, int], ...]:
 
 
 def _tokens(sql: str) -> Iterator[tuple[str, str]]:
-    """Kind and text of each token but the comments; words without quotes in lower case."""
+    """Kind and text of each token but the comments, in one spelling."""
     # The scanner counts bytes.
     data = sql.encode()
-    for name, start, stop in _spans(sql):
-        if name in _COMMENTS:
-            continue
-        text = data[start:stop].decode()
-        yield name, text if name in _CONSTANTS or '"' in text else text.lower()
+    spans = iter([span for span in _spans(sql) if span[0] not in _COMMENTS])
+    behind = next(spans, None)
+    while behind is not None:
+        (name, start, stop), behind = behind, next(spans, None)
+        if behind is not None and behind[0] == "UESCAPE":  # U&"d!0061" UESCAPE '!' is one word
+            _, _, stop = next(spans, behind)
+            behind = next(spans, None)
+        yield name, _spelled(name, data[start:stop].decode())
+
+
+def _spelled(name: str, text: str) -> str:
+    """Words in lower case, names without quotes that need none, texts in plain quotes: however they were written."""
+    from indexpilot_cli.sql.parser import deparse_expression, parse_expression
+
+    if name not in _WRITTEN_IN_WAYS or _PLAIN.fullmatch(text):
+        return text if name in _CONSTANTS else text.lower()
+    return deparse_expression(parse_expression(text))
 
 
 def _normal(words: Iterable[tuple[str, str]]) -> str:

@@ -266,6 +266,12 @@ def test_l6_nothing_around_a_query_hides_it(ready, text):
         assert blocked(text.format(query)).level is SafetyLevel.UNSAFE
 
 
+def test_l6_what_has_no_plan_beside_a_query_is_not_called_safe(ready):
+    for text in ("SELECT * FROM big WHERE id = 5; DROP TABLE a", "DROP TABLE a; SELECT * FROM big WHERE id = 5"):
+        verdict = host.intercept_query(text)
+        assert (verdict.level, verdict.why) == (SafetyLevel.UNKNOWN, "no_plan")
+
+
 def test_l6_a_limit_that_ends_the_reading_is_believed(ready):
     for query in ("SELECT * FROM big LIMIT 5", "SELECT * FROM big ORDER BY id LIMIT 5", "SELECT max(id) FROM big"):
         assert host.intercept_query(query).level is SafetyLevel.SAFE

@@ -25,6 +25,21 @@ SPELLINGS = [
 ]
 
 
+WAYS = [
+    """SELECT pg_sleep('dab') FROM "T" WHERE "user" = E'a\\\\b'""",
+    """select "pg_sleep"($x$dab$x$) from "T" where "user" = 'a\\b'""",
+    """select U&"pg\\005fsleep"(E'd\\x61b') from U&"T" where U&"!0075ser" uescape '!' = E'a\\x5cb'""",
+    """select U&"pg!005fsleep" UESCAPE '!' (U&'d!0061b' UESCAPE '!') from "T" where "user" = $$a\\b$$""",
+    """select pg_sleep('d'\n'ab') from "T" where "user" = U&'a\\005cb'""",
+]
+
+
+@pytest.mark.parametrize("text", WAYS)
+def test_names_and_texts_are_the_same_however_they_are_written(text):
+    assert one(text).normal == one(WAYS[0]).normal
+    assert read_pattern("select pg_sleep(*").fits(one(text), too_long=False)
+
+
 def test_spellings_of_one_statement_are_one():
     assert len({one(text).digest for text in SPELLINGS}) == 1
     assert one(SPELLINGS[0]).template == 'select a, b from t where x = ? and "Y" in(?)'
