@@ -286,6 +286,25 @@ ALTER TABLE stays ADD EXCLUDE USING gist (during WITH &&);
 INSERT INTO parents VALUES (300, 'other'), (301, 'another');
 INSERT INTO kept VALUES (10, 300);
 
+-- fails: another key than that of the conflict
+INSERT INTO parents VALUES (300, 'p7') ON CONFLICT (id) DO NOTHING;
+
+-- fails: another key, come twice
+INSERT INTO parents VALUES (301, 'z'), (302, 'z') ON CONFLICT (id) DO NOTHING;
+
+-- fails: null in a row that conflicts
+INSERT INTO parents (id, name) VALUES (7, NULL) ON CONFLICT (id) DO NOTHING;
+
+-- fails: check of a row that conflicts
+INSERT INTO parents (id, name) VALUES (7, '') ON CONFLICT (id) DO NOTHING;
+
+-- fails: no parent beside a conflict
+INSERT INTO kept VALUES (50, 999), (1, 1) ON CONFLICT (id) DO NOTHING;
+
+-- runs: rows that conflict are left out
+INSERT INTO parents VALUES (7, 'p9'), (400, 'q'), (400, 'q') ON CONFLICT (id) DO NOTHING;
+INSERT INTO kept VALUES (1, 999) ON CONFLICT (id) DO NOTHING;
+
 -- unknown: conflict allowed
 INSERT INTO parents VALUES (3, 'other') ON CONFLICT DO NOTHING;
 

@@ -41,7 +41,7 @@ def asked(text, facts=None):
             None,
             "triggers of orders refuse rows",
         ),
-        ("INSERT INTO orders (id) SELECT id FROM orders ON CONFLICT (id) DO NOTHING", None, "rows that come twice"),
+        ("INSERT INTO orders (note) SELECT note FROM orders ON CONFLICT (id) DO NOTHING", None, "rows that come twice"),
     ],
 )
 def test_what_nobody_evaluates_is_listed(text, facts, said):

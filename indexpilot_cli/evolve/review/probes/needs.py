@@ -178,11 +178,16 @@ def orphans(rule: Rule, parent: VirtualTable, referenced: Sequence[str]) -> Body
 
 def without_parent(own: Sequence[str], parent: VirtualTable, referenced: Sequence[str]) -> str:
     """The condition that a key is whole and no row of the parent has it."""
-    pairs = [f"ip_p.{quote_identifier(c)} = {mine}" for c, mine in zip(referenced, own, strict=True)]
-    # A foreign key does not see rows of tables that inherit from the referenced one.
+    there = with_key("ip_p", own, parent, referenced)
+    return f"{_all([f'{mine} IS NOT NULL' for mine in own])} AND NOT EXISTS ({there})"
+
+
+def with_key(alias: str, own: Sequence[str], table: VirtualTable, columns: Sequence[str]) -> Select:
+    """The rows of a table whose columns have these values."""
+    pairs = [f"{alias}.{quote_identifier(c)} = {mine}" for c, mine in zip(columns, own, strict=True)]
+    # Neither a foreign key nor a unique one sees rows of tables that inherit from this one.
     # https://www.postgresql.org/docs/current/ddl-inherit.html#DDL-INHERIT-CAVEATS
-    missing = Select("", f"{parent.item(only=True)} AS ip_p", f"WHERE {_all(pairs)}")
-    return f"{_all([f'{mine} IS NOT NULL' for mine in own])} AND NOT EXISTS ({missing})"
+    return Select("", f"{table.item(only=True)} AS {alias}", f"WHERE {_all(pairs)}")
 
 
 def primary_key(table: VirtualTable, tables: Tables) -> tuple[str, ...]:

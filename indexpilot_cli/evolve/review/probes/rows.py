@@ -35,8 +35,7 @@ def _row_questions(change: SafeChange, before: VirtualTable, tables: Tables) -> 
     after = tables.get(before.name)
     if after is None:
         return
-    # With ON CONFLICT a key that is there already is no error.
-    if change.kind == "insert" and change.conflict is None:
+    if change.kind == "insert":
         yield from _inserted(change, before, tables)
     elif change.kind == "update":
         yield from _updated(change, before, after, tables)
@@ -48,16 +47,9 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables) -> Itera
     given = targets(change, before)
     names = ", ".join(map(quote_identifier, given))
     rows = f"({Select('*', f'({change.query}) AS ip_q({names})')})"
-    for key in _unique_keys(before, tables):
-        if set(key.columns) <= set(given):
-            words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
-            body = _already(rows, key, before, tables)
-            yield tables.probe(before, Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True))
-    for foreign in _foreign_keys(before, tables):
-        if set(foreign.columns) <= set(given):
-            question = _without_parent(rows, foreign, before, tables)
-            if question is not None:
-                yield tables.probe(before, question)
+    if set(change.conflict or ()) <= set(given):
+        yield from _meeting(change, rows, before, tables)
+    # Before it looks for a conflict, the server holds every row against these: also one that is then left out.
     for column in before.columns:
         if column.not_null and column.name in given:
             words = f"{column.name} is NULL in rows inserted into {before.name.short}"
@@ -72,17 +64,40 @@ def _inserted(change: SafeChange, before: VirtualTable, tables: Tables) -> Itera
             yield tables.probe(before, Question(ProbeKind.CHECK, "23514", words, body, constraint=check.name))
 
 
+def _meeting(change: SafeChange, rows: str, before: VirtualTable, tables: Tables) -> Iterator[Probe]:
+    """What rows that arrive meet: others with their keys, and the lack of those that they refer to."""
+    given, others = set(targets(change, before)), (before,) if change.conflict else ()
+    if change.conflict:
+        own = [_cast(c, before, tables) for c in change.conflict]
+        there = probes_needs.with_key("ip_c", own, before, change.conflict)
+        rows = f"({Select('ip_q.*', f'{rows} AS ip_q', f'WHERE NOT EXISTS ({there})')})"
+    for key in _unique_keys(before, tables):
+        if set(key.columns) <= given and set(key.columns) != set(change.conflict or ()):
+            words = f"rows of {title(before.name, key.columns)} are there already, or come twice"
+            body = _already(rows, key, change, before, tables)
+            asked = Question(ProbeKind.EXISTS, "23505", words, body, key.columns, only=True, others=others)
+            yield tables.probe(before, asked)
+    for foreign in _foreign_keys(before, tables):
+        if set(foreign.columns) <= given:
+            question = _without_parent(rows, foreign, before, tables)
+            if question is not None:
+                yield tables.probe(before, replace(question, others=(*question.others, *others)))
+
+
 def _among(rows: str, body: Body) -> Body:
     """The question to the rows that come, not to those of the table."""
     return lambda _item: body(rows)
 
 
-def _already(rows: str, key: Key, before: VirtualTable, tables: Tables) -> Body:
+def _already(rows: str, key: Key, change: SafeChange, before: VirtualTable, tables: Tables) -> Body:
     """Keys that the table has, or (of a SELECT) that come more than once."""
+    # Of rows with one key of ON CONFLICT the first is taken, and the others are left out.
+    taken = ", ".join(_cast(c, before, tables) for c in change.conflict or ())
+    counted = f"DISTINCT ROW({taken})" if taken else "*"
     own = [_cast(c, before, tables) for c in key.columns]
     pairs = " AND ".join(f"ip_t.{quote_identifier(c)} = {mine}" for c, mine in zip(key.columns, own, strict=True))
     present = " AND ".join(f"{mine} IS NOT NULL" for mine in own)
-    twice = any_row(f"{rows} AS ip_q", f"WHERE {present} GROUP BY {', '.join(own)} HAVING count(*) > 1")
+    twice = any_row(f"{rows} AS ip_q", f"WHERE {present} GROUP BY {', '.join(own)} HAVING count({counted}) > 1")
 
     def body(item: str) -> str:
         return f"({any_row(f'{rows} AS ip_q JOIN {item} AS ip_t ON {pairs}')}) UNION ALL ({twice}) LIMIT 1"

@@ -47,7 +47,7 @@ def of_rows(action: Action, before: VirtualTable | None, change: SafeChange | No
         words = f"{action.kind.value.upper()} fails on rows of {before.name.short}"
         yield tables.unasked(before.name, words, "nobody can foresee which values it makes, or whether it is reached")
         return
-    if change.conflict is not None and not change.values:
+    if not set(change.conflict or ()) <= set(targets(change, before)):
         words = f"rows that come twice, or other rules of {before.name.short}, stop it"
         yield tables.unasked(before.name, words, "which rows ON CONFLICT leaves out cannot be foreseen")
     if change.kind != "delete":
