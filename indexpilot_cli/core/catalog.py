@@ -26,7 +26,7 @@ class ColumnStatistics:
     """One row of ``pg_stats`` (or ``pg_stats_ext_exprs``); values are PostgreSQL text forms, in list order.
 
     ``n_distinct`` is as stored: negative means a fraction of the rows, zero not known (json, xml and point have no
-    equality). Lists are empty when there are none.
+    equality) or that there is no value. Lists are empty when there are none.
     https://www.postgresql.org/docs/current/view-pg-stats.html
     """
 
@@ -46,7 +46,8 @@ class ColumnStatistics:
 
     def distinct(self, rows: float) -> float:
         """Number of distinct non-null values among ``rows`` rows; at least 1 when there are rows."""
-        raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct or UNKNOWN_DISTINCT
+        unknown = UNKNOWN_DISTINCT if self.null_frac < 1 else 1.0
+        raw = -self.n_distinct * rows if self.n_distinct < 0 else self.n_distinct or unknown
         return max(1.0, min(raw, rows)) if rows > 0 else 0.0
 
 
