@@ -80,7 +80,8 @@ def test_the_table_is_foreseen(small, rows, others, statements):
             if action.kind is Act.TRUNCATE:
                 tables.put(emptied(tables.get(T)))
             else:
-                assert tables.apply(action, statement.number) is not None, action.sql
+                tables.number = statement.number
+                assert tables.apply(action) is not None, action.sql
     with connection.transaction(force_rollback=True):
         keys = {row[0]: row for row in others if row[0] is not None}.values()  # one match each: no arbitrary choice
         connection.cursor().executemany("INSERT INTO u VALUES (%s, %s)", [(k, w) for k, _, w in keys])

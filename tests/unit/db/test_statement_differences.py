@@ -89,7 +89,7 @@ def test_statements_without_a_text_are_counted():
         reading(entry([1], text=None), entry([2, 2], query_id=None, text="<insufficient privilege>"), entry([3]))
     )
     assert len(work.statements) == 1
-    assert {(s.reason, s.calls, s.total_ms) for s in work.skipped} == {("empty", 1, 1), ("unparsed", 2, 4)}
+    assert {(s.reason, s.calls, s.total_ms) for s in work.skipped} == {("empty", 1, 1), ("hidden", 2, 4)}
 
 
 LATER = START + timedelta(minutes=30)
