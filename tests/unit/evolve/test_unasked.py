@@ -21,6 +21,9 @@ def asked(text, facts=None):
     return [p.question for p in ruled(text, facts=facts) if p.sql is not None]
 
 
+VIEW = "CREATE MATERIALIZED VIEW m AS SELECT id FROM orders"
+
+
 @pytest.mark.parametrize(
     ("text", "facts", "said"),
     [
@@ -34,6 +37,7 @@ def asked(text, facts=None):
         ("CREATE TABLE n (a int); INSERT INTO n SELECT mystery(id) FROM orders", None, "INSERT fails on rows of n"),
         ("CREATE VIEW w AS SELECT 1 / id AS q FROM orders; CREATE TABLE n AS SELECT * FROM w", None, "its query fails"),
         ("CREATE MATERIALIZED VIEW m AS SELECT mystery(id) FROM orders", None, "its query fails on the data"),
+        (f"{VIEW}; CREATE UNIQUE INDEX ON m (id)", None, "rows of m (id) are duplicates"),
         ("REFRESH MATERIALIZED VIEW CONCURRENTLY totals", None, "the query of totals fails on the data"),
         ("DO $$ BEGIN PERFORM 1 / (count(*) - 5) FROM orders; END $$", None, "what the block reads makes it fail"),
         (

@@ -33,6 +33,9 @@ _KEY = re.compile(r"\s*(RANGE|LIST|HASH)\s*\((.*)\)\s*", re.I | re.S)
 def need(wanted: Need, tables: Tables) -> Probe | None:
     """The probe of what is demanded; None when no row can violate it (a new, empty table)."""
     table = tables.get(wanted.table)
+    if table is None and wanted.kind == "unique" and wanted.key is not None:
+        words = f"rows of {title(wanted.table, wanted.key.keys)} are duplicates"
+        return tables.unasked(wanted.table, words, "it is no table whose rows are known", "23505")
     if table is None or (table.empty and not table.more):
         return None
     question = _question(wanted, table, tables)
