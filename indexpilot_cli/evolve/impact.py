@@ -14,7 +14,7 @@ from indexpilot_cli.core.command import Connection, Progress, TableFilter, Workl
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import QueryTemplate, RelationUse, SourceKind, Stage, StatementKind
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.evolve import dependents, relation_facts
 from indexpilot_cli.evolve.change.values import Affected, AffectedEffect, ColumnChangeKind, ColumnImpact, QueryAffected
 from indexpilot_cli.evolve.relation import Attached, ColumnFacts, RelationFacts
@@ -158,9 +158,7 @@ def _queries(
 ) -> tuple[tuple[QueryAffected, ...] | None, tuple[str, ...]]:
     try:
         found = _templates(asked.session, asked.connection, workload, progress)
-    except UnreachableError:
-        raise
-    except IndexPilotError as error:
+    except AnsweredError as error:
         if workload.files or workload.queries:
             raise
         return None, (f"recorded queries could not be read: {error.message}",)

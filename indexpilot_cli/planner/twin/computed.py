@@ -15,7 +15,7 @@ from indexpilot_cli.core.catalog import Column, ColumnStatistics, Table
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.db.queries import SQL
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.sql.expressions import CALL, CAST, OPERATOR, Expression
 from indexpilot_cli.sql.normal import columns, tree_of, type_name
 from indexpilot_cli.sql.selectivity import row_count
@@ -67,9 +67,7 @@ def _results(
     )
     try:
         return tuple((int(place) - 1, result) for place, result in session.rows(query))
-    except UnreachableError:
-        raise
-    except IndexPilotError:
+    except AnsweredError:
         return ()
 
 
