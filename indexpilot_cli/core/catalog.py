@@ -8,16 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any
 
 from indexpilot_cli.core.index import IndexDefinition, TenantUse
 from indexpilot_cli.core.names import QualifiedName
 
 _ALSO = {"cidr": "inet", "varchar": "text"}  # types that another's operator classes take as they are
 BLOCK = 8192  # bytes of a page of an ordinary build
-T = TypeVar("T")
-
-
 UNKNOWN_DISTINCT = 200.0  # what the planner takes where nothing is known (DEFAULT_NUM_DISTINCT)
 
 
@@ -329,11 +326,8 @@ class Catalog(_ByName):
 
     def resolve(self, name: str, schema: str | None = None) -> Table | None:
         """The table an unqualified (search_path) or qualified name means, or None."""
-        for candidate in (schema,) if schema else self.search_path:
-            table = self.table(QualifiedName(candidate, name))
-            if table is not None:
-                return table
-        return None
+        found = (self.table(QualifiedName(s, name)) for s in ((schema,) if schema else self.search_path))
+        return next((table for table in found if table is not None), None)
 
     def classes(self, method: str, kind: str) -> tuple[OperatorClass, ...]:
         """The method's operator classes for a type (typname), the default one first."""
@@ -399,8 +393,8 @@ class Capabilities:
     unreadable_tables: tuple[str, ...] = field(default=())
 
 
-def _grouped(pairs: Iterable[tuple[QualifiedName | None, T]]) -> dict[QualifiedName | None, list[T]]:
-    found: defaultdict[QualifiedName | None, list[T]] = defaultdict(list)
+def _grouped(pairs: Iterable[tuple[QualifiedName | None, Any]]) -> dict[QualifiedName | None, list[Any]]:
+    found: defaultdict[QualifiedName | None, list[Any]] = defaultdict(list)
     for name, value in pairs:
         found[name].append(value)
     return found

@@ -10,7 +10,7 @@ from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TypeAlias
 
-from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
+from indexpilot_cli.core.catalog import BLOCK, UNKNOWN_DISTINCT, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.sql.normal import columns, tree_of, type_name
 from indexpilot_cli.sql.selectivity import carried
@@ -111,9 +111,9 @@ def _column_field(column: Column, statistics: ColumnStatistics | None, rows: flo
         widths=sampled or (width,),
         align=_ALIGN.get(column.alignment, 4) if fixed or width > _SHORT + 1 else 1,
         nulls=0.0,
-        distinct=min(200.0, rows),
+        distinct=min(UNKNOWN_DISTINCT, rows),
         common=(),
-        rare=((1.0, min(200.0, rows)),),
+        rare=((1.0, min(UNKNOWN_DISTINCT, rows)),),
         correlation=0.0,
         equal_image=_equal_image(column.base_type, column.category, column.collation, version),
         known=statistics is not None,
@@ -136,7 +136,7 @@ def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: fl
 
 def unknown_field(rows: float) -> Field:
     """The field of a key that nothing is known of."""
-    few = min(200.0, rows)
+    few = min(UNKNOWN_DISTINCT, rows)
     return Field((16,), 1, 0.0, few, (), ((1.0, few),), 0.0, True, False)
 
 

@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
-from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
+from indexpilot_cli.core.catalog import BLOCK, UNKNOWN_DISTINCT, Column, ColumnStatistics, Table
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Expression
 from indexpilot_cli.sql.normal import columns, normal, tree_of
@@ -149,7 +149,7 @@ def index_statistics(expression: str, table: Table) -> ColumnStatistics | None:
 
 
 def _unknown_distinct(statistics: ColumnStatistics, rows: float) -> float:
-    return min(200.0, statistics.distinct(rows))
+    return min(UNKNOWN_DISTINCT, statistics.distinct(rows))
 
 
 def _one_to_one(tree: Expression) -> bool:

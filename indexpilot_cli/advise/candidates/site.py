@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
+from indexpilot_cli.core.catalog import UNKNOWN_DISTINCT, Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey, Reason, Rejection, TenantUse
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
@@ -95,7 +95,7 @@ class Site:
     def distinct(self, key: IndexKey) -> float:
         """Estimated distinct values of a key; 200 (the planner's default) when nothing is known."""
         statistics = self.statistics(key)
-        return statistics.distinct(self.rows) if statistics else min(200.0, max(self.rows, 1.0))
+        return statistics.distinct(self.rows) if statistics else min(UNKNOWN_DISTINCT, max(self.rows, 1.0))
 
     def rank(self, key: IndexKey) -> tuple[bool, float, float, str]:
         """Sort key of equality columns: the tenant, then what most of the workload shares, then distinct values."""

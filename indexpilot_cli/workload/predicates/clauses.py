@@ -210,17 +210,20 @@ def windows(node: Node) -> tuple[Node, ...]:
 
 def _order_of(window: Node, node: Node) -> list[tuple[Node | None, Node | None]]:
     """Keys of the rows' order in a window with their SortBy: partitions, which have none, then ORDER BY."""
-    named = {w.text("name"): w for w in node.children("window_clause")}
-    base = named.get(window.text("name") or window.text("refname"), window)
-    items = window.children("order_clause") or base.children("order_clause")
+    items = window.children("order_clause") or _defined(window, node).children("order_clause")
     keys: list[tuple[Node | None, Node | None]] = [(key, None) for key in partition(window, node)]
     return [*keys, *((item.child("node"), item) for item in items)]
 
 
 def partition(window: Node, node: Node) -> tuple[Node, ...]:
     """The keys of PARTITION BY of a window of the query, also where WINDOW names it."""
+    return _defined(window, node).children("partition_clause")
+
+
+def _defined(window: Node, node: Node) -> Node:
+    """The window itself, or the one of WINDOW that it names."""
     named = {w.text("name"): w for w in node.children("window_clause")}
-    return named.get(window.text("name") or window.text("refname"), window).children("partition_clause")
+    return named.get(window.text("name") or window.text("refname"), window)
 
 
 def _meant(value: Node | None, select: Node) -> Node | None:
