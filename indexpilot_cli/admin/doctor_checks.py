@@ -45,7 +45,7 @@ def server_checks(capabilities: Capabilities) -> Iterator[Check]:
         yield Check(
             "warning",
             "pooler",
-            "a transaction-mode pooler stands between: settings and locks would leak to other clients",
+            "a transaction-mode pooler stands between: a lock of ours would stay with a backend that it lends others",
             "connect to the server directly for apply",
             "pooler",
         )

@@ -110,9 +110,8 @@ def refuse(session: CommandSession, outcome: Outcome[ApplyResult]) -> int:
             why = ", ".join(part for part in (item.error or "", *item.notes) if part)
             diagnostic(session, "error", f"refused: {item.index}: {why or 'left as it is'}")
     if result.next_opening:
-        diagnostic(
-            session, "hint", f"from cron, to go ahead as soon as it opens: indexpilot {outcome.command} --window --yes"
-        )
+        command = outcome.command.replace("_", " ")
+        diagnostic(session, "hint", f"from cron, to go ahead as soon as it opens: indexpilot {command} --window --yes")
     return outcome.exit_code
 
 

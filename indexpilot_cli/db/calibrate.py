@@ -55,7 +55,10 @@ _USAGE = re.compile(r"([\d.]+) s user, ([\d.]+) s system, [\d.]+ s elapsed")
 
 
 def refuse_elsewhere(session: Session) -> None:
-    """Nothing where a schema can be made. Raises PrerequisiteError on a standby, and without right or PL/pgSQL."""
+    """Nothing where a schema can be made. Raises PrerequisiteError on a standby, and without right or PL/pgSQL;
+    RefusedError through a pooler.
+    """
+    locks.refuse_pooled(session)
     facts = session.one("calibrate/refusal")
     assert facts is not None
     if facts.in_recovery or facts.read_only:

@@ -19,14 +19,25 @@ from typing import Protocol, TypeVar
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.errors import IndexPilotError, UnreachableError
+from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 
 RUN = 0  # in place of a table: one run at a time in the database
 SPACE = 0x49504C54  # our half of the key; the other half is the table's oid. Locks are per database by themselves.
 
 
+def refuse_pooled(session: Session) -> None:
+    """RefusedError through a pooler: what is set for a session stays with a backend that is lent to others next."""
+    if session.pooled:
+        raise RefusedError(
+            "a transaction-mode pooler stands between, and lends this run's settings and locks to others",
+            hint="connect to the server directly",
+            code="pooled",
+        )
+
+
 def try_lock(session: Session, relid: int) -> bool:
-    """Whether this session now holds the table's lock, until it ends."""
+    """Whether this session now holds the table's lock, until it ends. Raises RefusedError through a pooler."""
+    refuse_pooled(session)
     return bool(session.value("execute/lock", _key(relid)))
 
 

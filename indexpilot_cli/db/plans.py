@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import Any, TypeAlias
+from uuid import uuid4
 
 from indexpilot_cli.core.estimator import CostFactors, PlannedStatement
 from indexpilot_cli.core.index import IndexDefinition
@@ -126,7 +127,8 @@ def _prepared(session: Session, statement: Plannable, options: str, settings: tu
 
 
 def _executed(session: Session, statement: Plannable, options: str, *settings: str) -> Mapping[str, Any]:
-    name = f"indexpilot_{next(_counter)}"
+    # Behind a pooler the remnant of another process may be met, where an EXPLAIN of it failed.
+    name = f"indexpilot_{next(_counter)}" + (f"_{uuid4().hex}" if session.pooled else "")
     count = statement.parameters or _highest_parameter(statement.sql)
     # The values do not matter: a forced generic plan is made without looking at them.
     nulls = f"({', '.join(['NULL'] * count)})" if count else ""
@@ -149,6 +151,10 @@ def _highest_parameter(sql: str) -> int:
 
 def _rolled_back(session: Session, statements: tuple[str, ...], after: str | None = None) -> Mapping[str, Any]:
     """Prepared statements outlive a rollback, so ``after`` is sent outside the transaction, also on failure."""
+    if session.pooled:
+        # What is sent outside a transaction may meet another backend: all of it within one, limits included.
+        with session.transaction(rollback=True):
+            return session.explain_in(("SET TRANSACTION READ ONLY", *statements, *((after,) if after else ())))
     tail = ("ROLLBACK", after) if after else ("ROLLBACK",)
     try:
         return session.explain_in(("BEGIN READ ONLY", *statements, *tail))

@@ -17,16 +17,19 @@ from psycopg import sql as compose
 from psycopg.errors import Diagnostic
 from psycopg.rows import namedtuple_row
 
+from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.conninfo import read_conninfo, secrets_of
-from indexpilot_cli.db.errors import StatementError, connect_error, mapped
-from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.db.errors import StatementError, clean, connect_error, mapped
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
 
 Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 _PARTING = 1.0  # seconds
+_READ_ONLY = "default_transaction_read_only"
+_TRACK = "pg_stat_statements.track"
 _NAME = re.compile(r"[a-z]+/[a-z][a-z0-9_]*")
 
 
@@ -62,6 +65,7 @@ class _Facts:
     version: int
     backend_pid: int
     answering_pid: int
+    limits: str
     host: str | None
     port: int | None
     tls: bool
@@ -128,7 +132,8 @@ class Session:
     def pooled(self) -> bool:
         """Whether another backend answered than the one we connected to: a pooler that lends backends.
 
-        What a session sets then stays with some backend, and may be gone at the next statement.
+        What a session sets would stay with some backend, for whoever is lent it next, and be gone at our own next
+        statement; so its settings hold for a transaction each.
         """
         return self._facts.answering_pid != self._facts.backend_pid
 
@@ -151,7 +156,7 @@ class Session:
 
     def rows(self, query: Query, params: Parameters | None = None) -> list[Row]:
         """All rows, as named tuples. Without ``params`` a ``%`` in the text means itself."""
-        with self._guard(), self._connection.cursor(row_factory=namedtuple_row) as cursor:
+        with self._limited(), self._connection.cursor(row_factory=namedtuple_row) as cursor:
             cursor.execute(self._text(query), params)
             return cursor.fetchall() if cursor.description else []
 
@@ -169,7 +174,7 @@ class Session:
 
         The extended protocol carries it, so text holding two statements is refused by the server.
         """
-        with self._guard(), self._connection.cursor() as cursor:
+        with self._limited(), self._connection.cursor() as cursor:
             # Asking for binary results makes psycopg use the extended protocol even without parameters.
             cursor.execute(self._text(statement), params, binary=True)
             return cursor.rowcount
@@ -181,7 +186,7 @@ class Session:
 
     def explain_whole(self, statement: str, params: Parameters | None = None) -> Mapping[str, Any]:
         """Everything one ``EXPLAIN (FORMAT JSON ...)`` says: ``Plan``, and the times beside it with ANALYZE."""
-        with self._guard(), self._connection.cursor() as cursor:
+        with self._limited(), self._connection.cursor() as cursor:
             row = cursor.execute(self._text(statement), params, binary=True).fetchone()
             return _document(row)
 
@@ -200,7 +205,7 @@ class Session:
 
     def answers(self, statements: Sequence[Query]) -> list[list[tuple[Any, ...]]]:
         """The rows of each statement that gives some; all of them go in one round trip, as for ``explain_in``."""
-        with self._guard():
+        with self._limited():
             cursors = _pipelined(self._connection, [self._text(statement) for statement in statements])
             return [cursor.fetchall() for cursor in cursors if cursor.description]
 
@@ -211,6 +216,8 @@ class Session:
         self._depth += 1
         try:
             with self._guard(), self._connection.transaction(force_rollback=rollback):
+                if self.pooled and self._depth == 1:
+                    self._set_limits()
                 yield
         except BaseException:
             del self._after[kept:]
@@ -254,7 +261,9 @@ class Session:
         connection.add_notice_handler(self._keep_notice)
         try:
             with mapped(connection, target.secrets):
-                facts = _facts_of(connection, _begin(connection, target.settings, looks=self.read_only))
+                facts = _begin(connection, dict(target.settings), looks=self.read_only)
+                if facts.answering_pid != facts.backend_pid:
+                    _require_transactions(connection)
         except IndexPilotError:
             _end(connection)
             raise
@@ -264,6 +273,20 @@ class Session:
     def _guard(self) -> Iterator[None]:
         with mapped(self._connection, self._target.secrets):
             yield
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """For what is asked outside a transaction: through a pooler it gets one of its own, and our settings in it."""
+        with self._guard():
+            if not self.pooled or self._depth:
+                yield
+                return
+            with self._connection.transaction():
+                self._set_limits()
+                yield
+
+    def _set_limits(self) -> None:
+        self._connection.execute(self._facts.limits)
 
     def _text(self, query: Query) -> Any:
         if isinstance(query, str) and _NAME.fullmatch(query):
@@ -295,7 +318,7 @@ def open_session(
     dsn = libpq.make_conninfo("", dbname=conninfo) if given.get("dbname") == conninfo else conninfo
     settings = {
         # The server itself then refuses whatever would write.
-        "default_transaction_read_only": "on" if read_only else None,
+        _READ_ONLY: "on" if read_only else None,
         "statement_timeout": statement_timeout_ms,
         "lock_timeout": lock_timeout_ms,
     }
@@ -332,27 +355,47 @@ def _options(given: Set[str], application_name: str, connect_timeout: int | None
     return tuple(options)
 
 
-def _facts_of(connection: psycopg.Connection[Any], answering_pid: int) -> _Facts:
+def _facts_of(connection: psycopg.Connection[Any], answering_pid: int, limits: str = "") -> _Facts:
     info = connection.info
     return _Facts(
         version=info.server_version,
         backend_pid=info.backend_pid,
         answering_pid=answering_pid,
+        limits=limits,
         host=info.host or None,
         port=info.port or None,
         tls=bool(connection.pgconn.ssl_in_use),
     )
 
 
-def _begin(connection: psycopg.Connection[Any], settings: Sequence[tuple[str, str]], *, looks: bool) -> int:
-    """Apply the settings, and stay unseen where it only ``looks``; gives the process id of the backend that did.
+def _begin(connection: psycopg.Connection[Any], settings: Mapping[str, str], *, looks: bool) -> _Facts:
+    """Apply the settings, and stay unseen where it only ``looks``, on a backend of our own; learn who answers.
 
     Thousands of our EXPLAINs would push the workload out of pg_stat_statements, and make indexes look used.
     """
     text = sql.get("session/begin", connection.info.server_version)
-    names, values = [name for name, _ in settings], [value for _, value in settings]
-    row = connection.execute(compose.SQL(text), {"names": names, "values": values, "looks": looks}).fetchone()
-    return int(row[0]) if row else 0
+    given = {"names": [*settings], "values": [*settings.values()], "looks": looks, "own": connection.info.backend_pid}
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        row: Row = cursor.execute(compose.SQL(text), given).fetchone()
+    local = {("transaction_read_only" if name == _READ_ONLY else name): value for name, value in settings.items()}
+    local |= {name: value for name, value in (("track_counts", row.counts), (_TRACK, row.track)) if value is not None}
+    # Statements of their own, because after a SELECT a transaction could not choose its isolation level.
+    limits = "; ".join(f"SET LOCAL {name} = {quote_literal(value)}" for name, value in local.items())
+    return _facts_of(connection, row.pid, limits)
+
+
+def _require_transactions(connection: psycopg.Connection[Any]) -> None:
+    """PrerequisiteError behind a pooler that lends a backend for a single statement."""
+    try:
+        with connection.transaction():
+            pass
+    except psycopg.Error as error:
+        raise PrerequisiteError(
+            "a statement-mode pooler stands between: nothing can be limited or read together through it",
+            detail=clean(str(error)),
+            hint="connect to the server directly",
+            code="pooler",
+        ) from None
 
 
 def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[Any]) -> list[psycopg.Cursor[Any]]:

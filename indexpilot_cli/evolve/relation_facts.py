@@ -36,17 +36,19 @@ def read_relation(session: Session, found: Row) -> RelationFacts:
     """
     # pg_get_expr() and its sisters leave the schema out of the names that the search path finds.
     # https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-CATALOG
-    path = session.value("SELECT pg_catalog.current_setting('search_path')")
-    _set_path(session, "")
-    try:
-        return _read(session, found)
-    finally:
-        with suppress(IndexPilotError):  # in a transaction that failed there is nothing left to restore
-            _set_path(session, path)
+    # In one transaction, so that a pooler sends all of it to one backend.
+    with session.transaction():
+        path = session.value("SELECT pg_catalog.current_setting('search_path')")
+        _set_path(session, "")
+        try:
+            return _read(session, found)
+        finally:
+            with suppress(IndexPilotError):  # in a transaction that failed there is nothing left to restore
+                _set_path(session, path)
 
 
 def _set_path(session: Session, path: str) -> None:
-    session.value("SELECT pg_catalog.set_config('search_path', %s, false)", (path,))
+    session.value("SELECT pg_catalog.set_config('search_path', %s, true)", (path,))
 
 
 def _read(session: Session, found: Row) -> RelationFacts:

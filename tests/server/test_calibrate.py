@@ -134,10 +134,10 @@ def test_where_nothing_can_be_written_it_is_refused(measured):
         ({"may_create": False}, "may make no schema"),
         ({"has_plpgsql": False}, "plpgsql"),
     ):
-        session = SimpleNamespace(one=lambda _name, fact=fact: SimpleNamespace(**usual | fact))
+        session = SimpleNamespace(pooled=False, one=lambda _name, fact=fact: SimpleNamespace(**usual | fact))
         with pytest.raises(PrerequisiteError, match=word) as refused:
             refuse_elsewhere(session)
-    session = SimpleNamespace(one=lambda _name: SimpleNamespace(**usual | {"may_create": False}))
+    session = SimpleNamespace(pooled=False, one=lambda _name: SimpleNamespace(**usual | {"may_create": False}))
     with pytest.raises(PrerequisiteError) as refused:
         refuse_elsewhere(session)
     assert refused.value.hint == 'GRANT CREATE ON DATABASE "d b" TO "a ""b""";'

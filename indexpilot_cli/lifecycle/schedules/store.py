@@ -16,6 +16,7 @@ from typing import Any
 
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.db.conninfo import secrets_of
+from indexpilot_cli.db.locks import refuse_pooled
 from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
@@ -136,9 +137,7 @@ def claimed(
     schema = connection.metadata_schema
     with writer(connection) as session:
         require_writable(session, record, schema)
-        if session.pooled:
-            why = "a transaction-mode pooler stands between, and lends the job's lock to others"
-            raise RefusedError(why, hint="connect to the server directly", code="pooled")
+        refuse_pooled(session)
         claim = _claim(session, key, record, rhythm, schema)
         if isinstance(claim, NoClaim):
             yield claim

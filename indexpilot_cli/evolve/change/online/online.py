@@ -111,12 +111,6 @@ def _same_change(known: log.OnlineLog, wanted: OnlineRequest) -> None:
 def _guarded(run: OnlineRun, work: Callable[[], OnlineReport], *, resumed: bool = False) -> OnlineReport:
     """The work under the table's lock; being asked to stop is an outcome."""
     try:
-        # Settings and advisory locks belong to a session; in transaction mode the next transaction may run in another
-        # one.
-        if run.session.pooled:
-            raise RefusedError(
-                "a pooler lends out connections here", hint="connect to the server itself", code="pooler_suspected"
-            )
         _take_table(run)
         # Autovacuum gives its lock up when a session that waits for it looks for deadlocks, which is after
         # deadlock_timeout.
