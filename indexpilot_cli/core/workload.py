@@ -197,7 +197,8 @@ class RelationUse:
     ``order_by`` is set only when the block's whole ORDER BY (or a prefix) lies on this relation, and
     ``order_complete`` when all of it does; ``limited`` says the block has LIMIT (a constant or parameter).
     ``columns`` are all columns of the relation the statement reads (for covering); ``whole_row`` means
-    ``SELECT *`` or a whole-row reference; ``tested`` are those that only the WHERE clause reads.
+    ``SELECT *`` or a whole-row reference; ``tested`` are those that only the WHERE clause reads. ``locked``: FOR UPDATE
+    or FOR SHARE goes to the row itself.
     ``write`` says what a statement (or a WITH query of it) does to the relation it changes;
     ``updated`` are the columns UPDATE sets. ``nullable`` marks the inner side of an outer join.
     """
@@ -214,6 +215,7 @@ class RelationUse:
     columns: frozenset[str] = frozenset()
     tested: frozenset[str] = frozenset()
     whole_row: bool = False
+    locked: bool = False
     write: StatementKind | None = None
     updated: frozenset[str] = frozenset()
     nullable: bool = False

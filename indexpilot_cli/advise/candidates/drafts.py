@@ -302,7 +302,8 @@ def _whole_table(site: Site, draft: Draft) -> Rejection | None:
 
 def _fetches(demand: Demand, definition: IndexDefinition) -> bool:
     """Whether the table must be visited for columns outside the index."""
-    return demand.use.whole_row or not demand.use.columns <= set(definition.columns)
+    use = demand.use
+    return use.whole_row or use.locked or not use.columns <= set(definition.columns)
 
 
 def _share(site: Site, draft: Draft, number: int) -> float:

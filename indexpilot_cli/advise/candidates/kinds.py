@@ -30,6 +30,7 @@ from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
 from indexpilot_cli.sql.normal import columns, type_name
 
 _NEAREST = (AtomKind.DISTANCE,)
+_SCALAR = (AtomKind.RANGE, AtomKind.EQUAL)
 # In this order refusals are printed.
 _ASKED = (
     (AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
@@ -38,16 +39,18 @@ _ASKED = (
         *(AtomKind.TEXT_SEARCH, AtomKind.MATCHES),
     ),
     _NEAREST,
-    (AtomKind.RANGE, AtomKind.EQUAL),
+    _SCALAR,
 )
 
 
 def propose_kinds(site: Site, demand: Demand) -> Iterator[Proposed]:
     """Drafts of other kinds than B-tree that serve this use, and of B-trees for prefix patterns."""
-    for atom in demand.atoms(AtomKind.LIKE_PREFIX):
+    for atom in (*demand.atoms(AtomKind.LIKE_PREFIX), *demand.alternatives(AtomKind.LIKE_PREFIX)):
         yield from _prefix(site, demand, atom)
     for asked in _ASKED:
-        for atom in demand.atoms(*asked) if site.options.nearest or asked != _NEAREST else ():
+        alone = asked in (_NEAREST, _SCALAR)  # B-trees of alternatives serve scalars as well
+        atoms = (*demand.atoms(*asked), *(() if alone else demand.alternatives(*asked)))
+        for atom in atoms if site.options.nearest or asked != _NEAREST else ():
             condition = _condition(site, atom)
             for kind in index_kinds().values():
                 yield from _offers(site, demand, condition, kind)
@@ -90,7 +93,8 @@ def _offers(site: Site, demand: Demand, condition: KeyCondition, kind: IndexKind
         else:
             definition = site.definition((answer.key,), method=kind.name, options=answer.options, predicate=guard)
             yield Draft(definition, answer.purpose, (demand,), 1, (answer.reason,))
-            yield from _together(site, demand, definition, answer)
+            if condition.atom.conjunctive:
+                yield from _together(site, demand, definition, answer)
 
 
 _SCALARS = {GIST: "btree_gist", GIN: "btree_gin"}
@@ -136,7 +140,8 @@ def _prefix(site: Site, demand: Demand, atom: Atom) -> Iterator[Proposed]:
     )
     reasons = (Reason("pattern", text),)
     yield Draft(site.definition((pattern,)), "pattern", (demand,), 1, reasons)
-    head = sorted((key_of(a) for a in demand.atoms(*EQUALITY) if a.column is not None), key=site.rank)
+    equal = demand.atoms(*EQUALITY) if atom.conjunctive else ()
+    head = sorted((key_of(a) for a in equal if a.column is not None), key=site.rank)
     head = [k for k in head if k != key and unfit_key(site, k) is None][: site.options.max_key_columns - 1]
     if head:
         yield Draft(site.definition((*head, pattern)), "pattern", (demand,), len(head), reasons)

@@ -194,8 +194,8 @@ def _alone(site: Site, demand: Demand) -> Iterator[Draft]:
     """Conditions that no key serves, true of few rows: the index holds just those, whatever else is asked of them."""
     for atom in constants(site, demand).values():
         share = predicate_selectivity(atom.sql or "", site.table)
-        key = IndexKey(column=atom.column)
-        if atom.kind not in _NO_KEY or atom.column is None or share is None or share > site.options.partial_selectivity:
+        key = key_of(atom)
+        if atom.kind not in _NO_KEY or share is None or share > site.options.partial_selectivity:
             continue
         if unfit_key(site, key) is None:
             text = f"{atom.sql} is true of only {share:.1%} of the rows"
@@ -295,7 +295,8 @@ def _narrow(site: Site, stored: tuple[str, ...], include: tuple[str, ...]) -> bo
 
 
 def _may_cover(demand: Demand) -> bool:
-    return bool(demand.use.columns) and not (demand.use.whole_row or demand.use.target)
+    use = demand.use
+    return bool(use.columns) and not (use.whole_row or use.locked or use.target)
 
 
 def _only_flags(site: Site, draft: Draft) -> bool:

@@ -36,6 +36,14 @@ class Demand:
             a for a in self.use.atoms if a.conjunctive and a.kind in kinds and (a.column or a.expression) is not None
         )
 
+    def alternatives(self, *kinds: AtomKind) -> tuple[Atom, ...]:
+        """Those that stand under OR: a bitmap can join what an index gives for each."""
+        return tuple(
+            a
+            for a in self.use.atoms
+            if not a.conjunctive and a.kind in kinds and (a.column or a.expression) is not None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -175,7 +183,7 @@ def make_site(
             shared[text] = shared.get(text, 0.0) + demand.weight
     compared: dict[str, set[AtomKind]] = {}
     for demand in demands:
-        for atom in demand.atoms(*AtomKind):
+        for atom in (*demand.atoms(*AtomKind), *demand.alternatives(*AtomKind)):
             compared.setdefault(label(key_of(atom)), set()).add(atom.kind)
     full = _with_statistics(table, parts, rows, pages)
     share = visible / pages if pages else 0.0

@@ -275,6 +275,12 @@ class WhyNot:
         rival = self._rival(number)
         if rival is not None:
             return "dominated", f"{rival} serves the same statements", rival
+        if number not in self._cases:
+            return (
+                "not_used",
+                "no statement of the workload could use it: what the server only counts is not priced",
+                None,
+            )
         if not self.offered >> number & 1:
             return "not_asked", "the search ended before a plan with it was asked for", None
         return "not_used", "no plan the planner made uses it, although it was offered", None

@@ -189,8 +189,13 @@ TRIFLE = {MS: 5.0, COST: 500.0}  # times the least benefit is nothing per call: 
 
 
 def _ties(pool: Pool, sizes: Sequence[int]) -> tuple[float, ...]:
-    """Less for the smaller and, of two as small, for the name that comes first: the same choice on every run."""
-    order = sorted(range(len(pool)), key=lambda n: (sizes[n], summary(pool.definition(n))))
+    """Less for the smaller, of two as small for the one with fewer columns, then by name: the same on every run."""
+
+    def order_of(number: int) -> tuple[int, int, str]:
+        definition = pool.definition(number)
+        return sizes[number], len(definition.keys) + len(definition.include), summary(definition)
+
+    order = sorted(range(len(pool)), key=order_of)
     place = {number: position for position, number in enumerate(order)}
     return tuple(place[n] * 0.5 / len(pool) ** 2 for n in range(len(pool)))
 

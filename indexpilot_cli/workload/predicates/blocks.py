@@ -11,6 +11,7 @@ from indexpilot_cli.workload.predicates.clauses import (
     Collector,
     note_aggregates,
     note_limit,
+    note_locks,
     note_order,
     note_sets,
     partition,
@@ -112,6 +113,7 @@ class Blocks:
         note_sets(node, scope)
         note_order(node, scope)
         note_limit(node, scope)
+        note_locks(node, scope)
         note_aggregates(node, scope)
         simple = not (limited or aggregated or distinct or node.message.locking_clause)
         return AnalysedQuery(outputs, simple, scope)

@@ -302,6 +302,15 @@ def note_limit(node: Node, scope: NameScope) -> None:
         use.limit = number.number("ival") if number is not None else None
 
 
+def note_locks(node: Node, scope: NameScope) -> None:
+    """FOR UPDATE and FOR SHARE onto the relations whose rows they lock: an index alone has nothing to lock."""
+    for clause in node.children("locking_clause"):
+        names = {relation.text("relname") for relation in clause.children("locked_rels")}
+        for source in scope.sources:
+            if source.use is not None and (not names or source.alias in names):
+                source.use.locked = True
+
+
 def note_aggregates(node: Node, scope: NameScope) -> None:
     """min and max of a column over one relation without grouping: an index end answers them."""
     members = list(scope.members())

@@ -47,6 +47,7 @@ class Use:
     columns: set[str] = field(default_factory=set)
     used: set[str] = field(default_factory=set)  # outside of WHERE
     whole_row: bool = False
+    locked: bool = False
     write: StatementKind | None = None
     updated: set[str] = field(default_factory=set)
     nullable: bool = False
@@ -67,6 +68,7 @@ class Use:
             columns=frozenset(self.columns),
             tested=frozenset(self.columns - self.used),
             whole_row=self.whole_row,
+            locked=self.locked,
             write=self.write,
             updated=frozenset(self.updated),
             nullable=self.nullable,

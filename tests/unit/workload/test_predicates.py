@@ -231,6 +231,20 @@ def test_columns_are_those_that_are_read():
     assert not found.whole_row
 
 
+@pytest.mark.parametrize(
+    ("lock", "locked"),
+    [
+        ("", ""),
+        ("FOR UPDATE SKIP LOCKED", "oi"),
+        ("FOR NO KEY UPDATE OF o", "o"),
+        ("FOR SHARE OF i FOR UPDATE OF o", "oi"),
+    ],
+)
+def test_rows_that_are_locked(lock, locked):
+    text = f"SELECT o.id FROM orders o JOIN items i ON i.order_id = o.id {lock}"
+    assert {u.alias for u in uses(text) if u.locked} == set(locked)
+
+
 def test_star_is_a_whole_row():
     assert use("SELECT * FROM orders", "orders").whole_row
     assert use("SELECT o.* FROM orders o", "o").columns >= {"id", "note", "period"}

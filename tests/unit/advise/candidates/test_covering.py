@@ -40,11 +40,12 @@ def test_few_columns_are_included_in_their_order():
     assert "btree orders (org, created) include (total, state)" in found
 
 
-def test_whole_row_wide_columns_and_targets_are_not():
+def test_whole_row_wide_columns_targets_and_locked_rows_are_not():
     for wish in (
         use("orders", eq("org")),
         use("orders", eq("org"), **read("org", "note")),
         use("orders", eq("org"), write=StatementKind.UPDATE, **read("org", "total")),
+        use("orders", eq("org"), locked=True, **read("org", "total")),
     ):
         assert not any("include" in t for t in texts(asked(wish)))
 

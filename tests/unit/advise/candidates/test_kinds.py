@@ -262,3 +262,21 @@ def test_join_to_the_parent_is_the_same_candidate():
     wish = template(use("lines", join("org", "orders", "org"), join("order_id", "orders")))
     found = linked(10, wish).candidates
     assert len({c.definition for c in found}) == len(found)
+
+
+def test_patterns_and_documents_under_or_have_an_index_each():
+    either = [
+        replace(a, conjunctive=False) for a in (infix("title"), infix("url"), holds(AtomKind.CONTAINS, "@>", "data"))
+    ]
+    assert texts(asked(*either)) == {
+        "gin docs (title gin_trgm_ops)",
+        "gin docs (url gin_trgm_ops)",
+        "gin docs (data jsonb_path_ops)",
+    }
+
+
+def test_prefix_under_or_has_no_part_in_what_stands_beside_it():
+    assert texts(asked(replace(prefix("title"), conjunctive=False), eq("id", parameter=1))) == {
+        "btree docs (id)",
+        "btree docs (title text_pattern_ops)",
+    }

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
-from indexpilot_cli.core.workload import AtomKind, ObservedStatement
+from indexpilot_cli.core.workload import Atom, AtomKind, ObservedStatement
 from tests.unit.advise.candidates.builders import (
     atom,
     catalog,
@@ -54,6 +54,11 @@ def test_a_rare_condition_that_no_key_serves_gets_an_index_of_its_rows():
     assert "btree jobs (parent) where parent IS NOT NULL" in texts(asked(use("jobs", there)))
     unusual = atom(AtomKind.NOT_EQUAL, "<>", "live", constant="false", sql="live <> false")
     assert "btree jobs (live) where live <> false" in texts(asked(use("jobs", unusual)))
+
+
+def test_a_condition_on_an_expression_of_which_nothing_is_known_gets_none():
+    there = Atom(AtomKind.IS_NOT_NULL, "IS NOT NULL", None, "lower(status)", sql="lower(status) IS NOT NULL")
+    assert texts(asked(use("jobs", there))) == set()
 
 
 def test_a_common_condition_that_no_key_serves_gets_none():
