@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -130,6 +131,7 @@ def _persist(run: StepRun, step: DatabaseStep, action: Callable[[], None]) -> No
         action()
 
     def busy(attempt: int, _error: IndexPilotError) -> None:
+        run.blockers = run.blockers or _in_front(run, step)
         if attempt < tries:
             whom = f": waiting for {run.blockers[0]}" if run.blockers else ""
             run.ctx.progress.say(f"{step.title}: the table is busy, try {attempt} of {tries}{whom}")
@@ -151,6 +153,13 @@ def _not_behind(run: StepRun, step: DatabaseStep) -> None:
     if found:
         run.blockers = found
         raise RefusedError("a lock was not free in time", detail=str(found[0]), code="lock_timeout")
+
+
+def _in_front(run: StepRun, step: DatabaseStep) -> tuple[Blocker, ...]:
+    """Who holds the tables now: the watch, which looks ten times a second, may have seen nobody on a busy machine."""
+    with suppress(IndexPilotError):
+        return tuple(who for who, _ in _lockers(run, step.exclusive or step.waits_for, 0.0))
+    return ()
 
 
 def _let_vacuum_finish(run: StepRun, step: DatabaseStep) -> None:
