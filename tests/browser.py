@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tests.waiting import LIMIT
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -24,7 +26,7 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        started = play.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS), timeout=1000 * LIMIT)
         try:
             yield started
         finally:
@@ -35,6 +37,7 @@ def browser():
 def opened(started, address, *, width=1024, scheme="light"):
     """The page, and what it did that a page of ours must not: requests beyond ``address``, errors, dialogs."""
     context = started.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.set_default_timeout(1000 * LIMIT)
     page = context.new_page()
     wrong = []
     page.on("console", lambda message: wrong.append(message.text) if message.type in ("error", "warning") else None)

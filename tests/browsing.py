@@ -40,7 +40,7 @@ def chromium():
     if path is None:
         pytest.skip("no Chromium here")
     with sync_api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = started.chromium.launch(executable_path=path, args=list(FLAGS), timeout=1000 * LIMIT)
         try:
             yield browser
         finally:
@@ -59,6 +59,7 @@ class Watched:
         self.url = url
         self.faults = []
         self.context = browser.new_context(**context)
+        self.context.set_default_timeout(1000 * LIMIT)
         self.context.route("**", self._route)
         self.page = self.context.new_page()
         self.page.on("console", self._told)
@@ -69,6 +70,11 @@ class Watched:
         """The page at that path, loaded."""
         answer = self.page.goto(self.url + path)
         return answer.status
+
+    def click(self, selector):
+        """A click that leads to another page: it is there as a whole afterwards, not only its beginning."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
 
     @property
     def transferred(self):

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from indexpilot_cli.db.capabilities import Binaries, installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
+from tests.waiting import LIMIT
 
 SETTINGS = {"fsync": "off", "autovacuum": "off", "full_page_writes": "off", "max_connections": "60"}
 
@@ -111,10 +112,14 @@ def _end_sessions(admin, name):
     meets one, and each test has closed its own a moment before.
     """
     admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    _until_left(admin, name)
+
+
+def _until_left(admin, name):
+    """Wait for the last session to leave the database: the server gives those it meets five seconds, then refuses."""
     left = "SELECT pg_stat_get_db_numbackends(oid) FROM pg_database WHERE datname = %s"
-    for _ in range(50):
-        if not any(admin.execute(left, (name,)).fetchone() or ()):
-            return
+    end = time.monotonic() + LIMIT
+    while any(admin.execute(left, (name,)).fetchone() or ()) and time.monotonic() < end:
         time.sleep(0.002)
 
 
@@ -126,6 +131,7 @@ def new_database(pg, template="template1"):
     # From 15 on pages are copied through the WAL where nothing else is said: 23 ms of processor time instead of 10.
     files = " STRATEGY file_copy" if admin.info.server_version >= 150000 else ""
     create = sql.SQL("CREATE DATABASE {} TEMPLATE {}" + files)
+    _until_left(admin, template)
     admin.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
     try:
         yield pg.database(name)

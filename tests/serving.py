@@ -11,6 +11,7 @@ from indexpilot_cli.core.command import Connection
 from indexpilot_cli.serve.app import create_app
 from indexpilot_cli.serve.server import configured, listen
 from indexpilot_cli.serve.values import ServeRequest
+from tests.waiting import LIMIT
 
 NOWHERE = Connection("host=/nowhere dbname=shop connect_timeout=2")
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -35,7 +36,7 @@ def serving(**asked):
 @contextmanager
 def client(token=None, **asked):
     """A client of a server for this request; it sends the token, if any."""
-    with serving(token=token, **asked) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as found:
+    with serving(token=token, **asked) as url, httpx.Client(base_url=url, timeout=LIMIT, trust_env=False) as found:
         if token is not None:
             found.headers["Authorization"] = f"Bearer {token}"
         yield found

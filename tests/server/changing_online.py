@@ -20,6 +20,7 @@ from indexpilot_cli.evolve.change.online.texts import OnlineRequest, Pace
 from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import metadata
+from tests.waiting import LIMIT
 
 TABLE = QualifiedName("public", "accounts")
 COLUMNS = {
@@ -146,7 +147,8 @@ class Load:
     def __exit__(self, *_):
         self.stop.set()
         for thread in self.threads:
-            thread.join(30)
+            thread.join(LIMIT)
+            assert not thread.is_alive()
 
     @property
     def errors(self):
@@ -239,6 +241,8 @@ class _Suicidal(Silent):
 
     def stage(self, title, total=None):
         if self._order.stage and title.startswith(self._order.stage):
+            if not self._order.after:
+                os.kill(os.getpid(), signal.SIGKILL)
             threading.Timer(self._order.after, lambda: os.kill(os.getpid(), signal.SIGKILL)).start()
 
 

@@ -16,6 +16,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.guards import run
 from indexpilot_cli.log import metadata
 from indexpilot_cli.settings.sections import CpuThrottleSettings, SafeguardSettings
+from tests.waiting import LIMIT
 
 CALM = SafeguardSettings(cpu_throttle=CpuThrottleSettings(enabled=False))
 
@@ -80,8 +81,8 @@ def busy(dsn, statement, **options):
         try:
             yield connection
         finally:
-            connection.cancel_safe(timeout=10)
-            thread.join(20)
+            connection.cancel_safe(timeout=LIMIT)
+            thread.join()
 
 
 def prepare(dsn, connection):

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 from tests.server.changing_online import COLUMNS, Load, Order, differences, fill, run_process, type_of
+from tests.server.test_apply_faults import SNAPSHOT, holding
 
 ROWS = 20_000
 EARLY = (
@@ -75,8 +76,11 @@ def test_no_row_is_lost_or_wrong_when_the_tool_is_killed_and_runs_again(database
 def test_killed_and_taken_back_under_load(database):
     fill(database, ROWS)
     with Load(database, ROWS, pause=0.004) as load:
-        for stage, after in (("filling", 0.2), ("building", 0.1)):
-            assert run_process(quick(database, "v", stage=stage, after=after))[0] == -signal.SIGKILL
+        # Neither comes to its end before: it rests as long as it likes, then it waits for a transaction.
+        filling = Order(database, "v", stage="filling", after=0.2, rest=1000.0)
+        assert run_process(filling)[0] == -signal.SIGKILL
+        with holding(database, *SNAPSHOT):
+            assert run_process(quick(database, "v", stage="building", after=0.1))[0] == -signal.SIGKILL
         assert run_process(quick(database, "v", "rollback", stage="removing", after=0.0))[0] in (0, -signal.SIGKILL)
         run_process(quick(database, "v", "rollback"))
         assert type_of(database, "v") == "integer" and remnants(database) == []

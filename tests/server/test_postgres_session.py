@@ -95,14 +95,15 @@ def test_wrong_password(pg, connection):
         hba.write_text(f"local all {name} scram-sha-256\n{rules}")
         connection.execute("SELECT pg_reload_conf()")
         target = make_conninfo(pg.database(name), user=name)
-        error = None
-        for _ in range(50):  # the reload is asynchronous
+
+        def turned_away():
             try:
                 open_session(target, password=SECRET).close()
             except UnreachableError as caught:
-                error = caught
-                break
-        assert error is not None and error.code == "authentication_failed" and SECRET not in texts(error)
+                return caught
+
+        error = eventually(turned_away)  # the reload is asynchronous
+        assert error.code == "authentication_failed" and SECRET not in texts(error)
         assert refused(target).code == "authentication_failed"
         with open_session(target, password="right") as session:
             assert session.value("SELECT current_user") == name
