@@ -62,6 +62,20 @@ BUILDER = (
 WAITING = BUILDER + " AND p.phase LIKE 'waiting for%'"
 
 
+class Moment(float):
+    """A moment of time.monotonic that comes as soon as the database has a true answer to the question."""
+
+    def __new__(cls, dsn, question):
+        moment = super().__new__(cls, "inf")
+        moment.asked = dsn, question
+        return moment
+
+    def __le__(self, now):
+        dsn, question = self.asked
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            return any(connection.execute(question).fetchone() or ())
+
+
 def test_f01_f02_a_lock_that_is_not_free_leaves_nothing_and_nobody_queues(shop):
     plan = keep_plan(shop, definition("customer_id"))
     with holding(shop, "LOCK TABLE orders IN SHARE UPDATE EXCLUSIVE MODE"):
@@ -76,11 +90,12 @@ def test_f01_f02_a_lock_that_is_not_free_leaves_nothing_and_nobody_queues(shop):
     assert world.log[-1].mutation_type == "INDEX_CREATION_FAILED"
 
 
-def test_f02_deadline_with_a_writer_in_the_way_leaves_a_named_leftover_that_the_next_run_repairs(shop):
+def test_f02_deadline_with_a_writer_in_the_way_leaves_a_named_leftover_that_the_next_run_repairs(shop, monkeypatch):
     plan = keep_plan(shop, SLOW)
     name = plan.recommendations[0].name
-    with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"):
-        done = run_apply(shop, plan.id, build_timeout=2.0, lock_timeout=0.2)
+    with holding(shop, "UPDATE orders SET note = 'x' WHERE id = 1"), monkeypatch.context() as patch:
+        patch.setattr(RunLimits, "deadline", lambda _: Moment(shop, WAITING))
+        done = run_apply(shop, plan.id, lock_timeout=0.2)
         (failed,) = done.result.mutations
         assert (done.exit_code, failed.outcome, failed.error_code) == (7, "leftover", "deadline")
         assert done.next == ("indexpilot doctor --reconcile",)

@@ -21,6 +21,7 @@ from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
 from tests.server.test_apply_faults import BUILDER, SNAPSHOT, alongside, holding, seen
 from tests.servers import SETTINGS, binaries, new_database
+from tests.waiting import LIMIT
 
 MOMENTS = 20
 PARTITIONS = (
@@ -48,14 +49,15 @@ def child(work):
     if pid == 0:
         code = 99
         try:
-            for number in (signal.SIGTERM, signal.SIGHUP):
-                signal.signal(number, lambda n, _: (_ for _ in ()).throw(SystemExit(128 + n)))
-            work()
-            code = 0
-        except KeyboardInterrupt:
+            try:
+                for number in (signal.SIGTERM, signal.SIGHUP):
+                    signal.signal(number, lambda n, _: (_ for _ in ()).throw(SystemExit(128 + n)))
+                work()
+                code = 0
+            except SystemExit as ended:
+                code = ended.code
+        except KeyboardInterrupt:  # also a second one, that comes when the first has just ended the work
             code = 130
-        except SystemExit as ended:
-            code = ended.code
         finally:
             os._exit(code)
     try:
@@ -226,7 +228,19 @@ def own_server():
 def restart(server, mode):
     account = server_user()
     subprocess.run(
-        [server.binaries.program("pg_ctl"), "-w", "-D", str(server.data), "-m", mode, "-l", str(server.log), "restart"],
+        [
+            server.binaries.program("pg_ctl"),
+            "-w",
+            "-t",
+            "300",
+            "-D",
+            str(server.data),
+            "-m",
+            mode,
+            "-l",
+            str(server.log),
+            "restart",
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -238,7 +252,8 @@ def restart(server, mode):
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
-def test_f12_the_server_restarts_during_a_build(own_server, mode):
+def test_f12_the_server_restarts_during_a_build(own_server, mode, monkeypatch):
+    monkeypatch.setattr(apply_context, "_RETURN", LIMIT)
     dsn = own_server.dsn()
     plan = keep_plan(dsn, PLAN[0])
     with contextlib.suppress(psycopg.Error), holding(dsn, *SNAPSHOT):

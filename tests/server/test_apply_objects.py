@@ -1,6 +1,5 @@
 """Kinds of tables and of roles: built where it can be, refused where it cannot, never half of it."""
 
-import time
 import uuid
 
 import psycopg
@@ -11,7 +10,7 @@ from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, run_apply, run_rollback
-from tests.server.test_apply_faults import SNAPSHOT, holding
+from tests.server.test_apply_faults import SNAPSHOT, WAITING, Moment, holding
 
 pytestmark = pytest.mark.rows(20_000)
 
@@ -97,7 +96,7 @@ def test_a_build_without_privilege_leaves_nothing(shop, role):
 def test_the_hard_end_of_a_window_cancels(shop):
     wanted = applying.operation(shop, definition("note", "status"))
     with holding(shop, *SNAPSHOT):
-        built = applying.build_one(shop, wanted, end=time.monotonic() + 2.0)
+        built = applying.build_one(shop, wanted, end=Moment(shop, WAITING))
     assert (built.report.outcome, built.report.error_code) == ("failed", "deadline")
     assert (look(shop).indexes, look(shop).states()[-1]) == ({}, "FAILED_CLEAN")
 

@@ -37,10 +37,11 @@ def test_phases_are_the_servers_and_the_blocker_is_named(shop):
         pid = blocker.info.backend_pid
         with alongside(apply.run, asked, heard, applying.refuse) as results:
             seen(shop, BUILDER + " AND p.phase = 'waiting for old snapshots'")
-            eventually(lambda: heard.said or results)
+            named = lambda: any(f"pid {pid}" in text for text in heard.said)  # noqa: E731
+            eventually(lambda: named() or results)
             assert not results
             blocker.rollback()
     assert outcomes(results[0]) == ["done"]
-    assert any(f"pid {pid}" in text for text in heard.said)
+    assert named()
     assert f"{name}: waiting for old snapshots" in heard.stages
     assert look(shop).invalid == []

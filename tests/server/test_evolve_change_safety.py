@@ -304,10 +304,10 @@ def test_killed_in_the_middle_it_goes_on(plain):
     assert caught.value.code == "column_exists"
     worker.kill()
     worker.wait()
-    plain.sql("SELECT pg_terminate_backend(%s, 10000)", found[0][0])
+    plain.sql("SELECT pg_terminate_backend(%s, 60000)", found[0][0])
     plain.script("ALTER TABLE public.plain DISABLE TRIGGER slow")
     more = {"type": "int", "default": "(random() * 1e9)::int", "not_null": True, "small_bytes": 0, "batch_pages": 1}
-    done = plain.change("add_column", "public.plain", "x", lock_timeout=10.0, **more).result
+    done = plain.change("add_column", "public.plain", "x", lock_timeout=60.0, **more).result
     assert (done.outcome, done.resumed) == ("done", True)
     assert plain.sql("SELECT count(x) FROM public.plain") == [(200,)]
     plain.script("ALTER TABLE public.plain ENABLE TRIGGER slow")

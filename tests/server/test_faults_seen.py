@@ -1,7 +1,5 @@
 """Faults that are seen rather than caused by us: F08, F14 and F22 of the fault table, on a real server."""
 
-import contextlib
-
 import psycopg
 import pytest
 
@@ -11,7 +9,7 @@ from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.advise import recommend
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequest
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 QUIET = Record(enabled=False)
 
@@ -49,7 +47,7 @@ def test_f08_an_invalid_unique_leftover_is_an_emergency(table, connection):
         second.pgconn.send_query(b"CREATE UNIQUE INDEX CONCURRENTLY items_once ON public.items (v)")
         phase = "SELECT 1 FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'"
         eventually(lambda: connection.execute(phase).fetchone())
-        second.pgconn.get_cancel().cancel()
+        second.cancel_safe(timeout=LIMIT)
         while second.pgconn.get_result():
             pass
     with pytest.raises(psycopg.errors.UniqueViolation):
@@ -62,9 +60,11 @@ def test_f22_what_a_stopped_reindex_leaves_is_told_and_not_touched(table, connec
     init.run(InitRequest(Connection(table), record=QUIET), Silent())
     with psycopg.connect(table) as holder, psycopg.connect(table, autocommit=True) as second:
         holder.execute("SELECT count(*) FROM public.items")  # its lock and snapshot make the rebuild wait
-        second.execute("SET statement_timeout = '2s'")
-        with contextlib.suppress(psycopg.errors.QueryCanceled):
-            second.execute("REINDEX INDEX CONCURRENTLY public.items_k")
+        second.pgconn.send_query(b"REINDEX INDEX CONCURRENTLY public.items_k")
+        eventually(lambda: any("_cc" in name for name in invalid(connection)))
+        second.cancel_safe(timeout=LIMIT)
+        while second.pgconn.get_result():
+            pass
     left = invalid(connection)
     assert [name for name in left if "_cc" in name]
     assert any("_cc" in text for state, text in checks(table, reconcile=True) if state == "warning")

@@ -17,12 +17,14 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Bound, Plan, PlanAction, schema_digest
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.execute.context import RunLimits
 from indexpilot_cli.lifecycle import lifecycle
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import plans
 from tests.server.applying import look, outcomes, recommendation, run_apply, run_rollback, sql
-from tests.server.test_apply_faults import BUILDER, SNAPSHOT, holding, seen
+from tests.server.test_apply_faults import BUILDER, SNAPSHOT, WAITING, Moment, alongside, holding, seen
 from tests.server.test_apply_kill import child, exit_code
+from tests.waiting import LIMIT
 
 pytestmark = [pytest.mark.rows(20_000), pytest.mark.usefixtures("own_places")]
 MORE = """
@@ -198,10 +200,13 @@ def test_what_cannot_be_rebuilt_is_refused_with_the_reason(shop):
 
 def test_what_somebody_elses_rebuilding_left_is_not_ours_to_remove(shop):
     sql(shop, "CREATE INDEX orders_note ON orders (note)")
-    with holding(shop, *SNAPSHOT), psycopg.connect(shop, autocommit=True) as other:
-        other.execute("SET statement_timeout = '1s'")
-        with suppress(psycopg.Error):
-            other.execute("REINDEX INDEX CONCURRENTLY orders_note")
+    with (
+        holding(shop, *SNAPSHOT),
+        psycopg.connect(shop, autocommit=True) as other,
+        alongside(other.execute, "REINDEX INDEX CONCURRENTLY orders_note"),
+    ):
+        seen(shop, "SELECT count(*) FROM pg_stat_progress_create_index WHERE phase = 'waiting for old snapshots'")
+        other.cancel_safe(timeout=LIMIT)
     assert look(shop).invalid == ["orders_note_ccnew"]
     assert outcomes(run_apply(shop, keep_rebuild(shop, "orders_note").id)) == ["done"]
     assert look(shop).invalid == ["orders_note_ccnew"]
@@ -210,11 +215,12 @@ def test_what_somebody_elses_rebuilding_left_is_not_ours_to_remove(shop):
 LONG = "orders_with_a_name_of_just_sixty_three_letters_so_it_must_be_cut"[:63]
 
 
-def test_a_rebuilding_that_is_cancelled_leaves_nothing(shop):
+def test_a_rebuilding_that_is_cancelled_leaves_nothing(shop, monkeypatch):
     sql(shop, f"CREATE INDEX {LONG} ON orders (note)")
     before = oids(shop)
+    monkeypatch.setattr(RunLimits, "deadline", lambda _: Moment(shop, WAITING))
     with holding(shop, *SNAPSHOT):
-        (failed,) = run_apply(shop, keep_rebuild(shop, LONG).id, build_timeout=1.5, force=True).result.mutations
+        (failed,) = run_apply(shop, keep_rebuild(shop, LONG).id, force=True).result.mutations
     assert (failed.outcome, failed.error_code) == ("failed", "deadline")
     assert oids(shop) == before
 
