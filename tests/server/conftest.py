@@ -4,6 +4,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.planner.twin.planner import open_twin
 from tests.server import applying, evolving_change, evolving_tables, guarding, probing
 from tests.server.requesting import (  # noqa: F401 - fixtures
@@ -84,6 +85,12 @@ def session(database, guarded):
     """A session of the tool in that database that may write."""
     with open_session(database, read_only=False) as opened:
         yield opened
+
+
+@pytest.fixture
+def no_time_passes(monkeypatch):
+    """For a server of pages that counts what is asked in a minute."""
+    monkeypatch.setattr(TokenBuckets.__init__, "__defaults__", (lambda: 0.0,))
 
 
 @pytest.fixture(scope="session")

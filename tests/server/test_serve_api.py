@@ -24,7 +24,7 @@ from indexpilot_cli.settings.sections import (
 from tests.server.requesting import CALM, filled
 from tests.server.test_apply_faults import alongside, holding
 from tests.serving import TOKEN, client
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 FILL = """
 CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, total numeric NOT NULL, status text NOT NULL);
@@ -90,7 +90,7 @@ def checked(document, name):
 
 def settled(site, path, name):
     """The answer once nothing is done for it in the background any more."""
-    return eventually(lambda: (found := look(site, path, name))["stage"] is None and found, seconds=120)
+    return eventually(lambda: (found := look(site, path, name))["stage"] is None and found)
 
 
 def worked(site, path, body):
@@ -100,7 +100,7 @@ def worked(site, path, body):
     begun = checked(answer.json(), "api_work")["work"]
     assert answer.headers["Location"] == f"/api/work/{begun['id']}"
     ended = lambda: (w := look(site, answer.headers["Location"], "api_work")["work"])["state"] != "running" and w  # noqa: E731
-    return eventually(ended, seconds=120)
+    return eventually(ended)
 
 
 @pytest.mark.parametrize(("path", "name"), READS)
@@ -155,7 +155,7 @@ def test_s2_scans_are_measured(reader, shop):
         found = look(reader, "/api/performance", "api_performance", hours=2)
         return (found["reads"]["indexScans"], found["reads"]["sequentialScans"]) >= (hits, misses) and found
 
-    found = eventually(seen, seconds=30)
+    found = eventually(seen)
     now = [row for row in found["performance"] if row["indexHits"] is not None]
     assert sum(row["indexHits"] for row in now) >= 1
     assert sum(row["indexMisses"] for row in now) >= 1
@@ -346,12 +346,12 @@ def test_m1_old_numbers_stay_with_their_age_while_the_database_is_away(pg, shop)
             def gone():
                 return (found := look(site, "/api/health", "api_health"))["status"] == "database_away" and found
 
-            found = eventually(gone, seconds=30)
+            found = eventually(gone)
             assert found["indexes"] and found["age_seconds"] > 0 and found["why"]
-            assert eventually(lambda: site.get("/readyz").status_code == 503, seconds=30)
+            assert eventually(lambda: site.get("/readyz").status_code == 503)
             assert site.get("/healthz").status_code == 200
             shop.sql(f"ALTER ROLE {role} LOGIN")
-            assert eventually(lambda: look(site, "/api/health", "api_health")["status"] == "ok", seconds=30)
+            assert eventually(lambda: look(site, "/api/health", "api_health")["status"] == "ok")
     finally:
         shop.sql(f"DROP ROLE {role}")
 
@@ -365,7 +365,7 @@ def test_many_readers_are_few_sessions_and_no_more_memory(reader, shop):
     most, errors, seen = SETTINGS.operational.serve.max_connections, [], []
 
     def read(number):
-        with httpx.Client(base_url=reader.base_url, timeout=60, trust_env=False) as own:
+        with httpx.Client(base_url=reader.base_url, timeout=LIMIT, trust_env=False) as own:
             for path, _ in (*READS[number % len(READS) :], *READS[: number % len(READS)]):
                 answer = own.get(path)
                 if answer.status_code != 200:

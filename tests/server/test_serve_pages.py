@@ -26,6 +26,7 @@ from indexpilot_cli.lifecycle.values import (
     LifecycleState,
 )
 from indexpilot_cli.log import plans
+from indexpilot_cli.serve.sessions import WRONG_TOKENS
 from indexpilot_cli.settings.sections import Settings
 from tests.browsing import FOREIGN, Watched, chromium
 from tests.payloads import PAYLOADS
@@ -33,9 +34,9 @@ from tests.server.applying import CALM, definition, fill, keep_plan
 from tests.server.applying import sql as sql_rows
 from tests.server.test_apply_faults import alongside
 from tests.servers import new_database
-from tests.serving import NOWHERE, TOKEN, serving
+from tests.serving import NOWHERE, TOKEN, client, serving
 from tests.unit.render.samples import PLAN
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 PATHS = ("/", "/performance", "/health", "/decisions", "/plans", f"/plans/{PLAN.id}", "/migrations", "/history")
 SIZES = ((360, "dark"), (1920, "light"), (1024, "dark"))  # benchmarks/pages.py has all of them
@@ -239,15 +240,15 @@ def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look):
         assert "10,000 indexes" in page.inner_text("#indexes")
         assert 5_000 < watched.transferred <= MOST_BYTES
         assert page.locator("#indexes tbody tr").count() == 25
-        page.locator("#indexes nav a[rel=next]").click()
+        watched.click("#indexes nav a[rel=next]")
         assert "page 2 of 400" in page.inner_text("#indexes")
         page.fill("#search", "index_9999")
-        page.click("form[role=search] button")
+        watched.click("form[role=search] button")
         assert page.locator("#indexes tbody tr").count() == 1
         page.fill("#search", "")
         page.select_option("#state", "unused")
         page.select_option("#order", "table")
-        page.click("form[role=search] button")
+        watched.click("form[role=search] button")
         assert "2,000 indexes of 10,000" in page.inner_text("#indexes")
         in_every_size(watched, "ten-thousand")
 
@@ -285,12 +286,12 @@ def test_everything_works_without_scripts(site, look):
     watched.go("/decisions")
     page = watched.page
     page.locator("#budget-value").fill("0")
-    page.locator(".slider button").click()
+    watched.click(".slider button")
     assert "budget=0" in page.url
     assert "1.0 MB" in page.inner_text("#budget-shown")
     watched.go("/health?order=table")
     page.fill("#search", "orders")
-    page.click("form[role=search] button")
+    watched.click("form[role=search] button")
     assert "orders_pkey" in page.inner_text("#indexes")
     assert page.locator("#indexes tbody tr").count() == 1
 
@@ -415,7 +416,7 @@ def test_s4_a_hostile_migration_is_reviewed_as_text(site, look):
     watched = look(site)
     watched.go("/migrations")
     watched.page.fill("#sql", "\n".join(PAYLOADS))
-    watched.page.click("main form button")
+    watched.click("main form button")
     watched.page.wait_for_url("**/migrations/*")
     watched.settle()
     assert harmless(watched.page)
@@ -436,15 +437,15 @@ def test_pages_want_the_token_once(closed_site, look):
     assert page.url.endswith("/login?next=%2Fhealth%3Fsearch%3Dorders")
     assert grave(page) == []
     page.fill("#token", "wrong" * 8)
-    page.click("main button")
+    watched.click("main button")
     assert "not the token" in page.inner_text("[role=alert]")
     page.fill("#token", TOKEN)
-    page.click("main button")
+    watched.click("main button")
     assert page.url.endswith("/health?search=orders")
     (cookie,) = watched.context.cookies()
     assert (cookie["httpOnly"], cookie["sameSite"]) == (True, "Strict")
     assert TOKEN not in str(cookie)
-    page.click("text=Log out")
+    watched.click("text=Log out")
     watched.go("/health")
     assert "/login" in page.url
     watched.faults = [fault for fault in watched.faults if "status of 403" not in fault]
@@ -453,7 +454,7 @@ def test_pages_want_the_token_once(closed_site, look):
 @pytest.fixture
 def logged_in(closed_site):
     """A client with the cookie of a session."""
-    with httpx.Client(base_url=closed_site, timeout=30, trust_env=False) as found:
+    with httpx.Client(base_url=closed_site, timeout=LIMIT, trust_env=False) as found:
         answer = found.post("/login", data={"token": TOKEN, "next": "//evil.test"})
         assert (answer.status_code, answer.headers["location"]) == (303, "/")
         yield found
@@ -504,10 +505,10 @@ def test_a_plan_is_approved_built_watched_and_taken_back(pg, shops, look):
             page = watched.page
             watched.go(f"/plans/{plan.id}")
             page.fill("#token", TOKEN)
-            page.click("main button")
+            watched.click("main button")
             page.fill("#reason", "seen by two")
-            page.click("text=Approve")
-            page.click("text=Apply now")
+            watched.click("text=Approve")
+            watched.click("text=Apply now")
             page.wait_for_selector("#builds >> text=long report")
             assert "waiting for" in page.inner_text("#builds")
             assert page.locator("text=Apply now").count() == 0
@@ -516,7 +517,7 @@ def test_a_plan_is_approved_built_watched_and_taken_back(pg, shops, look):
             watched.go("/performance")
             assert "orders_customer_id" in page.inner_text("#impact")
             watched.go(f"/plans/{plan.id}")
-            page.click("text=Take back")
+            watched.click("text=Take back")
             page.wait_for_selector("#work >> text=dropped")
             watched.go("/plans")
             assert "by " in page.inner_text("#plans")
@@ -524,15 +525,14 @@ def test_a_plan_is_approved_built_watched_and_taken_back(pg, shops, look):
         assert sql_rows(dsn, "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'") == [(1,)]
 
 
-def test_wrong_tokens_are_not_to_be_guessed(closed_site):
-    with httpx.Client(base_url=closed_site, timeout=30, trust_env=False) as client:
-        codes = [client.post("/login", data={"token": f"guess {n}"}).status_code for n in range(30)]
-    assert codes[0] == 403
-    assert 429 in codes
+def test_wrong_tokens_are_not_to_be_guessed(no_time_passes):
+    with client(TOKEN, connection=NOWHERE) as site:
+        codes = [site.post("/login", data={"token": f"guess {n}"}).status_code for n in range(30)]
+    assert codes == [403] * WRONG_TOKENS + [429] * (30 - WRONG_TOKENS)
 
 
 def test_what_may_not_be_written_is_refused(site):
-    with httpx.Client(base_url=site, timeout=30, trust_env=False) as client:
-        assert "Apply now" not in client.get(f"/plans/{PLAN.id}").text
-        answer = client.post(f"/plans/{PLAN.id}/apply", data={"key": "0"}, headers={"Accept": "text/html"})
+    with httpx.Client(base_url=site, timeout=LIMIT, trust_env=False) as found:
+        assert "Apply now" not in found.get(f"/plans/{PLAN.id}").text
+        answer = found.post(f"/plans/{PLAN.id}/apply", data={"key": "0"}, headers={"Accept": "text/html"})
         assert (answer.status_code, "form is not from a page" in answer.text) == (403, True)
