@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import psycopg
 import pytest
 
@@ -11,6 +13,7 @@ from indexpilot_cli.core.command import Connection, Record, Silent, WorkloadRequ
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.evolve.requests import CheckRequest
 from indexpilot_cli.evolve.review import check as evolve_check
+from indexpilot_cli.evolve.review import judge
 from tests.servers import new_database
 
 SCHEMA = """
@@ -47,6 +50,7 @@ def target(pg):
 @pytest.fixture
 def check(target, tmp_path, twin_place, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
+    monkeypatch.setattr(judge, "_SLOW_MS", math.inf)  # a busy machine makes any statement take a second
     workload = tmp_path / "workload.sql"
 
     def run(*texts, **options):

@@ -16,6 +16,8 @@ from tests.server.guarding import operation
 from tests.servers import SETTINGS, binaries
 from tests.waiting import eventually
 
+SENDING = "SELECT state FROM pg_stat_replication"
+
 
 @pytest.fixture(scope="module")
 def pair():
@@ -29,6 +31,8 @@ def pair():
         standby = LocalServer(found, new_home(), SETTINGS | {"hot_standby": "on", "max_prepared_transactions": "4"})
         copy(found, primary, standby.data)
         with standby:
+            with psycopg.connect(primary.dsn(), autocommit=True) as connection:  # those of the copy leave meanwhile
+                eventually(lambda: connection.execute(SENDING).fetchall() == [("streaming",)])
             yield primary.dsn(), standby.dsn()
 
 
@@ -66,7 +70,7 @@ def test_the_standby_is_not_writable(pair):
 def test_its_lag_is_seen_on_the_primary(pair, monkeypatch):
     primary, standby = pair
     with open_session(primary, read_only=False) as session, psycopg.connect(standby, autocommit=True) as replica:
-        (found,) = eventually(lambda: replication.standbys(session))
+        (found,) = replication.standbys(session)
         assert found.state == "streaming"
         eventually(lambda: (replication.standbys(session)[0].bytes or 0) == 0)
         assert replication.judge(replication.standbys(session)).allowed

@@ -17,7 +17,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host import aio
 from indexpilot_cli.host.hooks import recorder
 from tests.servers import new_database
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def rows(shop):
         admin.execute("TRUNCATE indexpilot.query_stats")
 
         def found():
-            assert host.flush_query_stats()
+            assert host.flush_query_stats(LIMIT)
             text = "SELECT tenant_id, field_name, query_type FROM indexpilot.query_stats ORDER BY id"
             return admin.execute(text).fetchall()
 
@@ -101,9 +101,17 @@ def test_sqlalchemy_async_engines_and_tenants_of_tasks(shop, rows):
         assert host.record_sqlalchemy(engine, account)
         await asyncio.gather(*(visit(engine, number) for number in range(5)))
         with pytest.raises(TimeoutError):
-            async with engine.connect() as connection, asyncio.timeout(0.2):
-                await connection.execute(sa.text("SELECT pg_sleep(600) FROM orders"))
+            async with engine.connect() as connection, asyncio.timeout(None) as limit:
+                over = asyncio.create_task(end_when_it_sleeps(limit))
+                await connection.execute(sa.text("SELECT count(*), pg_sleep(600) FROM orders"))
+        await over
         await engine.dispose()
+
+    async def end_when_it_sleeps(limit):
+        asleep = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()"
+        with psycopg.connect(shop, autocommit=True) as looking:
+            await asyncio.to_thread(eventually, lambda: looking.execute(asleep).rowcount)
+        limit.reschedule(0)
 
     asyncio.run(serve())
     assert sorted(rows()) == [(number, "id", "equal") for number in range(5)]
@@ -207,7 +215,7 @@ def test_installing_a_hook_loads_no_parser():
         "host.record_sqlalchemy(sqlalchemy.create_engine('postgresql+psycopg://')); host.recording_cursor()\n"
         "print([m for m in ('postgast', 'google.protobuf', 'django', 'scipy', 'sklearn') if m in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.strip() == "[]"
 
 
@@ -224,7 +232,7 @@ def test_the_library_on_asyncio(shop, rows):
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-        assert await aio.flush_query_stats()
+        assert await aio.flush_query_stats(LIMIT)
         usage, size = await asyncio.gather(aio.get_field_usage_stats(), aio.get_table_size_info("orders"))
         with pytest.raises(UsageError):
             await aio.enable_field(1, "orders", "nothing")

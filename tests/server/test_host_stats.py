@@ -11,7 +11,7 @@ from psycopg.conninfo import make_conninfo
 
 from indexpilot_cli import host
 from indexpilot_cli.host import stats
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 COUNT = "SELECT count(*) FROM indexpilot.query_stats"
 
@@ -42,7 +42,8 @@ def log(number, **changes):
     return [host.log_query_stat(**(row | changes)) for _ in range(number)]
 
 
-def test_c2_the_hundredth_row_writes_all(ready):
+def test_c2_the_hundredth_row_writes_all(ready, monkeypatch):
+    monkeypatch.setattr(stats._buffer, "_interval", 3600.0)  # on a busy machine five seconds may be over by then
     log(99)
     assert counted(ready) == 0
     log(1)
@@ -64,7 +65,7 @@ def log_in_eight_threads():
         thread.start()
     for thread in threads:
         thread.join()
-    assert host.flush_query_stats(60)
+    assert host.flush_query_stats(LIMIT)
     return host.get_query_log_stats().dropped - before
 
 
@@ -74,7 +75,7 @@ def test_c3_what_eight_threads_lose_is_counted(ready):
 
 
 def test_c3_eight_threads_that_wait_lose_nothing(ready):
-    host.set_query_stat_wait(60)
+    host.set_query_stat_wait(LIMIT)
     try:
         assert log_in_eight_threads() == 0
     finally:
@@ -120,7 +121,7 @@ def test_c5_a_row_the_server_refuses_is_left_out_alone(ready):
     log(1, query_type="BAD")
     log(48)
     eventually(lambda: counted(ready) == 98)
-    assert host.get_query_log_stats().rejected - before == 2
+    eventually(lambda: host.get_query_log_stats().rejected - before == 2)  # counted when the batch is written
 
 
 @pytest.fixture
@@ -169,7 +170,7 @@ def test_c4_a_database_that_is_gone_costs_a_counter(pg):
         "assert (found.dropped, found.written) == (10_000, 0) and found.failures, found\n"
         "print(found.last_error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout == "the connection pool is not open\n" and "not written" in done.stderr
 
 
@@ -190,10 +191,11 @@ def test_c9_a_call_asks_nothing_of_the_database(ready, database):
 def test_c2_rows_logged_just_before_exit_are_written(ready, database):
     code = (
         "import sys; from indexpilot_cli import host\n"
+        "from indexpilot_cli.host import stats; stats._PATIENCE = 120.0\n"
         "host.init_connection_pool(sys.argv[1], 1, 2)\n"
         "[host.log_query_stat(1, 'orders', 'status', 'READ', 1.5) for _ in range(7)]"
     )
-    subprocess.run([sys.executable, "-c", code, database], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code, database], check=True, timeout=300)
     assert counted(ready) == 7
 
 
@@ -201,6 +203,8 @@ FORKING = """
 import multiprocessing, os, sys, threading
 from indexpilot_cli import host
 from indexpilot_cli.host import stats
+
+stats._PATIENCE = 120.0
 
 def log(tenant, number):
     for _ in range(number):
@@ -232,7 +236,7 @@ log(1, 4)  # on the connections it had: no child has closed them
 
 
 def test_c2_forked_workers_write_rows_of_their_own(ready, database):
-    subprocess.run([sys.executable, "-c", FORKING, database], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", FORKING, database], check=True, timeout=300)
     rows = ready.execute("SELECT tenant_id, count(*) FROM indexpilot.query_stats GROUP BY 1 ORDER BY 1").fetchall()
     assert rows == [(1, 11), (2, 130), (3, 5)]
 

@@ -5,7 +5,7 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -22,7 +22,7 @@ from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
 from indexpilot_cli.genome import table as genome
 from indexpilot_cli.lifecycle.schedules import policies, run, status, store, watch
 from indexpilot_cli.lifecycle.schedules.policies import TenantPolicy
-from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
+from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey, Timetable
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.log import intents
 from indexpilot_cli.settings.sections import (
@@ -43,6 +43,16 @@ WEEKLY, INTEGRITY = JobKey(Job.WEEKLY), JobKey(Job.INTEGRITY)
 AT_ONCE = LifecycleRequest(min_age=timedelta(0), planner=PlannerRequest(workers=1))
 # Only what reads the catalog, so that a run takes a moment.
 QUICK = MaintenanceSettings(components=MaintenanceComponents(unused=False, redundant=False, bloat=False))
+
+
+@pytest.fixture(autouse=True)
+def half_past(monkeypatch):
+    """All moments at which jobs are due moved by as many minutes as put the test in the middle between two of them:
+    else one of them would come while it runs, once in a hundred hours.
+    """
+    now, around = datetime.now(UTC), Timetable._around
+    moved = timedelta(minutes=now.minute - 30, seconds=now.second)
+    monkeypatch.setattr(Timetable, "_around", lambda *given: [m + moved for m in around(*given[:2], given[2] - moved)])
 
 
 def sql(dsn, text, *values):
@@ -246,7 +256,7 @@ def test_q2_only_what_is_ours_and_dead_is_removed_and_only_when_asked(shop):
         assert [(o.running, o.index) for o in told.integrity.operations] == [(True, name)]
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        sql(shop, "SELECT pg_terminate_backend(%s, 10000)", builder)
+        sql(shop, "SELECT pg_terminate_backend(%s, 60000)", builder)
     with pytest.raises(psycopg.Error):
         sql(shop, "CREATE UNIQUE INDEX CONCURRENTLY not_ours ON orders (status)")
     sql(shop, "CREATE TABLE other AS SELECT 1 AS a")

@@ -33,15 +33,16 @@ def test_our_own_session_is_not_in_its_way(database, connection):
 
 
 def test_rates_are_measured_or_usual(database, connection):
+    """However slow the machine is: nothing is cut off unless that is asked for."""
     with open_session(database) as session:
-        empty = calibrate(session)
+        empty = calibrate(session, limit_ms=60_000)
         connection.execute("CREATE TABLE t AS SELECT g, repeat('x', 200) AS v FROM generate_series(1, 50000) g")
         connection.execute("ANALYZE t")
-        found = calibrate(session)
+        found = calibrate(session, limit_ms=60_000)
         cut = calibrate(session, limit_ms=1)
     usual = Rates()
     assert empty.basis == "calibrated" and empty.scan == usual.scan
     assert found.basis == "calibrated"
     for name in ("scan", "rewrite", "sort", "join", "write"):
-        assert getattr(usual, name) / 10 <= getattr(found, name) <= getattr(usual, name) * 10
+        assert 0.1 * getattr(usual, name) <= getattr(found, name) <= 10 * getattr(usual, name)
     assert cut.scan > 0 and cut.basis in ("calibrated", "default")
