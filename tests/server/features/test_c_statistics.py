@@ -75,7 +75,7 @@ def test_c6_figures_are_those_of_sql_by_hand(server):
         server.execute(
             f"INSERT INTO indexpilot.query_stats ({COLUMNS}, created_at) SELECT {tenant}, 'orders',"
             f" CASE WHEN g % 3 > 0 THEN 'status' END, '{kind}', g * {tenant} % 97,"
-            " now() - g * interval '10 s' FROM generate_series(1, 600) g"
+            " now() - g % 2 * interval '2 h' FROM generate_series(1, 600) g"
         )
     by_hand = (
         "SELECT tenant_id, table_name, field_name, query_type, count(*), avg(duration_ms),"

