@@ -168,7 +168,7 @@ def start_logging(server: LocalServer) -> None:
         admin.run(f"ALTER ROLE {APPLICATION} SET statement_timeout = '20s'")
 
 
-def stop_logging(server: LocalServer, patience: float = 10.0) -> int:
+def stop_logging(server: LocalServer, patience: float = 60.0) -> int:
     """Log no more, wait until what was logged is in the file, and give the file's size in bytes.
 
     Raises PrerequisiteError when the server's log does not come within ``patience`` seconds.

@@ -11,7 +11,7 @@ from indexpilot_cli.core.command import Silent
 from indexpilot_cli.simulate import demo
 from indexpilot_cli.simulate.proof import DemoRequest
 from indexpilot_cli.simulate.server import DemoSlot
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 pytestmark = pytest.mark.server
 PROGRAM = """
@@ -41,7 +41,7 @@ def test_nothing_is_left(tmp_path, stage, sign):
         assert not state.kept
         process.send_signal(sign)
         process.stdout.read()
-        assert process.wait(60) != 0
+        assert process.wait(LIMIT) != 0
     eventually(lambda: not Path(state.home).exists())
     if sign == signal.SIGKILL:
         assert demo._settle(DemoSlot(tmp_path), DemoRequest(), Silent()) is None

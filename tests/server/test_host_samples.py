@@ -18,13 +18,18 @@ ROWS = """
 SELECT table_name, field_name, query_type, count(*)::int, count(DISTINCT tenant_id)::int, min(tenant_id), max(tenant_id)
 FROM indexpilot.query_stats GROUP BY 1, 2, 3 ORDER BY 1, 2 NULLS LAST, 3
 """
+# Its ending processes wait as long as a busy machine needs for their last rows to be written.
+PATIENTLY = (
+    "import runpy, sys; from indexpilot_cli.host import stats; stats._PATIENCE = 120.0;"
+    "del sys.argv[0]; runpy.run_path(sys.argv[0], run_name='__main__')"
+)
 
 
 def run(script, *arguments, **environment):
     """What the script printed; it runs as in another project, from its own folder."""
     path = os.pathsep.join(p for p in sys.path if p)
     done = subprocess.run(
-        [sys.executable, script.name, *arguments],
+        [sys.executable, "-c", PATIENTLY, script.name, *arguments],
         cwd=script.parent,
         env={**os.environ, "PYTHONPATH": path, **environment},
         capture_output=True,

@@ -12,6 +12,7 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.log.outcomes import outcomes as read_outcomes
 from tests.server import applying
 from tests.server.applying import definition, keep_plan, look, outcomes, request, run_apply, run_rollback
+from tests.servers import new_database
 
 HELPS = "select count(*) from orders where customer_id = 77"
 # with these settings the planner believes that random pages cost nothing, and walks the whole table by the index
@@ -171,23 +172,14 @@ def test_the_clone_gets_the_index_and_the_trial(shop, pg):
     from indexpilot_cli.core.command import Silent
 
     name = psycopg.conninfo.conninfo_to_dict(shop)["dbname"]
-    with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute(f"create database {name}_clone template {name}")
-        try:
-            plan = keep_plan(shop, definition("customer_id"))
-            clone = pg.database(f"{name}_clone")
-            wanted = request(shop, plan.id, verify="replay", replay_conninfo=clone, workload=asked(HELPS))
-            done = apply.run(wanted, Silent(), applying.refuse)
-            assert done.result.mutations[0].verification == "verified"
-            with psycopg.connect(clone) as connection:
-                assert (
-                    connection.execute(
-                        "select count(*) from pg_indexes where indexname = %s", (plan.recommendations[0].name,)
-                    ).fetchone()[0]
-                    == 1
-                )
-        finally:
-            admin.execute(f"drop database {name}_clone with (force)")
+    with new_database(pg, name) as clone:
+        plan = keep_plan(shop, definition("customer_id"))
+        wanted = request(shop, plan.id, verify="replay", replay_conninfo=clone, workload=asked(HELPS))
+        done = apply.run(wanted, Silent(), applying.refuse)
+        assert done.result.mutations[0].verification == "verified"
+        with psycopg.connect(clone) as connection:
+            found = "select count(*) from pg_indexes where indexname = %s"
+            assert connection.execute(found, (plan.recommendations[0].name,)).fetchone() == (1,)
 
 
 def statistics(dsn, count):
