@@ -173,7 +173,7 @@ def _version(directory: Path) -> str | None:
         return None
     try:
         text = subprocess.run(
-            [directory / "postgres", "--version"], capture_output=True, text=True, timeout=10, check=True
+            [directory / "postgres", "--version"], capture_output=True, text=True, timeout=60, check=True
         ).stdout
     except (OSError, subprocess.SubprocessError):
         return None

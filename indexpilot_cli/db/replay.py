@@ -14,6 +14,7 @@ from indexpilot_cli.core.observation import Played, SqlError
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.errors import connect_error, mapped
+from indexpilot_cli.db.session import end_connection
 from indexpilot_cli.errors import UnreachableError
 
 _APPLICATION = "indexpilot demo"
@@ -87,8 +88,8 @@ class Replay:
         self._connection.cancel_safe(timeout=5)
 
     def close(self) -> None:
-        """End the connection; closing twice is allowed."""
-        self._connection.close()
+        """End the connection; closing twice is allowed. What it counted is in the server's statistics then."""
+        end_connection(self._connection)
 
 
 _REHEARSAL = "indexpilot rehearsal"

@@ -96,7 +96,7 @@ class Session:
 
     def close(self) -> None:
         """End the connection; closing twice is allowed. The server has room for another one when this returns."""
-        _end(self._connection)
+        end_connection(self._connection)
 
     def reconnect(self) -> None:
         """A new connection with the same settings in place of this one."""
@@ -265,7 +265,7 @@ class Session:
                 if facts.answering_pid != facts.backend_pid:
                     _require_transactions(connection)
         except IndexPilotError:
-            _end(connection)
+            end_connection(connection)
             raise
         return connection, facts
 
@@ -332,7 +332,7 @@ def open_session(
     return Session(target, read_only=read_only)
 
 
-def _end(connection: psycopg.Connection[Any]) -> None:
+def end_connection(connection: psycopg.Connection[Any]) -> None:
     """Close, and wait until the backend has gone (for a second at most): until then it counts as a session."""
     if connection.closed:
         return
