@@ -131,9 +131,10 @@ def _recommendation(choice: Choice, advice: Advice, catalog: Catalog, taken: dic
     begun = unfinished(definition, catalog)
     name = index_name(definition, taken[definition.table.schema]) if begun is None else begun.name.name
     size = advice.priceable.sizes[definition]
+    known = advice.learned or catalog
     assessed = attempted(
         Stage.EXPLAIN,
-        lambda: assess(choice, advice.selection, advice.kept.templates, catalog, limits=advice.limits),
+        lambda: assess(choice, advice.selection, advice.kept.templates, known, limits=advice.limits),
     )
     if isinstance(assessed, Fault):
         assessed = Assessment((), "low", f"its risks could not be assessed ({assessed}): please report it")
@@ -322,7 +323,9 @@ class Priceable:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """Everything the stages gave: the whole workload, what was priced, what was chosen, what a second planner says."""
+    """Everything the stages gave: the whole workload, what was priced, what was chosen, what a second planner says, and
+    the catalog with the statistics that the run has learned.
+    """
 
     folded: FoldedWorkload
     kept: FoldedWorkload
@@ -333,3 +336,4 @@ class Advice:
     checked: tuple[str, ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     limits: Mapping[str, str] = field(default_factory=dict)
+    learned: Catalog | None = None

@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TypeVar
 
+from indexpilot_cli.advise.expressions import with_sampled
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.algorithms.base import Algorithm, ChosenIndex, Found, PresentChoice, Study
 from indexpilot_cli.algorithms.registry import enabled
@@ -53,11 +54,14 @@ class Consultation:
         return folded
 
     def learned(self) -> tuple[Catalog, Sizes]:
-        """The catalog with the statistics that the algorithms know better, and the sizes of indexes by it."""
+        """The catalog with the statistics that the algorithms know better and those of expressions, and sizes by it."""
         for algorithm in self._algorithms:
             found = self._ask(algorithm, Stage.PROPOSE, algorithm.learn, self._study)
             if found is not None and found is not self._study.catalog:
                 self._study = replace(self._study, catalog=found, sizes=Sizes(found))
+        study = self._study
+        known = with_sampled(study.templates, study.catalog, study.samples, study.estimator)
+        self._study = replace(study, catalog=known, sizes=Sizes(known))
         return self._study.catalog, self._study.sizes
 
     def proposed(

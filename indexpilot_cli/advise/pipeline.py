@@ -219,7 +219,7 @@ def _explained(
     priced = priced_rewrites(templates, selection.definitions, catalog, estimator, left_out)
     rewrites = (*advice.rewrites, *priced)
     limits = limit_prices(templates, selection.definitions, catalog, estimator) if selection.chosen else {}
-    plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits))
+    plan = assemble(source, estimator, replace(advice, rewrites=rewrites, limits=limits, learned=catalog))
     gone = {d.spare.name for d in selection.dropped}
     plan = replace(plan, redundant=tuple(r for r in redundant_indexes(catalog.tables) if r.name not in gone))
     crowded = crowded_tables(plan, catalog, guard.max_indexes_per_table) if guard.enabled else ()

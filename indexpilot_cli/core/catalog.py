@@ -160,6 +160,7 @@ class Table:
 
     ``pages`` is the current file length in blocks; ``tuples`` is ``reltuples`` (-1: never analyzed).
     ``parent`` is the partition or inheritance parent; ``partition_key`` is set for kind p.
+    ``computed`` are statistics of expressions (in canonical text) that a run worked out from rows it read.
     """
 
     name: QualifiedName
@@ -178,6 +179,7 @@ class Table:
     owner: str | None = None
     readable: bool = True
     activity: Activity = field(default_factory=Activity, compare=False)
+    computed: tuple[tuple[str, ColumnStatistics], ...] = ()
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or None."""

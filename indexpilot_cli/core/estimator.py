@@ -128,6 +128,10 @@ class CostEstimator(Protocol):
         """Make the hypothetical indexes at once, where that is quicker than one by one."""
         return None  # noqa: RET501  an empty body would be taken for an abstract one
 
+    def know(self, table: QualifiedName, expression: str, statistics: ColumnStatistics) -> None:  # noqa: ARG002
+        """Use these statistics for a hypothetical index on the expression (HypoPG has none for expressions)."""
+        return None  # noqa: RET501  an empty body would be taken for an abstract one
+
     def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
         """Plan from now on as if ANALYZE had found this; nothing: by what is known. False where it cannot."""
         return not assumed
@@ -185,6 +189,9 @@ class DelegatingEstimator(CostEstimator):
 
     def prepare(self, definitions: Sequence[IndexDefinition]) -> None:
         self._planner.prepare(definitions)
+
+    def know(self, table: QualifiedName, expression: str, statistics: ColumnStatistics) -> None:
+        self._planner.know(table, expression, statistics)
 
     def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
         return self._planner.assume(assumed)

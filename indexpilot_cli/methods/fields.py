@@ -13,11 +13,11 @@ from typing import TypeAlias
 from indexpilot_cli.core.catalog import BLOCK, UNKNOWN_DISTINCT, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
 from indexpilot_cli.sql.normal import columns, tree_of, type_name
-from indexpilot_cli.sql.selectivity import carried
+from indexpilot_cli.sql.selectivity import carried, index_statistics
 from indexpilot_cli.sql.volatility import result_type
 
 _ALIGN = {"c": 1, "s": 2, "i": 4, "d": 8}
-_FIXED = {
+FIXED = {
     **dict.fromkeys(("bool", "char"), (1, 1)),
     "int2": (2, 2),
     **dict.fromkeys(("int4", "date", "float4", "oid"), (4, 4)),
@@ -144,9 +144,12 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
     kind = result_type(expression, table)
     tree = tree_of(expression)
     statistics = carried(expression, table)
+    own = index_statistics(expression, table)
     column = _only_column(expression, table)
-    width, align = _FIXED.get(kind or "", (0, 1))
+    width, align = FIXED.get(kind or "", (0, 1))
     widths: tuple[int, ...] = (width,) if width else ()
+    if not widths and own is not None:
+        widths = _sampled(own, kind or "text", own.avg_width) or (own.avg_width,)
     if not widths and tree is not None and tree.value == "md5":
         widths = (33,)
     if not widths and tree is not None and tree.value in ("left", "substring", "right", "substr"):
@@ -159,6 +162,7 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
         widths=widths or (16,),
         align=align,
         equal_image=_equal_image(kind or "text", "", None, version),
+        known=own is not None,
     )
     found = _with_statistics(field, statistics, rows)
     same = (

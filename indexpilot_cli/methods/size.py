@@ -113,7 +113,7 @@ def _dressed(leaf: Table, parent: Table) -> Table:
         else c
         for c in leaf.columns
     )
-    return replace(leaf, columns=dressed)
+    return replace(leaf, columns=dressed, computed=leaf.computed or parent.computed)
 
 
 def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:

@@ -52,7 +52,12 @@ def normal(text: str) -> str:
     Unreadable text comes back with its white space folded.
     """
     tree = read_expression(text)
-    return _text(canonical(tree)) if tree is not None else re.sub(r"\s+", " ", text).strip()
+    return spelled(tree) if tree is not None else re.sub(r"\s+", " ", text).strip()
+
+
+def spelled(tree: Expression) -> str:
+    """The canonical text of a tree."""
+    return _text(canonical(tree))
 
 
 @lru_cache(maxsize=8192)

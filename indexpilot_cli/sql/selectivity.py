@@ -17,7 +17,8 @@ from functools import lru_cache
 from indexpilot_cli.core.catalog import BLOCK, UNKNOWN_DISTINCT, Column, ColumnStatistics, Table
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, OPERATOR, PARAMETER, Expression
-from indexpilot_cli.sql.normal import columns, normal, tree_of
+from indexpilot_cli.sql.normal import columns, normal, spelled, tree_of
+from indexpilot_cli.sql.volatility import expression_type
 
 EQUAL_UNKNOWN = 0.005
 RANGE_UNKNOWN = 1 / 3
@@ -139,13 +140,16 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
 
 
 def index_statistics(expression: str, table: Table) -> ColumnStatistics | None:
-    """What ANALYZE found for an existing index on the same expression."""
-    wanted = normal(expression)
+    """What ANALYZE found for an existing index on the same expression, or would find by rows that were read."""
+    return _statistics_as(normal(expression), table)
+
+
+def _statistics_as(wanted: str, table: Table) -> ColumnStatistics | None:
     for index in table.indexes:
         for key, known in zip(index.definition.keys, index.statistics, strict=False):
             if known is not None and key.expression is not None and normal(key.expression) == wanted:
                 return known
-    return None
+    return dict(table.computed).get(wanted)
 
 
 def _unknown_distinct(statistics: ColumnStatistics, rows: float) -> float:
@@ -265,7 +269,8 @@ def _node_statistics(node: Expression, table: Table) -> tuple[ColumnStatistics |
     if node.kind == COLUMN:
         column = table.column(node.value)
         return (column.statistics, column.base_type) if column else (None, "")
-    return None, ""
+    known = _statistics_as(spelled(node), table) if node.kind in (OPERATOR, CALL, CAST) else None
+    return known, (expression_type(node, table) or "") if known is not None else ""
 
 
 def _null_share(node: Expression, table: Table) -> float:

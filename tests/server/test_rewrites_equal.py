@@ -8,13 +8,15 @@ from tests.unit.advise.test_rewrites import BOUND, DISTANCES, FORMS, of_order, r
 pytestmark = pytest.mark.server
 ROWS = """
 SET timezone = 'Europe/Berlin';
-CREATE TABLE t (i int, b bigint, n numeric, s text, ts timestamp, tz timestamptz, d date, u uuid, a text[]);
+CREATE TABLE t (i int, b bigint, n numeric, s text, ts timestamp, tz timestamptz, d date, u uuid, a text[], j jsonb);
 INSERT INTO t (i, b, n) SELECT i, b, n
 FROM unnest(ARRAY[-2147483000, -2, -1, 0, 1, 3, 4, 5, 6, 7, 10, 70, 77, 489, 490, 491, 2147483000, NULL]) i,
      unnest(ARRAY[-9223372036854775808, -78, -77, -1, 0, 6, 7, 8, 76, 77, 78, 9223372036854775807, NULL]) b,
      unnest(ARRAY['NaN', 'Infinity', 0.5, 1, 9.4999, 9.5, -3, NULL]::numeric[]) n;
 INSERT INTO t (s) SELECT unnest(ARRAY['', 'a', 'ab', 'abc', 'abcd', 'a_c', 'axc', 'a_cd', 'ABC', '%', ' abc', NULL]);
 INSERT INTO t (a) VALUES (NULL), ('{}'), ('{a}'), ('{a,b}'), ('{NULL}'), ('{b,NULL}'), ('{{a,b},{c,d}}');
+INSERT INTO t (j)
+SELECT unnest(ARRAY['{"a": 1}', '{"a": 2, "b": 1}', '{"b": null}', '[{"a": 1}]', '"b"', 'null', NULL]::jsonb[]);
 INSERT INTO t (u) VALUES (NULL), ('6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5'), (gen_random_uuid());
 -- Around the beginnings of days, months and years, the days the clocks change in Berlin, and now.
 INSERT INTO t (i, ts, tz, d)

@@ -16,7 +16,7 @@ from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, conjuncts, normal
-from indexpilot_cli.sql.selectivity import predicate_selectivity
+from indexpilot_cli.sql.selectivity import index_statistics, predicate_selectivity
 from indexpilot_cli.sql.volatility import unsafe
 
 _CONSTANT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.NOT_EQUAL, AtomKind.RANGE)
@@ -96,9 +96,12 @@ def _steady(site: Site, atom: Atom) -> bool:
     """Whether the condition looks like a flag of the row rather than a value that happened to be asked for."""
     if atom.kind in _NULLS:
         return True
-    column = site.table.column(atom.column) if atom.column is not None else None
-    if column is None or atom.constant is None or atom.parameters or atom.elements > _FLAG_VALUES:
+    if atom.constant is None or atom.parameters or atom.elements > _FLAG_VALUES:
         return False
+    column = site.table.column(atom.column) if atom.column is not None else None
+    if column is None:
+        known = index_statistics(atom.expression, site.table) if atom.expression is not None else None
+        return known is not None and known.distinct(site.rows) <= site.options.partial_distinct
     if atom.kind is AtomKind.RANGE:
         # A range of dates moves on with the calendar.
         return column.category == "N" and atom.operator.upper() != "BETWEEN"

@@ -107,7 +107,12 @@ class Site:
 
     def rank(self, key: IndexKey) -> tuple[bool, float, float, str]:
         """Sort key of equality columns: the tenant, then what most of the workload shares, then distinct values."""
-        return key.column != self.tenant, -self.shared.get(label(key), 0.0), -self.distinct(key), key.text
+        return (
+            key.column is None or key.column != self.tenant,
+            -self.shared.get(label(key), 0.0),
+            -self.distinct(key),
+            key.text,
+        )
 
     def definition(self, keys: Sequence[IndexKey], **more: object) -> IndexDefinition:
         """A definition on this table."""
@@ -137,9 +142,8 @@ def key_of(atom: Atom) -> IndexKey:
 
 
 def absent_value(site: Site, atom: Atom) -> bool:
-    """Whether the atom asks for one constant while the statistics list all values of the column, and not this one."""
-    column = site.table.column(atom.column) if atom.column is not None else None
-    known = column.statistics if column is not None else None
+    """Whether the atom asks for one constant while the statistics list all values, and not this one."""
+    known = site.statistics(key_of(atom)) if (atom.column or atom.expression) is not None else None
     tree = read_expression(atom.constant) if atom.constant is not None and atom.kind is AtomKind.EQUAL else None
     while tree is not None and tree.kind == CAST:
         tree = tree.arguments[0]

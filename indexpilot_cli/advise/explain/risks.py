@@ -19,6 +19,7 @@ from indexpilot_cli.core.names import QualifiedName, cut_name, quote_identifier
 from indexpilot_cli.core.plan import Risk, TemplateEffect
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate
 from indexpilot_cli.sql.failing import can_fail
+from indexpilot_cli.sql.selectivity import index_statistics
 
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt
@@ -229,6 +230,8 @@ def _expressions(
         atoms = chain.from_iterable(_blocks(template, table))
         asked = {a.expression for a in atoms if a.expression is not None}
         for expression in sorted(asked - held):
+            if expression in own and index_statistics(expression, table) is not None:
+                continue  # read from rows: what apply's ANALYZE will find
             if _margin(served[template.id]) < 1 / DEFAULT_SELECTIVITY:
                 text = f"there are no statistics of {expression} yet: how many rows match is guessed"
                 settle = f"ANALYZE {table.name}"

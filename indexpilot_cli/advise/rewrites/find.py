@@ -79,7 +79,7 @@ def _with(statement: Node, before: str, after: str) -> Node:
 
     def exchanged(here: Node, parent: Node) -> Node | None:
         # Not in what is selected, where unknown and false are not the same.
-        condition = here.kind in ("A_Expr", "BoolExpr") and parent.kind != "ResTarget"
+        condition = here.kind in ("A_Expr", "BoolExpr", "FuncCall") and parent.kind != "ResTarget"
         return fresh if condition and deparse_expression(here) == before else None
 
     return rewrite(statement, exchanged)
@@ -96,7 +96,7 @@ def _conditions(nodes: Iterable[Node]) -> Iterator[Node]:
 
 
 def _arms(node: Node) -> Iterator[Node]:
-    if node.kind == "A_Expr":
+    if node.kind in ("A_Expr", "FuncCall"):
         yield node
     elif node.kind == "BoolExpr" and node.enum("boolop") != "NOT_EXPR":
         if node.enum("boolop") == "OR_EXPR":
@@ -148,6 +148,9 @@ def _of_condition(node: Node, tables: Tables) -> Sargable | None:
 
 
 def _read(node: Node) -> tuple[tuple[Node, str, Node], ...]:
+    if node.kind == "FuncCall":
+        arguments = node.children("args")
+        return ((arguments[0], f"{node.names('funcname')[-1]}()", arguments[1]),) if len(arguments) == 2 else ()
     left, right, kind = node.child("lexpr"), node.child("rexpr"), node.enum("kind")
     name = (node.names("name") or ("",))[-1]
     if left is None or right is None:

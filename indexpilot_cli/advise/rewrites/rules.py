@@ -23,7 +23,7 @@ from indexpilot_cli.advise.rewrites.condition import (
     number_value,
     string_value,
 )
-from indexpilot_cli.advise.rewrites.times import moved_time, of_day, of_year, shifted, truncated
+from indexpilot_cli.advise.rewrites.times import moved_time, of_day, of_year, shifted, truncated, written
 from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.core.names import quote_literal
@@ -161,6 +161,36 @@ def _prefix(c: Condition) -> Answer | None:
     return f"{c.name} LIKE {quote_literal(pattern)}", f"it cuts the beginning of {c.name} out for every row", only
 
 
+def _contained(c: Condition) -> Answer | None:
+    """``strpos(col, 'abc') > 0``: as a pattern, which trigrams serve."""
+    arguments = call_arguments(c.left, "strpos", "position")
+    text = string_value(arguments[1]) if len(arguments) == 2 else None
+    asked = number_value(c.right) == {">": 0, ">=": 1}.get(c.operator, -1)
+    if not asked or not text or c.column.base_type not in ("text", "varchar"):
+        return None
+    where, pattern = deparse_expression(arguments[0]), re.sub(r"([\\%_])", r"\\\1", text)
+    only = "in a deterministic collation" if c.column.collation is not None else ""
+    return f"{where} LIKE {quote_literal(f'%{pattern}%')}", f"it looks for the place within {where} of every row", only
+
+
+# Functions that do the work of an operator, which operator classes have and they do not.
+_OPERATORS = {
+    "jsonb_path_exists()": ("jsonb", "@?", "as long as the path fails for no document"),
+    "jsonb_path_match()": ("jsonb", "@@", "as long as the path fails for no document and gives true or false"),
+    "jsonb_exists()": ("jsonb", "?", ""),
+    "jsonb_contains()": ("jsonb", "@>", ""),
+    "exist()": ("hstore", "?", ""),
+}
+
+
+def _function_of_operator(c: Condition) -> Answer | None:
+    """``jsonb_path_exists(col, '$.a')``."""
+    kind, operator, only = _OPERATORS.get(c.operator, ("", "", ""))
+    if not is_column(c.left) or c.column.base_type != kind:
+        return None
+    return f"{c.name} {operator} {c.value}", "an index serves the operator and not the function", only
+
+
 def _suffix(c: Condition) -> Answer | None:
     """``col LIKE '%.pdf'``: the end of a text is the beginning of the text read backwards."""
     pattern = string_value(c.right)
@@ -262,9 +292,12 @@ RULES: Mapping[str, Rule] = {
     "day_of": of_day,
     "date_trunc": truncated,
     "year_of": of_year,
+    "written_date": written,
     "time_zone": shifted,
     "concatenation": _joined_to_nothing,
     "prefix": _prefix,
+    "contained": _contained,
+    "function": _function_of_operator,
     "suffix": _suffix,
     "as_text": _as_text,
     "coalesce": _defaulted,

@@ -180,6 +180,27 @@ def of_year(c: Condition) -> Answer | None:
     return (found, f"it takes the year of {c.name} for every row", only) if found is not None else None
 
 
+_WRITTEN = {"YYYY-MM-DD": ("", "1 day"), "YYYY-MM": ("-01", "1 month"), "YYYY": ("-01-01", "1 year")}
+
+
+def written(c: Condition) -> Answer | None:
+    """``to_char(ts, 'YYYY-MM') = '2024-01'``."""
+    arguments = call_arguments(c.left, "to_char")
+    rest, step = _WRITTEN.get(string_value(arguments[1]) or "", ("", "")) if len(arguments) == 2 else ("", "")
+    text = string_value(c.right)
+    if not step or text is None or not is_column(arguments[0]) or c.operator != "=":
+        return None
+    kind = c.column.base_type
+    if kind not in ("date", "timestamp", "timestamptz") or not re.fullmatch(r"[\d-]+", text):
+        return None
+    if not _begins(text + rest, "day") or (text + rest).count("-") != 2 or len(text + rest) != len("2024-01-01"):
+        return None
+    start = f"{quote_literal(text + rest)}::{kind}"
+    only = "as long as all are of our era" + (f", {_ZONES}" if kind == "timestamptz" else "")
+    after = f"{c.name} >= {start} AND {c.name} < {start} + '{step}'::interval"
+    return after, f"it writes {c.name} as text for every row", only
+
+
 def shifted(c: Condition) -> Answer | None:
     """``tz AT TIME ZONE 'UTC' >= v``: only zones whose clocks never change keep the order."""
     arguments = call_arguments(c.left, "timezone")

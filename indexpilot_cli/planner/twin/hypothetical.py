@@ -29,6 +29,10 @@ class HypotheticalIndexes:
         for definition in definitions:
             self._wanted.setdefault(self.root(definition.table), {}).setdefault(definition)
 
+    def know(self, table: QualifiedName, expression: str, statistics: ColumnStatistics) -> None:
+        """Statistics of an expression in place of what would be made of its column's."""
+        self._statistics[table, expression] = statistics
+
     def root(self, table: QualifiedName) -> QualifiedName:
         """The topmost of the tables that this one is a part of."""
         *_, root = upwards(table, self._catalog)

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TypeAlias
 
-from indexpilot_cli.core.catalog import BLOCK
+from indexpilot_cli.core.catalog import BLOCK, ColumnStatistics
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import (
     AssumedStatistics,
@@ -164,6 +164,10 @@ class TwinEstimator(CostEstimator):
         suspects: list[IndexDefinition] = []
         self._prepare(families.values(), suspects.extend, TOGETHER)
         self._prepare([[one] for one in suspects], lambda alone: self._indexes.refusals.update({alone[0]: CRASHED}))
+
+    def know(self, table: QualifiedName, expression: str, statistics: ColumnStatistics) -> None:
+        """See CostEstimator: before an index on the expression is asked about."""
+        self._indexes.know(table, expression, statistics)
 
     def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
         """Use this size for the hypothetical index from now on; without ``height`` it follows from the pages."""

@@ -13,6 +13,8 @@ from indexpilot_cli.workload.predicates.clauses import (
     note_limit,
     note_locks,
     note_order,
+    note_order_of_arms,
+    note_own_order_of_arms,
     note_sets,
     partition,
     windows,
@@ -113,6 +115,7 @@ class Blocks:
         note_sets(node, scope)
         note_order(node, scope)
         note_limit(node, scope)
+        note_order_of_arms(node, scope)
         note_locks(node, scope)
         note_aggregates(node, scope)
         simple = not (limited or aggregated or distinct or node.message.locking_clause)
@@ -121,16 +124,20 @@ class Blocks:
     def _set_operation(self, node: Node, scope: NameScope, top: bool) -> AnalysedQuery:
         arms = _arms(node)
         limited = node.child("limit_count") is not None
+        appended = node.enum("op") == "SETOP_UNION" and node.flag("all")
         merged: dict[str, tuple[Target, ...]] = {}
         for arm in arms:
             result = self.select(arm, scope.inner(), top=top or not node.flag("all"))
+            appended = appended and (result.simple or result.appended)
             columns = list(result.outputs.values())
             if not merged:
                 merged = dict(result.outputs)
                 continue
             for name, targets in zip(merged, columns, strict=False):
                 merged[name] = merged[name] + targets
-        return AnalysedQuery({} if limited else merged, False, scope)
+        if appended:
+            note_own_order_of_arms(node, merged)
+        return AnalysedQuery({} if limited else merged, False, scope, appended and not limited)
 
     def _values(self, node: Node, scope: NameScope) -> AnalysedQuery:
         rows = node.children("values_lists")

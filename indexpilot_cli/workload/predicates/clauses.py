@@ -12,12 +12,14 @@ from indexpilot_cli.workload.predicates.comparisons import Comparisons, list_ite
 from indexpilot_cli.workload.predicates.scopes import (
     NameScope,
     Operand,
+    Outputs,
     Use,
     all_operands,
     function_name,
     is_aggregate,
     operands,
     operator,
+    target_operands,
 )
 
 _NEGATED = {"=": "<>", "<>": "=", "!=": "=", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -192,6 +194,41 @@ def note_order(node: Node, scope: NameScope) -> None:
             found[0][0].order_complete = True
     if found and found[0][0] in set(scope.members()):
         found[0][0].order_by = tuple(key for _, key in found)
+
+
+def note_order_of_arms(node: Node, scope: NameScope) -> None:
+    """ORDER BY and LIMIT of a query of nothing but a UNION ALL, onto its arms: what is read in order is merged."""
+    alone = len(scope.sources) == 1 and scope.sources[0].appended
+    if alone and not (node.children("group_clause") or node.message.distinct_clause):
+        items = node.children("sort_clause")
+        values = [_meant(item.child("node"), node) for item in items]
+        _order_arms([operands(v, scope) if v is not None else () for v in values], items, node)
+
+
+def note_own_order_of_arms(node: Node, outputs: Outputs) -> None:
+    """The same of a UNION ALL that has an ORDER BY of its own: by names and positions of its output alone."""
+    items, columns = node.children("sort_clause"), list(outputs.items())
+    sides: list[tuple[Operand, ...]] = []
+    for value in (item.child("node") for item in items):
+        place = value.child("ival") if value is not None and value.kind == "A_Const" else None
+        name = value.names("fields")[-1] if value is not None and value.kind == "ColumnRef" else None
+        meant = [t for n, (label, t) in enumerate(columns, 1) if label == name or (place and place.number("ival") == n)]
+        found = chain.from_iterable(meant)
+        sides.append(tuple(chain.from_iterable(target_operands(value, target) for target in found)) if value else ())
+    _order_arms(sides, items, node)
+
+
+def _order_arms(sides: Sequence[tuple[Operand, ...]], items: Sequence[Node], node: Node) -> None:
+    if node.child("limit_count") is None or not all(sides):
+        return
+    found: dict[Use, list[SortKey]] = {}
+    for alike, item in zip(sides, items, strict=True):
+        for side in alike:
+            if side.use is not None and not side.parameters:
+                found.setdefault(side.use, []).append(_key(side, item))
+    for use, keys in found.items():
+        if not use.order_by and len(keys) == len(sides):
+            use.order_by, use.order_complete, use.limited = tuple(keys), True, True
 
 
 def _key(side: Operand, item: Node | None) -> SortKey:

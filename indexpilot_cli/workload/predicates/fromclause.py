@@ -48,11 +48,12 @@ class Analyser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AnalysedQuery:
-    """An analysed query: its columns, and whether it dissolves into its parent."""
+    """An analysed query: its columns, whether it dissolves into its parent, and whether it is a UNION ALL."""
 
     outputs: Outputs
     simple: bool
     scope: NameScope
+    appended: bool = False
 
 
 def add_from(items: Sequence[Node], scope: NameScope, analyser: Analyser) -> None:
@@ -129,7 +130,7 @@ def _view_source(definition: str, view: str, alias: str, scope: NameScope, analy
     result = analyser.select(statement.node, inner)
     if result.simple:
         scope.simple.append(result.scope)
-    return FromItem(alias, result.outputs)
+    return FromItem(alias, result.outputs, appended=result.appended)
 
 
 def _cte_source(cte: Cte, alias: str, scope: NameScope, analyser: Analyser) -> FromItem:
@@ -139,7 +140,7 @@ def _cte_source(cte: Cte, alias: str, scope: NameScope, analyser: Analyser) -> F
         result = analyser.select(cte.node, inner)
         if result.simple:
             scope.simple.append(result.scope)
-        return FromItem(alias, _renamed(result.outputs, cte.aliases))
+        return FromItem(alias, _renamed(result.outputs, cte.aliases), appended=result.appended)
     if cte.outputs is None:
         return FromItem(alias, None)
     return FromItem(alias, cte.outputs)
@@ -152,7 +153,7 @@ def _subselect(item: Node, scope: NameScope, analyser: Analyser) -> FromItem:
     if query is not None:
         inner = scope.inner(lateral=item.flag("lateral"))
         result = analyser.select(query, inner)
-        source.columns = _renamed(result.outputs, names)
+        source.columns, source.appended = _renamed(result.outputs, names), result.appended
         if result.simple:
             scope.simple.append(result.scope)
     scope.sources.append(source)

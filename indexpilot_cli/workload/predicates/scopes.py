@@ -107,12 +107,15 @@ Outputs = Mapping[str, tuple[Target, ...]]
 
 @dataclass(eq=False, slots=True)
 class FromItem:
-    """A FROM item. ``columns`` None means that any name may be a column of it."""
+    """A FROM item. ``columns`` None means that any name may be a column of it. ``appended``: it is a UNION ALL, whose
+    arms are planned each by itself.
+    """
 
     alias: str
     columns: Outputs | None
     use: Use | None = None
     schema: str | None = None
+    appended: bool = False
 
     def find(self, column: str) -> tuple[Target, ...] | None:
         """What the column means here, or None when there is no such column."""

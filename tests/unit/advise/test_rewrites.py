@@ -11,6 +11,7 @@ T = table(
     *(column(name, kind) for name, kind in (("i", "int"), ("b", "bigint"), ("n", "numeric"), ("s", "text"))),
     *(column(name, kind) for name, kind in (("ts", "ts"), ("tz", "tstz"), ("d", "date"), ("u", "uuid"))),
     column("a", "texts"),
+    column("j", "jsonb"),
 )
 ID = "6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5"
 # The condition, its rule and the form to write. The server test runs both over generated rows.
@@ -47,6 +48,17 @@ FORMS = [
     ("date_trunc('week', ts) < '2024-01-01'", "date_trunc", "ts < '2024-01-01'::timestamp"),
     ("date_trunc('quarter', tz) <= '2024-01-01'", "date_trunc",
      "tz < '2024-01-01'::timestamptz + '3 months'::interval"),
+    ("to_char(ts, 'YYYY-MM-DD') = '2024-01-31'", "written_date",
+     "ts >= '2024-01-31'::timestamp AND ts < '2024-01-31'::timestamp + '1 day'::interval"),
+    ("to_char(tz, 'YYYY-MM') = '2024-02'", "written_date",
+     "tz >= '2024-02-01'::timestamptz AND tz < '2024-02-01'::timestamptz + '1 month'::interval"),
+    ("to_char(d, 'YYYY') = '2024'", "written_date",
+     "d >= '2024-01-01'::date AND d < '2024-01-01'::date + '1 year'::interval"),
+    ("strpos(s, 'a_c') > 0", "contained", "s LIKE E'%a\\\\_c%'"),
+    ("position('b' IN lower(s)) >= 1", "contained", "lower(s) LIKE '%b%'"),
+    ("jsonb_path_exists(j, '$.a')", "function", "j @? '$.a'"),
+    ("jsonb_path_match(j, '$.a == 1')", "function", "j @@ '$.a == 1'"),
+    ("jsonb_exists(j, 'b')", "function", "j ? 'b'"),
     ("extract(year FROM ts) = 2024", "year_of", "ts >= '2024-01-01' AND ts < '2025-01-01'"),
     ("date_part('year', d) >= 2024", "year_of", "d >= '2024-01-01'"),
     ("extract(year FROM tz) < 2024", "year_of", "tz < '2024-01-01'"),
@@ -102,7 +114,8 @@ def test_the_form_to_write(condition, rule, after):
     (found,) = read(condition)
     assert (found.rule, found.after, found.table.name) == (rule, after, "t")
     zoned = "clocks never go back" in found.only
-    assert zoned == (rule in ("day_of", "date_trunc", "year_of") and "tz" in condition) and (zoned or not found.only)
+    assert zoned == (rule in ("day_of", "date_trunc", "year_of", "written_date") and "tz" in condition)
+    assert zoned or not found.only or rule in ("function", "written_date")
 
 
 @pytest.mark.parametrize(("condition", "after", "only", "_values"), BOUND)

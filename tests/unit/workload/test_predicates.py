@@ -232,6 +232,25 @@ def test_columns_are_those_that_are_read():
 
 
 @pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("SELECT * FROM (SELECT id, placed AS at FROM orders UNION ALL SELECT id, at FROM events) x", ("placed", "at")),
+        ("SELECT id, placed AS at FROM orders UNION ALL SELECT id, at FROM events", ("placed", "at")),
+        ("SELECT id, placed AS at FROM orders UNION SELECT id, at FROM events", ()),
+        (
+            "SELECT * FROM (SELECT id, max(placed) AS at FROM orders GROUP BY 1 UNION ALL SELECT id, at FROM events) x",
+            (),
+        ),
+    ],
+)
+def test_the_order_of_a_union_all_is_that_of_its_arms(text, keys):
+    found = uses(f"{text} ORDER BY at DESC LIMIT 20")
+    assert tuple(k.column for u in found for k in u.order_by) == keys
+    assert all(k.descending and u.limited and u.order_complete for u in found for k in u.order_by)
+    assert not any(u.order_by for u in uses(f"{text} ORDER BY at"))
+
+
+@pytest.mark.parametrize(
     ("lock", "locked"),
     [
         ("", ""),
