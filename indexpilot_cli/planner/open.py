@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -52,14 +53,16 @@ class _Beside(Silent):
 
     def __init__(self, progress: Progress):
         self._progress = progress
-        self._stage: tuple[str, float | None] = ("opening the planner twin", None)
+        self._stages: list[tuple[str, float | None]] = []
+        self._lock = threading.Lock()
         self._shown = False
         self.given_up = False
 
     def stage(self, title: str, total: float | None = None) -> None:
-        self._stage = (title, total)
-        if self._shown:
-            self._progress.stage(title, total)
+        with self._lock:
+            self._stages.append((title, total))
+            if self._shown:
+                self._tell()
 
     def advance(self, amount: float = 1) -> None:
         if self.given_up:
@@ -71,9 +74,15 @@ class _Beside(Silent):
         self._progress.say(text)
 
     def show(self) -> None:
-        """From now on what goes on is all that goes on."""
-        self._progress.stage(*self._stage)
-        self._shown = True
+        """From now on what goes on is all that goes on; stages that are over are told too, however fast they went."""
+        with self._lock:
+            self._shown = True
+            self._tell()
+
+    def _tell(self) -> None:
+        for stage in self._stages:
+            self._progress.stage(*stage)
+        self._stages.clear()
 
 
 class _GivenUp(Exception):
@@ -108,7 +117,7 @@ class TwinAhead:
 
     def settled(self) -> None:
         """Wait until it is open or cannot be opened."""
-        if self._opening is not None and not self._opening.done():
+        if self._opening is not None:
             self._beside.show()
             self._opening.exception()
 

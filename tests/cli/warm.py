@@ -15,6 +15,7 @@ import signal
 import sys
 
 import indexpilot_cli
+from indexpilot_cli.db import session
 from indexpilot_cli.settings.keys import keys
 
 LIMIT = 300  # seconds for a command; the code is then the negative number of the signal
@@ -30,6 +31,7 @@ LATE = (
     "typer._adapters",
     "yaml",
 )
+PATIENT = "TESTS_WAIT_FOR_LOCKS"  # a variable for the commands whose sessions wait for a lock as long as a test likes
 MODES = (os.O_RDONLY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 
 
@@ -51,6 +53,18 @@ def become(job):
     for number, (path, mode) in enumerate(zip(job["streams"], MODES, strict=True)):
         os.dup2(os.open(path, mode), number)
     sys.argv = ["indexpilot_cli", *job["arguments"]]
+    if os.environ.pop(PATIENT, None):
+        wait_for_locks()
+
+
+def wait_for_locks():
+    """No session gives up: most do after a tenth of a second, in which a busy test may not have seen them wait."""
+    begin = session._begin
+
+    def patiently(connection, settings, **more):
+        return begin(connection, [(name, "0" if name.endswith("_timeout") else v) for name, v in settings], **more)
+
+    session._begin = patiently
 
 
 def command():

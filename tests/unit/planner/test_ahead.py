@@ -7,14 +7,16 @@ import pytest
 from indexpilot_cli.core.command import PlannerRequest
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.planner import open as planner
+from tests.waiting import LIMIT
 
 
 class Heard:
     def __init__(self):
-        self.words = []
+        self.words, self.shown = [], threading.Event()
 
     def stage(self, title, total=None):
         self.words.append((title, total))
+        self.shown.set()
 
     def advance(self, amount=1):
         if amount:
@@ -61,16 +63,26 @@ def opening(monkeypatch):
 
 def test_it_is_opened_beside_other_work_and_seen_when_it_is_waited_for(opening):
     heard = Heard()
+    opening.go_on = heard.shown
     with planner.TwinAhead(None, PlannerRequest(), heard) as ahead:
         ahead.begin()
-        assert opening.begun.wait(30)
+        assert opening.begun.wait(LIMIT)
         assert heard.words == []  # other work is shown
-        shown = threading.Timer(0.1, opening.go_on.set)
-        shown.start()
         ahead.settled()
         assert heard.words == [("schema", 3), 2]
         assert ahead.taken() is opening.twin
     assert not opening.twin.closed  # it is the caller's
+
+
+def test_one_that_was_open_before_anybody_waited_has_told_the_same_stages(opening):
+    heard = Heard()
+    opening.go_on.set()
+    with planner.TwinAhead(None, PlannerRequest(), heard) as ahead:
+        ahead.begin()
+        ahead._opening.exception()
+        assert heard.words == []
+        ahead.settled()
+    assert heard.words == [("schema", 3)]
 
 
 def test_one_that_nobody_takes_is_closed(opening):
@@ -84,7 +96,7 @@ def test_one_that_nobody_takes_is_closed(opening):
 def test_when_the_other_work_fails_it_ends_at_its_next_step(opening):
     with pytest.raises(KeyboardInterrupt), planner.TwinAhead(None, PlannerRequest(), Heard()) as ahead:
         ahead.begin()
-        assert opening.begun.wait(30)
+        assert opening.begun.wait(LIMIT)
         raise KeyboardInterrupt
     assert (opening.ended, opening.twin.closed) == (0, False)
 
