@@ -271,12 +271,17 @@ FORMS = {
 }
 
 
+YEARLESS = ("syslog", "syslog with tabs", "syslog, not split", "syslog without numbers")
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_read_as_the_plain_log(form):
     found = read(FORMS[form]())
     assert (found.skipped, [n for n in found.notes if "without a zone" not in n]) == ((), [])
     assert shown(found) == READ
-    assert form in ("journal", "elastic") or found.since.date() == date(2026, 11, 29)
+    # Syslog leaves out the year: it is the last one with that day in it, whenever the test runs.
+    year = found.since.year if form in YEARLESS else 2026
+    assert form in ("journal", "elastic") or found.since.date() == date(year, 11, 29)
 
 
 def test_the_database_is_known_in_every_structured_form():
