@@ -210,9 +210,8 @@ def _chunks(stream: IO[bytes], name: Path | str, limit: FileLimit) -> Iterator[b
 
 def _next(stream: IO[bytes], end: float) -> bytes:
     """The next bytes of a pipe; none when the writers are gone, or silent for too long."""
-    while time.monotonic() < end:
-        if not select.select([stream], [], [], 0.1)[0]:
-            continue
+    # Looked at once more after the end: where this process itself was held up, the bytes are there.
+    while select.select([stream], [], [], max(0.0, end - time.monotonic()))[0]:
         chunk = stream.read(_CHUNK)
         if chunk is not None:
             return chunk
