@@ -12,9 +12,15 @@ from indexpilot_cli.core.names import QualifiedName
 from tests.cli.changes import BUILDING
 from tests.cli.conftest import LONG_TABLE
 from tests.cli.process import Ran
+from tests.waiting import LIMIT
 
 LONG = LONG_TABLE.split(".")[1].strip('"')
 IDLE = f"SELECT 1 WHERE NOT EXISTS ({BUILDING})"
+GONE = (
+    "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name LIKE 'indexpilot%')"
+)
+PATIENT = ("--lock-timeout", "60s")  # what is cleaned up waits so long for the writer that stands in its way
 
 
 def broken(advice):
@@ -100,12 +106,12 @@ def test_done_but_not_recorded_is_8_and_reconcile_records_it(changes):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_during_a_build_cleans_up_and_has_its_code(changes, number, code):
     with changes.writer_at_work() as busy:
-        process = changes.start("apply", changes.advice[0]["id"], "--yes", "--json")
+        process = changes.start("apply", changes.advice[0]["id"], "--yes", "--json", *PATIENT)
         changes.wait_for(BUILDING)
         process.send_signal(number)
         changes.wait_for(IDLE)  # cancelled; what is left can only be dropped when the writer has ended
         busy.rollback()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == code, err
     assert "Traceback" not in err
     told = Ran(code, out, err).json("apply")
@@ -122,12 +128,12 @@ def test_after_a_signal_a_person_reads_what_was_done_and_what_was_not(changes):
     first, second = (next(r for r in changes.advice if r["table"]["name"] == n) for n in (LONG, "orders"))
     file = changes.file("plan.json", first, second)
     with changes.writer_at_work() as busy:
-        process = changes.start("apply", file, "--yes", "--force")
+        process = changes.start("apply", file, "--yes", "--force", *PATIENT)
         changes.wait_for(f"{BUILDING} AND relid = 'orders'::regclass")
         process.send_signal(signal.SIGINT)
         changes.wait_for(IDLE)
         busy.rollback()
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=LIMIT)
     assert process.returncode == 130, err
     lines = out.splitlines()
     assert any(first["id"] in line and " built " in line for line in lines)
@@ -149,7 +155,7 @@ def test_two_operators_one_builds_and_the_other_is_6(changes):
         shown = changes.cli("doctor", "--ready", "--json").json("doctor")["result"]["checks"]
         assert any(c["code"] == "running" for c in shown)
         busy.rollback()
-        out, err = first.communicate(timeout=60)
+        out, err = first.communicate(timeout=LIMIT)
     assert first.returncode == 0, out + err
     assert changes.ours() == {one["name"]: True}
     done = changes.rows("SELECT count(*) FROM indexpilot.mutation_log WHERE state = 'VALID'")
@@ -162,9 +168,9 @@ def test_a_killed_run_is_found_by_doctor_and_repaired(changes):
         process = changes.start("apply", one["id"], "--yes")
         ((backend,),) = changes.wait_for(BUILDING)
         process.kill()
-        process.communicate(timeout=60)
+        process.communicate(timeout=LIMIT)
         changes.rows("SELECT pg_terminate_backend(%s)", backend)
-    changes.wait_for(IDLE)
+    changes.wait_for(GONE)  # as long as a session of the run lives, it is one that works on
     told = changes.cli("doctor")
     assert told.code == 0
     line = next(line for line in told.out.splitlines() if line.startswith("error"))

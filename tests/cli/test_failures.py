@@ -10,6 +10,7 @@ import pytest
 from psycopg import sql
 
 from tests.cli.process import PROGRAM, environment
+from tests.waiting import LIMIT
 
 SECRET = "s3cr3t-Pa55"
 
@@ -187,12 +188,13 @@ def test_signals_have_their_codes(home, number, code, tmp_path):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment(home, PGCONNECT_TIMEOUT="3"),
+            env=environment(home),
             cwd=home,
         )
         accepted, _ = silent.accept()
         os.kill(process.pid, number)
-        out, err = process.communicate(timeout=60)
+        silent.close()  # who would write a row into the log hears at once that nobody is there
+        out, err = process.communicate(timeout=LIMIT)
         accepted.close()
     assert process.returncode == code
     assert "Traceback" not in err

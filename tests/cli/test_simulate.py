@@ -9,6 +9,7 @@ import pytest
 
 from tests.cli.process import PROGRAM, environment, run
 from tests.servers import new_database
+from tests.waiting import LIMIT
 
 TINY = ("--tenants", "2", "--contacts", "20", "--interactions", "50", "--queries", "10", "--rate", "200")
 OURS = "SELECT datname FROM pg_database WHERE datname LIKE 'indexpilot\\_simulation\\_%'"
@@ -85,11 +86,11 @@ def running(home, *words):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_no_database(home, scratch, number, code):
-    with running(home, *TINY, "--rate", "1", "-d", scratch, "--scratch") as process:
+    with running(home, *TINY, "--queries", "600", "--rate", "1", "-d", scratch, "--scratch") as process:
         next(line for line in process.stderr if line.startswith("running"))
         with psycopg.connect(scratch, autocommit=True) as server:
             theirs = server.execute(OURS).fetchall()
             assert len(theirs) >= 2  # the seeded one and the copy
             process.send_signal(number)
-            assert process.wait(60) == code
+            assert process.wait(LIMIT) == code
             assert not set(theirs) & set(server.execute(OURS).fetchall())
