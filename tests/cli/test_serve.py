@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.cli.process import PROGRAM, environment
-from tests.waiting import eventually
+from tests.waiting import LIMIT, eventually
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_it_serves_without_a_database_and_ends_on_a_signal(home, number):
                 assert answer.status == 200
         finally:
             one.send_signal(number)
-        out, err = one.communicate(timeout=60)
+        out, err = one.communicate(timeout=LIMIT)
     assert one.returncode == 128 + number
     assert f'"stopped_by": "{signal.Signals(number).name}"' in out
     assert "Traceback" not in err
@@ -74,11 +74,11 @@ def test_the_demo_and_its_pages_in_one_command_leave_nothing(home):
     line = [*PROGRAM, "demo", "--serve", "--rows", "12000", "--port", "0", "--output", "demo.json"]
     with subprocess.Popen(line, env=environment(home), cwd=home, text=True, stderr=subprocess.PIPE) as one:
         told = next(found for said in one.stderr if (found := re.search(r"http://\S+", said)))
-        with httpx.Client(base_url=told[0], timeout=60, trust_env=False, headers={"Accept": "text/html"}) as site:
+        with httpx.Client(base_url=told[0], timeout=LIMIT, trust_env=False, headers={"Accept": "text/html"}) as site:
             assert eventually(lambda: site.get("readyz").status_code == 200)
             pages = {path: site.get(path) for path in ("", "performance", "health", "decisions", "plans", "history")}
         one.send_signal(signal.SIGTERM)
-        _, err = one.communicate(timeout=120)
+        _, err = one.communicate(timeout=LIMIT)
     assert {page.status_code for page in pages.values()} == {200}
     assert one.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in err

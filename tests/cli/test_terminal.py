@@ -1,5 +1,6 @@
 """On a terminal: questions, progress, width, colour and the pager, through a pseudo-terminal."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -14,6 +15,7 @@ import pytest
 
 from tests.cli.conftest import LONG_TABLE
 from tests.cli.process import PROGRAM, environment
+from tests.waiting import LIMIT
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -28,8 +30,9 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
             os.execve(PROGRAM[0], [*PROGRAM, *arguments], environment(home, **extra))
         self.seen = ""
+        self.decoder = codecs.getincrementaldecoder("utf-8")("replace")  # a letter may come in two reads
 
-    def until(self, words, seconds=60):
+    def until(self, words, seconds=LIMIT):
         """Read until the words appear."""
         end = time.monotonic() + seconds
         while words not in self.seen:
@@ -47,7 +50,7 @@ class Terminal:
             more = os.read(self.fd, 65536)
         except OSError:
             return False
-        self.seen += more.decode(errors="replace")
+        self.seen += self.decoder.decode(more)
         return bool(more)
 
     def type(self, text):
@@ -55,7 +58,7 @@ class Terminal:
         os.write(self.fd, text.encode())
         return self
 
-    def end(self, seconds=60):
+    def end(self, seconds=LIMIT):
         """The exit code."""
         deadline = time.monotonic() + seconds
         while self.read(0.5):

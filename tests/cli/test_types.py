@@ -7,6 +7,7 @@ import pytest
 
 from indexpilot_cli import host
 from indexpilot_cli.errors import UsageError
+from tests.waiting import LIMIT
 
 STYLES = ("typeddict", "dataclass", "pydantic")
 SCHEMA = r"""
@@ -88,7 +89,7 @@ def test_t7_every_kind_of_type_passes_mypy_and_is_imported(typed, home):
         typed("--style", style, "--output", str(file))
         assert file.read_text() == text == typed("--style", style).out
         typed("--style", style, "--output", str(file), "--check")
-        subprocess.run([sys.executable, "-W", "error", file], check=True, timeout=60)
+        subprocess.run([sys.executable, "-W", "error", file], check=True, timeout=LIMIT)
     lines = files[0].read_text().partition("class KindsRow(")[2].splitlines()
     found = {
         name.strip(): kind for name, _, kind in (line.partition("  # ")[0].partition(": ") for line in lines[2:50])

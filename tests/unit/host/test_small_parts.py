@@ -10,6 +10,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
 from indexpilot_cli.host.place import TtlCache
 from indexpilot_cli.host.stats import Names, is_plain
+from tests.waiting import LIMIT
 
 ADAPTER = PostgresAdapter()
 
@@ -40,12 +41,12 @@ def test_a_value_made_before_clear_is_not_kept():
 
     def slow():
         begun.set()
-        cleared.wait(10)
+        cleared.wait(LIMIT)
         return "old"
 
     thread = threading.Thread(target=lambda: cache.get("k", slow))
     thread.start()
-    begun.wait(10)
+    begun.wait(LIMIT)
     cache.clear()
     cleared.set()
     thread.join()
