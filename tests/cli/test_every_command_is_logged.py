@@ -27,7 +27,7 @@ GOOD = {
     "plan show": (["{P}"], []),
     "plan approve": (["{P}"], ["{P}"]),
     "snapshot save": (["s.ipsnap", "--source", "sql", "--file", "workload.sql"],),
-    "calibrate": (["--yes", "--rows", "1000", "--seconds", "1"], ["--show"], ["--dry-run"], ["--forget"]),
+    "calibrate": (["--yes", "--rows", "1000", "--seconds", "5"], ["--show"], ["--dry-run"], ["--forget"]),
     "doctor": ([], ["--live"], ["--ready"], ["--reconcile"]),
     "history": ([], ["--versions"], ["--algorithms"]),
     "experiment start": (
