@@ -19,6 +19,7 @@ import pytest
 from psycopg import sql
 
 from indexpilot_cli.db.capabilities import Binaries, installed
+from indexpilot_cli.db.session import end_connection
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.waiting import LIMIT
 
@@ -105,6 +106,16 @@ def twin_place():
 def _admin(dsn):
     """A connection that makes and drops databases, kept: one for each of them took 8 ms of processor time."""
     return psycopg.connect(dsn, autocommit=True)
+
+
+@contextmanager
+def session_to(dsn):
+    """A session that has ended afterwards: what it counted, which it tells at its end, is known to what follows."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        try:
+            yield connection
+        finally:
+            end_connection(connection, LIMIT)
 
 
 def _end_sessions(admin, name):

@@ -332,15 +332,15 @@ def open_session(
     return Session(target, read_only=read_only)
 
 
-def end_connection(connection: psycopg.Connection[Any]) -> None:
-    """Close, and wait until the backend has gone (for a second at most): until then it counts as a session."""
+def end_connection(connection: psycopg.Connection[Any], seconds: float = _PARTING) -> None:
+    """Close, and wait so long at most until the backend has gone: until then it counts as a session."""
     if connection.closed:
         return
     # libpq closes its socket without a wait. The kernel closes the other end when the backend has ended, so that a
     # copy of ours reads its end then.
     with socket.socket(fileno=os.dup(connection.fileno())) as other:
         connection.close()
-        other.settimeout(_PARTING)
+        other.settimeout(seconds)
         with suppress(OSError):
             while other.recv(4096):
                 pass

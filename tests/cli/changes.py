@@ -12,6 +12,7 @@ from psycopg import sql
 
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.process import PROGRAM, environment, run
+from tests.servers import session_to
 from tests.waiting import eventually
 
 SAFEGUARDS = "INDEXPILOT_PRODUCTION_SAFEGUARDS_"
@@ -94,8 +95,8 @@ def prepared(pg, cache, tmp_path_factory):
     dsn = pg.database("t_cli_changes")
     with psycopg.connect(pg.dsn, autocommit=True) as admin:
         admin.execute("CREATE DATABASE t_cli_changes")
-        for statement in (SHOP, "ANALYZE"):  # one session each: a session tells what it wrote when it ends
-            with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in (SHOP, "ANALYZE"):
+            with session_to(dsn) as connection:
                 connection.execute(statement)
         assert run(home, "init", "--db-only", "--yes", "-d", dsn).code == 0
         (home / "workload.sql").write_text(WORKLOAD)

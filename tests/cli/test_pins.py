@@ -21,6 +21,7 @@ from tests.cli.changes import CALM
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.pinned import SCENARIOS
 from tests.cli.process import run
+from tests.servers import session_to
 
 FOLDER = Path(__file__).parent / "pins"
 CORPUS = Path(__file__).parents[1] / "corpus" / "migrations"
@@ -98,8 +99,8 @@ def shop_dsn(pg):
         with psycopg.connect(pg.dsn, autocommit=True) as admin:
             admin.execute(f"CREATE DATABASE {name}".encode())
         names.append(name)
-        for statement in STATEMENTS:  # one session each: a session tells what it wrote when it ends
-            with psycopg.connect(pg.database(name), autocommit=True) as connection:
+        for statement in STATEMENTS:
+            with session_to(pg.database(name)) as connection:
                 connection.execute(statement.encode())
         return pg.database(name)
 

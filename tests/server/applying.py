@@ -22,6 +22,7 @@ from indexpilot_cli.execute.context import RunLimits, open_context
 from indexpilot_cli.execute.signals import Stop
 from indexpilot_cli.log import metadata, plans
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
+from tests.servers import session_to
 
 ORDERS = QualifiedName("public", "orders")
 CALM = SafeguardSettings(
@@ -51,7 +52,7 @@ def fill(dsn, rows=100_000):
 
 def sql(dsn, text, values=None):
     """The rows that the statement gives; it commits by itself."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with session_to(dsn) as connection:
         cursor = connection.execute(text, values)
         return cursor.fetchall() if cursor.description else []
 

@@ -22,7 +22,7 @@ from indexpilot_cli.apply import apply, kept_plan, rollback
 from indexpilot_cli.apply.values import ApplyRequest, PlanRequest, RollbackRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Record, Silent, WorkloadRequest
 from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSettings, SafeguardSettings
-from tests.servers import new_database
+from tests.servers import new_database, session_to
 from tests.waiting import eventually
 
 RUNS = {
@@ -94,7 +94,7 @@ class Place:
         return ask(kind, *values, **{"connection": self.connection, "record": RECORD} | more)
 
     def sql(self, text, *values):
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
+        with session_to(self.dsn) as connection:
             cursor = connection.execute(text, values or None)
             return cursor.fetchall() if cursor.description else []
 
