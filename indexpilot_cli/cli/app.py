@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from indexpilot_cli import __version__
-from indexpilot_cli.cli import interrupts
+from indexpilot_cli.cli import again, interrupts
 from indexpilot_cli.cli.interrupts import Terminated
 from indexpilot_cli.cli.terminal import keep_for_documents, write_stdout
 from indexpilot_cli.errors import IndexPilotError, UsageError
@@ -94,8 +94,18 @@ def _stub() -> None:
     """Stands for a command that was not named."""
 
 
+def commands_of(name: str) -> dict[str, Callable[..., int]]:
+    """The command of the list and those below it, each by how it is typed; nothing for what is not in the list."""
+    commands: dict[str, Callable[..., int]] = _module(name).COMMANDS if name in COMMANDS else {}
+    return commands if name in commands else {f"{name} {key}": function for key, function in commands.items()}
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"indexpilot_cli.cli.commands.{_FILES.get(name, name.replace('-', '_'))}")
+
+
 def _add(app: typer.Typer, name: str, text: str) -> None:
-    module = importlib.import_module(f"indexpilot_cli.cli.commands.{_FILES.get(name, name.replace('-', '_'))}")
+    module = _module(name)
     commands: dict[str, Callable[..., int]] = module.COMMANDS
     below = {key.removeprefix(f"{name} "): commands[key] for key in commands if key.startswith(f"{name} ")}
     if below:
@@ -171,6 +181,7 @@ def run(arguments: Sequence[str] | None = None) -> NoReturn:
     # A catalog is hundreds of thousands of values that live to the end. Looking for cycles among them after every
     # 700 new ones took half the time of reading a large snapshot.
     gc.set_threshold(50_000)
+    again.know(commands_of)
     keep_for_documents(show_stray="--debug" in given)
     code = _guarded(given)
     interrupts.leave_at_next(code)

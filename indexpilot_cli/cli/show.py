@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from indexpilot_cli import __version__
+from indexpilot_cli.cli.again import on_same_server
 from indexpilot_cli.cli.interrupts import SHELL
 from indexpilot_cli.cli.terminal import Terminal, clear_first_line, page, write_file, write_stdout
 from indexpilot_cli.errors import IndexPilotError, UsageError
@@ -58,6 +59,7 @@ def show(
 ) -> None:
     """Print the result in the session's form, then warnings and the next step. No ``news``: quiet says nothing."""
     clear_first_line()
+    outcome = dataclasses.replace(outcome, next=tuple(on_same_server(line, sys.argv[1:]) for line in outcome.next))
     if not session.machine:
         for message in session.settings.warnings:
             diagnostic(session, "warning", message)
@@ -149,7 +151,7 @@ def diagnostic(session: CommandSession, label: str, message: str) -> None:
     """One labelled line on stderr."""
     from indexpilot_cli.render.units import visible
 
-    folded = visible(" ".join(message.split()))
+    folded = visible(on_same_server(" ".join(message.split()), sys.argv[1:]))
     sys.stderr.write(f"{session.terminal.label(label)}: {folded}\n")
 
 
@@ -189,6 +191,7 @@ def report(error: IndexPilotError, code: int, arguments: Sequence[str], terminal
     """The error on stderr, and its document on stdout when a program reads it."""
     clear_first_line()
     secrets = tuple(secrets_in(arguments, os.environ))
+    error.hint = on_same_server(error.hint, arguments) if error.hint else None
     if trace:
         sys.stderr.write(mask("".join(traceback.format_exception(error.__cause__ or error)), secrets))
     sys.stderr.write("".join(f"{line}\n" for line in lines(error, terminal, secrets)))
@@ -205,16 +208,17 @@ def lines(error: IndexPilotError, terminal: Terminal, secrets: Sequence[str] = (
     parts += [("detail", line) for line in (error.detail or "").splitlines()]
     parts += [("hint", error.hint)] if error.hint else []
     for label, words in parts:
-        yield f"{terminal.label(label)}: {mask(visible(words), secrets)}"
+        known = secrets if label == "detail" else _telling(secrets)
+        yield f"{terminal.label(label)}: {mask(visible(words), known)}"
 
 
 def _document(error: IndexPilotError, code: int, form: str, secrets: Sequence[str]) -> str:
     from indexpilot_cli.render import code_scanning, envelope
 
     clean = type(error)(
-        mask(error.message, secrets),
+        mask(error.message, _telling(secrets)),
         detail=mask(error.detail, secrets) if error.detail else None,
-        hint=mask(error.hint, secrets) if error.hint else None,
+        hint=mask(error.hint, _telling(secrets)) if error.hint else None,
         code=error.code,
     )
     if form in ("sarif", "github"):
@@ -232,6 +236,11 @@ def wanted_form(arguments: Sequence[str], environment: Mapping[str, str]) -> str
     forms += [b for a, b in pairwise(before) if a == "--format"]
     form = forms[-1] if forms else environment.get("INDEXPILOT_OUTPUT_FORMAT", "")
     return form if form in _MACHINE else None
+
+
+def _telling(secrets: Sequence[str]) -> tuple[str, ...]:
+    """Those that are masked in sentences of ours, where a letter or two are no password but part of a word."""
+    return tuple(secret for secret in secrets if len(secret) > 2)
 
 
 def mask(text: str, secrets: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ machine or the PostgreSQL at hand decide is masked by the smallest mask that doe
 """
 
 import difflib
+import json
 import os
 import re
 import shlex
@@ -17,6 +18,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.db.capabilities import installed
+from indexpilot_cli.db.conninfo import without_secrets
 from tests.cli.changes import CALM
 from tests.cli.conftest import SHOP, WORKLOAD
 from tests.cli.pinned import SCENARIOS
@@ -154,6 +156,11 @@ def skip_elsewhere(scenario, request):
         pytest.skip(f"its answers are those of PostgreSQL {MAJOR} with HypoPG at hand")
 
 
+def public_dsn(dsn):
+    kept, secret = without_secrets(dsn, {})
+    return kept if secret else dsn
+
+
 def check_transcript(name, request):
     """Run the scenario and compare what is printed with what is kept."""
     home, cache = (request.getfixturevalue(fixture) for fixture in ("home", "cache"))
@@ -168,7 +175,9 @@ def check_transcript(name, request):
     masks = (*MASKS, *MEASURED) if scenario.server else MASKS
     places = [(str(home), "<home>"), (cache, "<cache>")]
     if dsn:
-        places.insert(0, (psycopg.conninfo.conninfo_to_dict(dsn)["host"], "<server>"))
+        told_dsn = shlex.quote(public_dsn(dsn))  # as the next command line has it, and how JSON writes that
+        places = [(json.dumps(told_dsn)[1:-1], "<dsn>"), (told_dsn, "<dsn>"), *places]
+        places.insert(2, (psycopg.conninfo.conninfo_to_dict(dsn)["host"], "<server>"))
     told = masked("".join(transcript(scenario, dsn, home, cache)), masks, *places)
     path = FOLDER / f"{name}.txt"
     if os.environ.get(WRITE):

@@ -4,9 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.cli.app import COMMANDS, build, complete_values
-from indexpilot_cli.cli.show import mask, secrets_in, wanted_form
-from indexpilot_cli.cli.terminal import wants_color
+from indexpilot_cli.cli.again import know, on_same_server
+from indexpilot_cli.cli.app import COMMANDS, build, commands_of, complete_values
+from indexpilot_cli.cli.show import lines, mask, secrets_in, wanted_form
+from indexpilot_cli.cli.terminal import look, wants_color
+from indexpilot_cli.errors import UsageError
 
 
 @pytest.mark.parametrize(
@@ -127,3 +129,32 @@ def test_every_command_has_the_shared_options_in_their_panels():
 )
 def test_options_whose_value_may_be_left_out(given, read):
     assert complete_values(given) == read
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "told"),
+    [
+        ("indexpilot recommend", "analyze -d shop", "indexpilot recommend -d shop"),
+        ("indexpilot apply P-1 --dry-run", "recommend -dshop -h db1", "indexpilot apply -d shop -h db1 P-1 --dry-run"),
+        ("indexpilot plan show P-1", "plan list --dbname=shop", "indexpilot plan show --dbname shop P-1"),
+        ("try it later; indexpilot history shows it", "apply -p 1", "try it later; indexpilot history -p 1 shows it"),
+        ("indexpilot init", "doctor -d postgresql://u:s3cret@h/d", "indexpilot init -d 'user=u dbname=d host=h'"),
+        ("indexpilot explain R-1  |  indexpilot lifecycle run due", "lifecycle -d a", None),
+        ("indexpilot recommend --snapshot s", "analyze -d shop", "indexpilot recommend --snapshot s"),
+        ("indexpilot config show", "doctor -d shop", "indexpilot config show"),
+        ("indexpilot lifecycle --help", "lifecycle -d shop", "indexpilot lifecycle --help"),
+        ("indexpilot init", "recommend", "indexpilot init"),
+        ("indexpilot init", "serve -h 0.0.0.0 --host x -U me", "indexpilot init -U me"),
+        ("upgrade indexpilot", "init -d shop", "upgrade indexpilot"),
+    ],
+)
+def test_command_lines_that_we_name_go_to_the_same_server(text, arguments, told):
+    know(commands_of)
+    told = told or "indexpilot explain -d a R-1  |  indexpilot lifecycle run -d a due"
+    assert on_same_server(text, arguments.split()) == told
+    assert on_same_server(told, arguments.split()) == told or "-d" not in arguments
+
+
+def test_a_password_of_a_letter_leaves_our_sentences_as_they_are():
+    error = UsageError("a table", detail="a", hint="indexpilot init")
+    assert list(lines(error, look("never"), ("a",))) == ["error: a table", "detail: ********", "hint: indexpilot init"]
