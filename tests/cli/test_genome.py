@@ -229,9 +229,8 @@ def test_t6_a_sync_is_shown_first_and_written_when_asked(known, connection):
         'DROP TABLE sales.orders; ALTER TABLE "Mixed Case" RENAME TO "Order"; CREATE TABLE created (x int)'
     )
     shown = known("discover", "--sync", name="schema_sync")
-    assert (
-        known("discover", "--sync", "--exit-code", code=3).err.rstrip().endswith("indexpilot discover --sync --write")
-    )
+    told = known("discover", "--sync", "--exit-code", code=3).err.splitlines()[-1]
+    assert "indexpilot discover -d " in told and told.endswith(" --sync --write")
     assert shown["applied"] is False
     assert sorted((c["kind"], c["table"]["name"], c["field"], c["before"], c["after"]) for c in shown["changes"]) == [
         ("column_added", "orders", "later", None, "date"),

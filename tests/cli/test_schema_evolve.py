@@ -59,7 +59,7 @@ def test_findings_are_3(check):
     assert "error[L01 index-not-concurrent]" in ran.out
     assert "SHARE on public.orders" in ran.out
     assert "CREATE INDEX CONCURRENTLY" in ran.out
-    assert "next        indexpilot explain L01" in ran.err
+    assert "next        indexpilot explain -d " in ran.err and " L01  |  " in ran.err
 
 
 def test_findings_change_the_exit_code_only_where_they_count(rules):
