@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import (
     Connection,
     Outcome,
@@ -13,8 +16,9 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
+from indexpilot_cli.db.session import Session
 from indexpilot_cli.log import idle, mutations, plans
-from indexpilot_cli.log.bookkeeping import bookkeeping
+from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.idle import IdleRuns
 from indexpilot_cli.log.mutations import LogFilter
 from indexpilot_cli.log.plans import AlgorithmDecisions
@@ -91,14 +95,22 @@ class VersionsResult:
     total: int
 
 
+@contextmanager
+def _read(
+    request: VersionsRequest | UsageRequest, progress: Progress, stage: str
+) -> Iterator[tuple[Note, Session, Server, tuple[str | None, str] | None]]:
+    """Our tables with the row of the log for having looked at them, and the table that is asked about."""
+    with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
+        progress.stage(stage)
+        table = split_table(request.table) if request.table else None
+        with open_metadata(request.connection) as (session, server):
+            yield note, session, server, table
+
+
 def list_versions(request: VersionsRequest, progress: Progress) -> Outcome[VersionsResult]:
     """The definitions that indexes had. Raises PrerequisiteError before ``init`` and before an upgrade."""
-    connection = request.connection
-    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
-        progress.stage("reading the versions")
-        table = split_table(request.table) if request.table else None
-        with open_metadata(connection) as (session, server):
-            found = read_versions(session, table=table, schema=connection.metadata_schema)
+    with _read(request, progress, "reading the versions") as (note, session, server, table):
+        found = read_versions(session, table=table, schema=request.connection.metadata_schema)
         note.details(versions=len(found))
     result = VersionsResult(found[: request.limit], len(found))
     return Outcome("versions", result, server=server, warnings=note.warnings)
@@ -126,11 +138,7 @@ class UsageResult:
 
 def list_usage(request: UsageRequest, progress: Progress) -> Outcome[UsageResult]:
     """What each algorithm did, and what became of it. Raises PrerequisiteError before ``init``."""
-    connection = request.connection
-    with bookkeeping(connection, MutationType.DISCOVER, request.record) as note:
-        progress.stage("reading decisions")
-        table = split_table(request.table) if request.table else None
-        with open_metadata(connection) as (session, server):
-            found = plans.decisions(session, table, request.since, schema=connection.metadata_schema)
+    with _read(request, progress, "reading decisions") as (note, session, server, table):
+        found = plans.decisions(session, table, request.since, schema=request.connection.metadata_schema)
         note.details(algorithms=len({d.algorithm for d in found}))
     return Outcome("algorithm_usage", UsageResult(found), server=server, warnings=note.warnings)
