@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.core.catalog import Table
+from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.observation import LockMode, Relation, WorkKind
 from indexpilot_cli.evolve.review.offline.columns import FILLED, dropped_table
@@ -144,13 +144,17 @@ def create_partition(on: OnTable) -> None:
     _default(on)
 
 
+def default_partitions(catalog: Catalog | None, table: Table | None) -> tuple[Table, ...]:
+    """The default partition of the table, known by its name: what is read does not tell which one it is."""
+    parts = catalog.children_of(table.name) if catalog and table else ()
+    return tuple(part for part in parts if "default" in part.name.name)
+
+
 def _default(on: OnTable) -> None:
-    """The catalog does not tell which partition is the default: by its name."""
-    for table in on.state.catalog.children_of(on.table.name) if on.state.catalog and on.table else ():
-        if "default" in table.name.name:
-            relation = Relation(table.name, table.kind)
-            on.effect.lock(relation, _AEL)
-            on.effect.do(WorkKind.VERIFY, relation)
+    for table in default_partitions(on.state.catalog, on.table):
+        relation = Relation(table.name, table.kind)
+        on.effect.lock(relation, _AEL)
+        on.effect.do(WorkKind.VERIFY, relation)
 
 
 def detach(on: OnTable) -> None:

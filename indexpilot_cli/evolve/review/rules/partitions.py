@@ -8,6 +8,7 @@ from indexpilot_cli.core.names import dotted, object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError
 from indexpilot_cli.evolve import alter_table
 from indexpilot_cli.evolve.review.case import StatementCase
+from indexpilot_cli.evolve.review.offline.objects import default_partitions
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import ANY_WORK, BUILDS, READS, HazardRule, SafeStep, does
 from indexpilot_cli.sql.ddl.action import Act, Action
@@ -66,9 +67,7 @@ def _detach(action: Action, case: StatementCase) -> tuple[SafeStep, ...]:
     if review.version and review.version < _DETACH_CONCURRENTLY:
         return ()
     table = review.table(action)
-    children = review.catalog.children_of(table.name) if review.catalog and table else ()
-    # By its name: what was read of the catalog does not say which partition is the default one.
-    if any("default" in t.name.name for t in children):
+    if default_partitions(review.catalog, table):
         return ()
     detach = SafeStep(f"{action.sql} CONCURRENTLY", alone=True)
     if review.taken is None:
