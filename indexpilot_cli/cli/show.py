@@ -143,8 +143,10 @@ def _around(session: CommandSession, outcome: Outcome[Any]) -> None:
     for warning in outcome.warnings:
         diagnostic(session, "warning", warning.line)
     if outcome.next and not session.output.quiet:
-        label = session.terminal.label("next") + " " * 8
-        sys.stderr.write(label + "  |  ".join(outcome.next) + "\n")
+        label, line = session.terminal.label("next") + " " * 8, "  |  ".join(outcome.next)
+        if session.terminal.stderr_tty and len(line) + 12 > session.terminal.width:
+            line = ("\n" + " " * 12).join(outcome.next)  # broken between two commands, not within one
+        sys.stderr.write(f"{label}{line}\n")
 
 
 def diagnostic(session: CommandSession, label: str, message: str) -> None:
