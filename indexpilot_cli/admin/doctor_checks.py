@@ -15,7 +15,7 @@ from indexpilot_cli.core.units import size
 from indexpilot_cli.guards.context import stays_here
 from indexpilot_cli.lifecycle.findings.invalid import unusable
 from indexpilot_cli.lifecycle.findings.statistics import PARENT, never_analyzed, stale
-from indexpilot_cli.log.metadata import grants
+from indexpilot_cli.log.metadata import grants, latest_version
 from indexpilot_cli.methods.existing import redundant_indexes
 
 OLDEST_MAJOR = 12
@@ -131,7 +131,15 @@ def metadata_check(capabilities: Capabilities, schema: str) -> Check:
     if capabilities.metadata_version is None:
         text = f'schema "{schema}" is not there: nothing is recorded, advice works'
         return Check("missing", "metadata", text, "indexpilot init", "metadata")
-    return Check("ok", "metadata", f'schema "{schema}", version {capabilities.metadata_version}', code="metadata")
+    return version_check(f'"{schema}"', capabilities.metadata_version, latest_version())
+
+
+def version_check(name: str, version: int, latest: int) -> Check:
+    """Whether our tables are those that this program knows."""
+    if version == latest:
+        return Check("ok", "metadata", f"schema {name}, version {version}", code="metadata")
+    fix = "indexpilot init --upgrade" if version < latest else "upgrade indexpilot"
+    return Check("warning", "metadata", f"schema {name} is at version {version} of {latest}", fix, "metadata")
 
 
 def statistics_checks(catalog: Catalog, now: datetime) -> Iterator[Check]:

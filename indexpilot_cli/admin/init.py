@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from indexpilot_cli.admin.doctor_checks import Check
+from indexpilot_cli.admin.doctor_checks import Check, version_check
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.command import (
@@ -193,6 +193,7 @@ def _missing_config(request: InitRequest) -> Path | None:
 
 
 def _permit(request: InitRequest, status: MetadataStatus, capabilities: Capabilities) -> None:
+    metadata.refuse_newer(status)
     if status.current:
         return
     if status.version is not None and not request.upgrade:
@@ -352,7 +353,4 @@ def _metadata(status: MetadataStatus) -> Check:
     if status.version is None:
         text = f"schema {name} " + ("has no tables of ours" if status.schema_exists else "is not there")
         return Check("missing", "metadata", text, "indexpilot init", "metadata")
-    if not status.current:
-        text = f"schema {name} is at version {status.version} of {status.latest}"
-        return Check("warning", "metadata", text, "indexpilot init --upgrade", "metadata")
-    return Check("ok", "metadata", f"schema {name}, version {status.version}", code="metadata")
+    return version_check(name, status.version, status.latest)

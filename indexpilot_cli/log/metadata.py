@@ -108,7 +108,7 @@ def of_this_version(what: str) -> Iterator[None]:
         if sqlstate(error) != _UNDEFINED_COLUMN:
             raise
         text = f"IndexPilot's tables are of an earlier version, which {what}"
-        raise PrerequisiteError(text, hint="indexpilot init", code="metadata_too_old") from error
+        raise PrerequisiteError(text, hint="indexpilot init --upgrade", code="metadata_too_old") from error
 
 
 def pending(found: MetadataStatus) -> tuple[MetadataMigration, ...]:
@@ -133,7 +133,7 @@ def migrate(session: Session, schema: str = SCHEMA) -> MetadataStatus:
         # The lock ends with the transaction, so a runner that dies leaves none.
         session.rows("log/lock", {"key": f"indexpilot.metadata.{checked_schema(schema)}"})
         before = status(session, schema)
-        _refuse_newer(before)
+        refuse_newer(before)
         for text in statements(before):
             _run(session, text, schema)
     return before
@@ -209,7 +209,8 @@ def _run(session: Session, text: str, schema: str) -> None:
         ) from error
 
 
-def _refuse_newer(found: MetadataStatus) -> None:
+def refuse_newer(found: MetadataStatus) -> None:
+    """PrerequisiteError where a later program has made or upgraded the tables."""
     if found.version is not None and found.version > found.latest:
         raise PrerequisiteError(
             f"the metadata is at version {found.version}, this program knows {found.latest}",

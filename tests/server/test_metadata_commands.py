@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from indexpilot_cli.admin import history, init
+from indexpilot_cli.admin.doctor_checks import version_check
 from indexpilot_cli.admin.history import HistoryRequest
 from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.core.command import Connection, Record, Silent
@@ -151,6 +152,18 @@ def test_an_older_version_wants_upgrade(request_, connection, database):
     assert run(request_, check=True).exit_code == 3
     assert run(request_, upgrade=True).result.schema_version == metadata.latest_version()
     assert [state for _, state, _ in log(connection)] == ["FAILED", "DONE", "DONE"]
+    connection.execute("INSERT INTO indexpilot.schema_version (version) VALUES (9999)")
+    with pytest.raises(PrerequisiteError) as newer:
+        run(request_)
+    assert newer.value.code == "metadata_too_new"
+
+
+@pytest.mark.parametrize(
+    ("ahead", "state", "fix"), [(0, "ok", ""), (-1, "warning", "init --upgrade"), (1, "warning", "")]
+)
+def test_doctor_tells_another_version_of_our_tables(ahead, state, fix):
+    found = version_check("s", metadata.latest_version() + ahead, metadata.latest_version())
+    assert found.state == state and fix in (found.fix or "")
 
 
 def test_a_read_only_database_is_refused(request_, connection):
