@@ -246,7 +246,7 @@ def test_switched_off_is_6_until_switched_on(changes):
         status = changes.cli("bypass", "status")
         assert "IndexPilot is switched off" in status.out
         assert "release | tonight" in status.out
-        assert status.err.splitlines()[-1].endswith("indexpilot bypass enable")
+        assert "indexpilot bypass enable -d " in status.err.splitlines()[-1]
     finally:
         on = changes.cli("bypass", "enable", "--reason", "done")
     assert on.code == 0

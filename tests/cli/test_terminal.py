@@ -125,7 +125,8 @@ def test_tables_fit_the_terminal_and_names_stay_whole(terminal, shop, columns):
     assert shown.end() == 0
     assert LONG_TABLE in shown.text
     assert "\x1b" not in shown.seen
-    lines = [line for line in shown.text.splitlines() if LONG_TABLE not in line]
+    # A command to copy is whole, however long the connection string in it is.
+    lines = [line for line in shown.text.splitlines() if LONG_TABLE not in line and not line.startswith("next ")]
     assert max(map(len, lines)) <= columns
 
 
