@@ -89,7 +89,7 @@ def cloned(text, *changes, state=RunState.RAN):
     return probes(read, MigrationObservation("m.sql", "clone/15.1", seen), CATALOG, SafeReader())
 
 
-def ruled(text, facts=None):
+def ruled(text, facts=None, catalog=CATALOG):
     """Probes of a migration that no clone ran."""
     read = read_migration("m.sql", text)
-    return probes(read, MigrationObservation("m.sql", "rules"), CATALOG, SafeReader(), facts=facts)
+    return probes(read, MigrationObservation("m.sql", "rules"), catalog, SafeReader(), facts=facts)

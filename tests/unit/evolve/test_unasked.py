@@ -1,13 +1,16 @@
 """What no question decides is said."""
 
+from dataclasses import replace
+
 import pytest
 
+from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.evolve.review.judge import late_answers
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.question import DataFacts
 from indexpilot_cli.evolve.review.values import Duration, Impact, StatementVerdict
-from tests.unit.evolve.probing import ruled
+from tests.unit.evolve.probing import CATALOG, column, ruled
 
 ORDERS = QualifiedName("public", "orders")
 FIRES = DataFacts(fires=frozenset({(ORDERS, "delete"), (ORDERS, "update")}))
@@ -67,6 +70,24 @@ def test_what_nobody_evaluates_is_listed(text, facts, said):
 )
 def test_what_rows_cannot_break_is_not_listed(text):
     assert opened(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("UPDATE part SET day = day + 1", True),
+        ("INSERT INTO part (day) SELECT id FROM orders", True),
+        ("INSERT INTO part (day) VALUES (1)", False),
+        ("UPDATE part SET v = day", False),
+    ],
+)
+def test_new_rows_of_a_partition_may_be_outside_its_bound(text, said):
+    parent, part = QualifiedName("public", "whole"), QualifiedName("public", "part")
+    columns = (column("day", 1), column("v", 2))
+    whole = Table(parent, "p", columns, partition_key="RANGE (day)")
+    parts = (whole, Table(part, "r", columns, pages=10, tuples=100, parent=parent, is_partition=True))
+    found = ruled(text, catalog=replace(CATALOG, tables=(*CATALOG.tables, *parts)))
+    assert any("outside its bound" in p.question for p in found) is said
 
 
 NUMBERED = "orders (id) has the number already with which its sequence begins"

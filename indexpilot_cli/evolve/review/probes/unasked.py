@@ -74,6 +74,12 @@ def _of_values(change: SafeChange, before: VirtualTable, tables: Tables) -> Iter
             before.name, f"a row finds no partition of {before.name.short}", "bounds are not looked at"
         )
     real = tables.catalog.table(before.origin) if before.origin else None
+    parent = tables.catalog.table(real.parent) if real and real.is_partition and real.parent else None
+    # The clone has shown what becomes of constants.
+    key = parent.partition_key or "" if parent is not None and not change.values else ""
+    if any(re.search(rf"\b{re.escape(name)}\b", key) for name in given):
+        words = f"new rows of {before.name.short} are outside its bound"
+        yield tables.unasked(before.name, words, "bounds are not looked at", "23514")
     for index in real.indexes if real else ():
         shape = index.definition
         plain = not shape.predicate and len(shape.columns) == len(shape.keys)
