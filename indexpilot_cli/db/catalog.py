@@ -47,7 +47,7 @@ def read_catalog(
     """
     scope = {"schemas": list(schemas), "metadata_schema": metadata_schema}
     with _one_snapshot(session):
-        database = session.one("catalog/database")
+        database = session.one("catalog/database", scope)
         assert database is not None
         tables = _tables(session, scope, database)
         catalog = Catalog(

@@ -100,6 +100,13 @@ def index(catalog, schema, name):
     return next(i for t in catalog.tables for i in t.indexes if i.name == QualifiedName(schema, name))
 
 
+def test_our_own_schema_is_not_on_the_path_of_a_role_of_its_name(session):
+    session.execute("SET search_path = indexpilot, public")
+    session.execute("CREATE SCHEMA IF NOT EXISTS indexpilot")
+    assert read_catalog(session).search_path == ("public",)
+    assert read_catalog(session, metadata_schema="other").search_path == ("indexpilot", "public")
+
+
 def test_every_user_table_is_there_and_nothing_else(catalog):
     assert {(str(t.name), t.kind, t.persistence) for t in catalog.tables} == {
         ('"Odd Schema"."Select"', "r", "p"),
