@@ -16,7 +16,7 @@ from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, 
 
 @dataclass(frozen=True, slots=True)
 class RecommendRequest:
-    """``min_benefit`` is what an index must save of the workload's cost (0–1), or 20 times that of one statement's.
+    """``min_benefit`` is what an index must save of the workload's cost (0–1), or 10 times that of one statement's.
 
     None limits mean no limit. ``max_slower`` is the share by which a drop may make a recorded statement dearer.
     ``tenant_schemas`` is from how many schemas with the same tables on they get one advice (0: never).

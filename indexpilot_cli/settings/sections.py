@@ -237,7 +237,7 @@ class AdvisorSettings:
     """``advisor.*``: what ``recommend`` does when no flag says otherwise."""
 
     what_if: str = key("auto", "planner that pretends", choices=("auto", "twin", "hypopg"))
-    min_benefit: float = share(0.005, "least saving: this share of the workload, or 20 times it of a statement")
+    min_benefit: float = share(0.005, "least saving: this share of the workload, or 10 times it of a statement")
     risk: str = key(
         "high", "what may get slower if the planner prices index reads too low", choices=("low", "normal", "high")
     )

@@ -22,7 +22,7 @@ class Limits:
     is solved, so nothing is proved. ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives.
     ``write_overhead`` limits, per table, the added cost of writes relative to their cost now (0.5: half as much again).
     ``protection`` is how much dearer than now any statement may become. ``min_benefit`` is the share of the workload's
-    cost that each index must save on its own, or twenty times that share of one statement; indexes are priced by it
+    cost that each index must save on its own, or ten times that share of one statement; indexes are priced by it
     (``_prices``), which is part of the objective and so of the bound; 0 is no price and no least. ``regret`` is the
     weight of the worst parameter class against the mean (0-1). ``calls`` and ``seconds`` bound the search,
     ``proof_rounds`` the rounds spent on nothing but the proven bound.

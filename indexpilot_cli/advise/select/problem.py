@@ -147,7 +147,7 @@ def _mean_costs(pricer: Pricer) -> dict[int, float]:
 def _keeping(pricer: Pricer, weights: Mapping[int, float], min_benefit: float) -> list[float]:
     """What each index that is there must save besides its writes: as much as would be asked of it if it were new.
 
-    A statement's tenth, shared with the others of its plan; without a statement that uses it, the fixed price.
+    A statement's twentieth, shared with the others of its plan; without a statement that uses it, the fixed price.
     """
     pool, costs = pricer.pool, _mean_costs(pricer)
     now = sum(weights[t] * cost for t, cost in costs.items())
@@ -182,8 +182,8 @@ def _charges(
 
 
 FOR_THE_SEARCH = 0.85  # of the time: the rest is for the last batch, the final plans and the reasons
-OF_A_STATEMENT = 20  # times the least benefit is what an index must save of one statement: a tenth
-OF_THE_AVERAGE = 40  # times the least benefit is what it must save of the average statement's least cost: a fifth
+OF_A_STATEMENT = 10  # times the least benefit is what an index must save of one statement: a twentieth
+OF_THE_AVERAGE = 20  # times the least benefit is what it must save of the average statement's least cost: a tenth
 OF_THE_WORK = 0.1  # times the least benefit of all the work now is enough, though: a two-thousandth
 TRIFLE = {MS: 5.0, COST: 500.0}  # times the least benefit is nothing per call: 25 µs, or two and a half pages in turn
 
@@ -210,13 +210,16 @@ def _prices(
     """What each index must save besides its writes, in units of the objective: a fixed price and one for its bytes.
 
     A statement costs at least what its plan with every candidate costs. The indexes of that plan together must save a
-    tenth of it, half of that by head and half by size; an index is priced by the least of the statements it is made
-    for. So what is chosen costs at most a tenth more than the best there is, whether the workload has one statement or
-    50,000, whether it is cheap or dear and whatever else is in it, and what goes first saves least for its size.
+    twentieth of it, half of that by head and half by size; an index is priced by the least of the statements it is
+    made for. So what is chosen costs at most a twentieth more than the best there is, whether the workload has one
+    statement or 50,000, whether it is cheap or dear and whatever else is in it, and what goes first saves least for
+    its size.
 
-    Added is what keeps out many small wins. A fifth of what the average statement costs at least: what so little is
-    lost by adds up to little of the best there is; but no more than a two-thousandth of the work now. And 25 µs per
-    call, which nobody waits for, but no more than the least benefit.
+    Added is what keeps out many small wins. A tenth of what the average statement costs at least: what so little is
+    lost by adds up to little of the best there is; but no more than a two-thousandth of the work now. That, too, is
+    half by head and half by size, against the mean of what the plans with every candidate use: where a statement costs
+    next to nothing with either of two indexes, a share of it would not tell the smaller one. And 25 µs per call, which
+    nobody waits for, but no more than the least benefit.
     """
     least_of, wanted = _least_and_wanted(pricer, weights)
     now = sum(weights[t] * cost for t, cost in _mean_costs(pricer).items())
@@ -225,13 +228,15 @@ def _prices(
     share = OF_A_STATEMENT * min_benefit / 2
     prices = []
     numbers = {templates[t].id: t for t in least_of if wanted[t]}
+    used = {n for mask in wanted.values() for n in members(mask)}
+    mean = sum(sizes[n] for n in used) / (len(used) or 1) or 1.0
     new = pricer.pool.candidates[: pricer.pool.first_spare]
     for candidate, size in zip(new, sizes, strict=False):
         own = [numbers[name] for name in candidate.templates if name in numbers]
         shares = (1 / wanted[t].bit_count() + size / (sum(sizes[n] for n in members(wanted[t])) or 1) for t in own)
         costs = (share * least_of[t] * part for t, part in zip(own, shares, strict=True))
         trifles = (min(trifle * templates[t].calls, now) for t in own)
-        added = min_benefit * (fixed + min(trifles, default=0.0))
+        added = min_benefit * (fixed * (1 + size / mean) / 2 + min(trifles, default=0.0))
         prices.append(added + min(costs, default=0.0))
     return prices
 

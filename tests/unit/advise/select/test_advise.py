@@ -62,7 +62,7 @@ def test_parameter_classes_are_counted():
 
 def test_an_index_below_the_least_benefit_is_given_up():
     ways = {"q-1": [way(1000), way(10, A)], "q-2": [way(20), way(1, B)]}
-    selection = advice(ways, [A, B], Limits(min_benefit=0.05))
+    selection = advice(ways, [A, B], Limits(min_benefit=0.1))
     assert selection.definitions == {A}
     (rejection,) = selection.rejections
     assert (rejection.reason, rejection.definition) == ("too_little_benefit", B)
@@ -181,8 +181,8 @@ def test_prices_of_indexes_and_of_bytes_are_part_of_the_choice_and_its_bound():
     templates = [template(name, tables=(0,)) for name in ways]
     selection = advise(templates, pool, ModelPlanner(ways), Limits(min_benefit=0.02), sizes=sizes)
     assert selection.definitions == {A}  # 990 bytes count more than 1.5, a tenth and more of 985 more than 15
-    price = 0.4 * 10 * (1 + 10 / 1000) / 2  # twenty times 2 % of the least cost, half by head and half by bytes
-    fixed = 0.02 * (0.1 * 2000 + 500)  # of all the work, and per call
+    price = 0.2 * 10 * (1 + 10 / 1000) / 2  # ten times 2 % of the least cost, half by head and half by bytes
+    fixed = 0.02 * (0.1 * 2000 * (1 + 10 / 505) / 2 + 500)  # of all the work, half by bytes; and per call
     assert selection.bound.objective == pytest.approx(1011.5 + price + fixed)
     assert selection.bound.gap == pytest.approx(0.0)
     assert selection.write_cost == 0.0
@@ -233,9 +233,12 @@ def test_cheap_statements_that_are_most_of_the_work_get_their_indexes(unit, one)
 
 @pytest.mark.parametrize(("unit", "one"), [("ms", 1.0), ("cost", 100.0)])
 def test_dozens_of_small_wins_beside_what_matters_are_left(unit, one):
-    """The demo's kind: twenty statements that matter, and forty of two milliseconds each of which saves half of it."""
+    """The demo's kind: twenty statements that matter, and forty of two milliseconds each of which saves half of it.
+
+    All of these together are less than a twentieth of what the others cost at best.
+    """
     pool = [index(f"c{n}") for n in range(60)]
-    heavy = {f"h-{n}": [way(500 * one), way(20 * one, d)] for n, d in enumerate(pool[:20])}
+    heavy = {f"h-{n}": [way(500 * one), way(40 * one, d)] for n, d in enumerate(pool[:20])}
     light = {f"l-{n}": [way(2 * one), way(1 * one, d)] for n, d in enumerate(pool[20:])}
     assert timed(heavy | light, pool, unit).definitions == frozenset(pool[:20])
 
@@ -247,14 +250,23 @@ def timed(ways, pool, unit):
     return advise(templates, [candidate(d, n) for d, n in zip(pool, ways, strict=True)], ModelPlanner(ways))
 
 
+def test_of_two_that_are_worth_as_much_to_a_queue_the_partial_one_of_few_pages_is_chosen():
+    whole, few = index("state", "run_at"), index("run_at", predicate="state = 'ready'")
+    heavy = [index(f"c{n}") for n in range(10)]
+    ways = {f"h-{n}": [way(1000), way(100, d)] for n, d in enumerate(heavy)}
+    ways["queue"] = [way(1000), way(1.0, whole), way(1.2, few)]
+    sizes = dict.fromkeys(heavy, 4_000_000) | {whole: 3_900_000, few: 16_384}
+    assert advice(ways, [*heavy, whole, few], sizes=sizes).definitions == {*heavy, few}
+
+
 def test_a_second_index_that_saves_little_of_what_the_first_left_is_not_offered():
     ways = {"q-1": [way(1000), way(2, A), way(1.9, A, C)], "q-2": [way(100)]}
     assert advice(ways, [A, C]).definitions == {A}
 
 
-def test_the_least_benefit_is_a_share_of_the_workload_or_twenty_times_it_of_one_statement():
+def test_the_least_benefit_is_a_share_of_the_workload_or_ten_times_it_of_one_statement():
     ways = {"heavy": [way(10_000)], "one": [way(100), way(60, A)]}  # saves 0.4 % of all and 40 % of one statement
-    for least, chosen in ((0.001, {A}), (0.005, {A}), (0.015, {A}), (0.021, set())):
+    for least, chosen in ((0.001, {A}), (0.005, {A}), (0.03, {A}), (0.042, set())):
         assert advice(ways, [A], Limits(min_benefit=least)).definitions == chosen
 
 
@@ -267,5 +279,5 @@ def test_what_the_default_leaves_out_costs_little():
             for least in (0.0, 0.005)
         ]
         free, default = (workload_cost(ways, calls, s.definitions) for s in found)
-        assert default <= free * 1.1
+        assert default <= free * 1.05
         assert found[1].size_bytes <= found[0].size_bytes * 1.01
