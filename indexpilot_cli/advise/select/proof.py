@@ -17,10 +17,24 @@ FEW = 8  # questions between two bounds, and cases for one of them, at least
 BRANCHED = 6000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
 LITTLE = 1000  # where the gap is no larger than PROVED: "no other choice is better" is said from there
 PROVED = 0.005
+NARROW = 0.05  # a gap that is wider is worth three times as many calls
+PATIENCE, GAIN = 6, 0.002  # rounds in which the bound must gain a five-hundredth
+LONGER, SLOWER = 2, 5  # while the gap is wide: times the rounds, and a fifth of that gain is enough
 _PART = 1e-6  # an index of which less is had is not had
 
 Wanted = Sequence[tuple[float, int, Mask]]  # how much of a case the bound has with which indexes
 Improvement = Callable[[Program, float, float | None], Wanted]
+
+
+def is_stuck(bounds: Sequence[float], value: float, rounds: int) -> bool:
+    """Whether the bound, of which these are the values so far, grows too slowly, or has for too many rounds, to go on.
+
+    As long as a selection may cost less than ``value`` by more than ``NARROW``, it has more of both.
+    """
+    is_narrow = value - bounds[-1] <= NARROW * value
+    least = GAIN * value / (1 if is_narrow else SLOWER)
+    slow = len(bounds) > PATIENCE and bounds[-1] - bounds[-1 - PATIENCE] < least
+    return slow or (is_narrow and len(bounds) >= rounds)
 
 
 class Proof:

@@ -26,7 +26,7 @@ from indexpilot_cli.advise.select.program import (
     themselves,
     undominated,
 )
-from indexpilot_cli.advise.select.proof import BRANCHED, Improvement, Proof
+from indexpilot_cli.advise.select.proof import BRANCHED, LONGER, NARROW, Improvement, Proof, is_stuck
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 
 GUESS = Effort(40, 5e-3)
@@ -42,8 +42,6 @@ AGREED = 1e-4
 RELAXED = 2  # rounds with the relaxed program for one with whole indexes
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
 PROOF_CALLS, PROOF_LEAST = 1.5, 300  # calls of the proof: times those of the search before it, and at least
-NARROW = 0.05  # a gap that is wider is worth three times as many calls
-PATIENCE = 6  # rounds in which the bound must gain a five-hundredth
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
 
@@ -253,12 +251,12 @@ class Search:
     def _proved(self, improve: Improvement, rounds: int, before: int) -> bool:
         """Whether the bound met the best selection before it stopped growing, or the rounds or the calls ended."""
         history: list[float] = []
-        for number in range(rounds):
+        for number in range(LONGER * rounds):
             wanted = improve(self.program, self.value, self._has_time())
             if self.proof.open_part(self.value) <= CLOSE:
                 return True
             history.append(self.proof.lower)
-            stuck = len(history) > PATIENCE and history[-1] - history[-1 - PATIENCE] < self.value / 500
+            stuck = is_stuck(history, self.value, rounds)
             looked_at = self.proof.splits
             questions = self.proof.questions(self.program, self.value, wanted)
             done = not questions and self.proof.splits == looked_at  # what memory says may be news to the trees
@@ -322,17 +320,35 @@ class Search:
             smaller = (n for n in self.narrower.get(number, ()) if self.sizes[n] < self.sizes[number])
             for other in sorted(smaller, key=lambda n: -self.sizes[n])[:SMALLER]:
                 mask = self.best & ~(1 << number) | 1 << other
-                if not self._is_dearer(mask) and self.price(mask):
+                if self._may_pay(mask, number) and self.price(mask):
                     break
 
+    def _may_pay(self, mask: Mask, number: int) -> bool:
+        """Whether the selection, which lacks that index of the best, may cost as little once its plans were asked for
+        where the index is used: of the statement it is worth most to, which mostly says enough, and of all.
+        """
+        worth: dict[int, float] = {}
+        for case in self.costs.near(1 << number):
+            answer = self.pricer.known(case, self.best)
+            if answer is not None and answer.used >> number & 1:
+                without = self.pricer.upper(case, self.best & ~(1 << number))
+                worth[case] = self.program.charges[case].weight * (without - answer.cost)
+        users = sorted(worth, key=lambda case: -worth[case])
+        for asked in (users[:1], users[1:]):
+            if self._is_dearer(mask):
+                return False
+            self.ask([(case, mask) for case in asked])
+        return not self._is_dearer(mask)
+
     def _is_dearer(self, mask: Mask) -> bool:
-        """Whether the bounds of the cases say that the selection costs more than the best."""
+        """Whether plans and bounds of the cases say that the selection costs more than the best."""
         costs = self.costs.of(self.best)
         if costs is None:
             return False
         least = list(costs)
         for case in self.costs.near(self.best ^ mask):
-            least[case] = self.proof.least(case, mask)
+            answer = self.pricer.known(case, mask)
+            least[case] = self.proof.least(case, mask) if answer is None else answer.cost
         return self.program.objective(mask, least) > self.value * (1 + SAME)
 
     def fewest(self) -> Mask:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.advise.select import Limits, advise, search
+from indexpilot_cli.advise.select.proof import is_stuck
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import (
     ModelPlanner,
@@ -98,6 +99,17 @@ def test_the_proof_ends_with_its_calls_and_its_bound_is_true(seed, monkeypatch):
     assert cut.calls < whole.calls
     assert cut.bound.lower <= whole.cost_after * (1 + 1e-6)
     assert cut.cost_after >= whole.cost_after * (1 - 1e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "gain", "rounds", "stuck"),
+    [
+        *((80.0, 0.01, 7, False), (80.0, 0.004, 7, True), (80.0, 0.01, 40, False)),
+        *((97.0, 0.04, 7, False), (97.0, 0.01, 7, True), (95.0, 0.04, 40, True)),
+    ],
+)
+def test_the_proof_goes_on_for_longer_and_for_less_while_the_gap_is_wide(first, gain, rounds, stuck):
+    assert is_stuck([first + gain * n for n in range(rounds)], 100.0, 30) is stuck
 
 
 def two_good_indexes():
