@@ -5,7 +5,7 @@ stands on them. Without these the planner takes 0.5 % of the rows for any value,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, islice
 
@@ -14,25 +14,28 @@ from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.samples import Samples, ValueSample
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse
-from indexpilot_cli.methods.fields import FIXED
+from indexpilot_cli.methods.fields import FIXED, stored_width
 from indexpilot_cli.methods.sampled import distinct_keys
 from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import normal
-from indexpilot_cli.sql.selectivity import comparable, index_statistics, row_count
+from indexpilot_cli.sql.selectivity import index_statistics, row_count
 from indexpilot_cli.sql.volatility import calls_nobody, result_type, unsafe
 
 _KEYS = frozenset(
     {
         *(AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL, AtomKind.LIKE_PREFIX, AtomKind.JOIN),
-        *(AtomKind.IS_NULL, AtomKind.IS_NOT_NULL),
+        *(AtomKind.IS_NULL, AtomKind.IS_NOT_NULL, AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
     }
 )
-_MOST = 16  # expressions of one table
+_ORDERED = frozenset((*FIXED, "text", "varchar", "bpchar", "numeric")) - {"point", "box"}
+_MOST = 8  # expressions of one table
 _LISTED = 100  # common values and bounds, as ANALYZE keeps them
 _OFTEN, _ABOVE = 3, 1.25  # times a value is seen to be common, and times the average
-_HEADER = 3  # bytes by which that of a fresh value is longer than that of a short one that is stored
+_HEADER = 3  # bytes by which that of a fresh value is longer than that of a stored short one
 _SCALES = 0.1  # with more distinct values of the rows their number grows with the table (analyze.c)
-Row = tuple[str | None, int, str]  # a value as text, its bytes, the page it lies on
+Row = tuple[
+    str | None, int, int, str
+]  # a value as text, its bytes (0: as its text says), its place among all (0: none), its page
 
 
 def with_sampled(
@@ -43,7 +46,7 @@ def with_sampled(
     for name in dict.fromkeys(chain.from_iterable(t.relations for t in templates)):
         table = catalog.table(name)
         asked = _asked(table, templates, catalog) if table is not None else ()
-        sample = samples.values(name, [*asked, *(f"pg_column_size({e})" for e in asked), "ctid"], ()) if asked else None
+        sample = samples.values(name, _questions(asked, table), ()) if table is not None and asked else None
         if table is None or sample is None or not sample.rows:
             continue
         known = tuple(zip(map(normal, asked), _summaries(sample, asked, table), strict=True))
@@ -68,12 +71,19 @@ def _expressions(use: RelationUse) -> Iterator[str]:
     yield from (k.expression for k in keys if k.expression is not None)
 
 
+def _questions(asked: Sequence[str], table: Table) -> list[str]:
+    """What is asked of each row: values, their bytes, their places in the order of their type, and the row's own."""
+    ordered = [result_type(e, table) in _ORDERED for e in asked]
+    sizes = ("0" if known else f"pg_column_size({e})" for e, known in zip(asked, ordered, strict=True))
+    orders = (f"row_number() OVER (ORDER BY {e})" if known else "0" for e, known in zip(asked, ordered, strict=True))
+    return [*asked, *sizes, *orders, "ctid"]
+
+
 def _summaries(sample: ValueSample, asked: Sequence[str], table: Table) -> Iterator[ColumnStatistics]:
     for place, expression in enumerate(asked):
-        kind = result_type(expression, table) or "text"
-        rows = (values for values, _ in sample.rows)
-        read = [(row[place], int(row[place + len(asked)] or 0), _page(row[-1])) for row in rows]
-        yield summary(read, kind, row_count(table), sample.share)
+        rows = (values[place :: len(asked)][:3] + values[-1:] for values, _ in sample.rows)
+        read = [(value, int(size or 0), int(order or 0), _page(row)) for value, size, order, row in rows]
+        yield summary(read, result_type(expression, table) or "text", row_count(table), sample.share)
 
 
 def _page(place: str | None) -> str:
@@ -82,28 +92,39 @@ def _page(place: str | None) -> str:
 
 def summary(read: Sequence[Row], kind: str, rows: float, share: float) -> ColumnStatistics:
     """What ANALYZE would find, of a ``share`` of the pages of a table of so many ``rows``; ``kind`` is the type."""
-    there = [(value, size, page) for value, size, page in read if value is not None]
+    there = [(value, size, order, page) for value, size, order, page in read if value is not None]
     nulls = 1.0 - len(there) / len(read)
     if not there:
         return ColumnStatistics(nulls, 0, 0.0)
-    times = Counter(value for value, _, _ in there)
-    distinct = _distinct(there, share)
+    times = Counter(value for value, *_ in there)
+    part = share if share >= 1 else min(1.0, len(read) / rows)  # how many pages SYSTEM takes is left to chance
+    distinct = _distinct({(value, page) for value, *_, page in there}, part)
+    if len(times) == len(there):  # as ANALYZE: none came twice, so none is there twice
+        distinct = rows * (1.0 - nulls)
     common = _common(times, whole=distinct <= len(times) <= _LISTED)
+    others = sorted((order, value) for value, _, order, _ in there if order and value not in common)
     return ColumnStatistics(
         nulls,
-        round(sum(size for _, size, _ in there) / len(there)) - (_HEADER if kind not in FIXED else 0),
+        round(sum(_width(value, size, kind) for value, size, *_ in there) / len(there)),
         -min(1.0, distinct / rows) if distinct > _SCALES * rows else distinct,
         tuple(common),
         tuple(count / len(read) for count in common.values()),
-        _bounds([v for v in times.elements() if v not in common], kind),
+        _bounds([value for _, value in others]),
     )
 
 
-def _distinct(there: Sequence[tuple[str, int, str]], share: float) -> float:
+def _width(value: str, size: int, kind: str) -> int:
+    """Bytes as an index stores them; what was measured (not 0) was fresh, its header four bytes and not one."""
+    if kind in FIXED:
+        return FIXED[kind][0]
+    return size - _HEADER if size else stored_width(value, kind)
+
+
+def _distinct(there: Collection[tuple[str, str]], share: float) -> float:
     """Rows of one page are often alike: a value counts once on each."""
-    pages = Counter(value for value, _ in {(value, page) for value, _, page in there})
+    pages = Counter(value for value, _ in there)
     groups = tuple((times, 0, keys) for times, keys in Counter(pages.values()).items())
-    return distinct_keys(groups, pages.total() / share)
+    return distinct_keys(groups, len(there) / share)
 
 
 def _common(times: Counter[str], *, whole: bool) -> dict[str, int]:
@@ -112,11 +133,7 @@ def _common(times: Counter[str], *, whole: bool) -> dict[str, int]:
     return {value: count for value, count in times.most_common(_LISTED) if count >= least}
 
 
-def _bounds(others: Sequence[str], kind: str) -> tuple[str, ...]:
-    """Ends of equally filled ranges of the other values; nothing for types whose order is not known here."""
-    placed = [(place, value) for value in others if isinstance(place := comparable(value, kind), float)]
-    if len(placed) < max(2, len(others)):
-        return ()
-    placed.sort()
-    steps = min(_LISTED, len(placed) - 1)
-    return tuple(placed[round(n * (len(placed) - 1) / steps)][1] for n in range(steps + 1))
+def _bounds(ordered: Sequence[str]) -> tuple[str, ...]:
+    """Ends of equally filled ranges of the other values."""
+    steps = min(_LISTED, len(ordered) - 1)
+    return tuple(ordered[round(n * (len(ordered) - 1) / steps)] for n in range(steps + 1)) if steps > 0 else ()

@@ -199,13 +199,14 @@ def _sampled(statistics: ColumnStatistics, base_type: str, average: int) -> tupl
     if base_type not in (*_TEXTS, "numeric", "bytea", "varbit") or len(values) < 2 or base_type == "bpchar":
         return ()
     step = max(1, len(values) // _SAMPLES)
-    widths = [_stored(v, base_type) for v in values[::step]]
+    widths = [stored_width(v, base_type) for v in values[::step]]
     shift = average - sum(widths) / len(widths)
     moved = round(shift) if abs(shift) >= 1.5 else 0
     return tuple(max(1, w + moved) for w in widths)
 
 
-def _stored(value: str, base_type: str) -> int:
+def stored_width(value: str, base_type: str) -> int:
+    """Bytes of a text, a numeric or a bytea as an index stores it, of its text."""
     if base_type == "numeric":
         return _numeric(value)
     size = (len(value) - 2) // 2 if base_type == "bytea" else len(value.encode())

@@ -33,6 +33,7 @@ from indexpilot_cli.methods.kind import (
 )
 from indexpilot_cli.methods.rates import EntryClass
 from indexpilot_cli.sql.normal import columns, tree_of
+from indexpilot_cli.sql.selectivity import index_statistics
 
 _META = 1 << 3
 _VERSION = 2
@@ -241,6 +242,9 @@ def _gin_keys(key: IndexKey, table: Table, rows: float) -> GinKeys:
     names = (key.column,) if key.column is not None else tuple(columns(key.expression or ""))
     column = table.column(names[0]) if len(names) == 1 else None
     statistics = column.statistics if column is not None else None
+    own = index_statistics(key.expression, table) if key.expression is not None else None
+    if own is not None and key.operator_class == "gin_trgm_ops":
+        return _trigram_keys(own, rows) or _guessed(rows, float(own.avg_width))
     if column is None or statistics is None:
         return _guessed(rows, 80.0)
     found = _known_keys(key, column, statistics, rows)
@@ -253,11 +257,16 @@ def _guessed(rows: float, width: float) -> GinKeys:
     return GinKeys((), items, max(1.0, math.sqrt(items)), 8, False)
 
 
+def _trigram_keys(statistics: ColumnStatistics, rows: float) -> GinKeys | None:
+    values = (*statistics.histogram_bounds, *statistics.most_common_vals)
+    return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
+
+
 def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> GinKeys | None:
     values = (*statistics.histogram_bounds, *statistics.most_common_vals)
     base_type, category = column.base_type, column.category
     if key.operator_class == "gin_trgm_ops":
-        return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
+        return _trigram_keys(statistics, rows)
     if key.expression is not None:
         tree = tree_of(key.expression)
         words = tree is not None and tree.value == "to_tsvector" and category == "S"
