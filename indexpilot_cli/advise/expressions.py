@@ -25,9 +25,11 @@ _KEYS = frozenset(
     {
         *(AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.NOT_EQUAL, AtomKind.LIKE_PREFIX, AtomKind.JOIN),
         *(AtomKind.IS_NULL, AtomKind.IS_NOT_NULL, AtomKind.LIKE_INFIX, AtomKind.SIMILAR),
+        *(AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH),
     }
 )
-_ORDERED = frozenset((*FIXED, "text", "varchar", "bpchar", "numeric")) - {"point", "box"}
+_WRITTEN = frozenset(("text", "varchar", "bpchar", "numeric"))
+_ORDERED = (_WRITTEN | FIXED.keys()) - {"point", "box"}
 _MOST = 8  # expressions of one table
 _LISTED = 100  # common values and bounds, as ANALYZE keeps them
 _OFTEN, _ABOVE = 3, 1.25  # times a value is seen to be common, and times the average
@@ -74,9 +76,15 @@ def _expressions(use: RelationUse) -> Iterator[str]:
 def _questions(asked: Sequence[str], table: Table) -> list[str]:
     """What is asked of each row: values, their bytes, their places in the order of their type, and the row's own."""
     ordered = [result_type(e, table) in _ORDERED for e in asked]
-    sizes = ("0" if known else f"pg_column_size({e})" for e, known in zip(asked, ordered, strict=True))
+    sizes = ("0" if _is_written(e, table) else f"pg_column_size({e})" for e in asked)
     orders = (f"row_number() OVER (ORDER BY {e})" if known else "0" for e, known in zip(asked, ordered, strict=True))
     return [*asked, *sizes, *orders, "ctid"]
+
+
+def _is_written(expression: str, table: Table) -> bool:
+    """Whether the bytes of a value follow from its type or its text."""
+    kind = result_type(expression, table)
+    return kind in FIXED or kind in _WRITTEN
 
 
 def _summaries(sample: ValueSample, asked: Sequence[str], table: Table) -> Iterator[ColumnStatistics]:

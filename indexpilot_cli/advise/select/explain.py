@@ -326,4 +326,6 @@ class WhyNot:
 
 
 def _percent(share: float) -> str:
+    if share >= 1:
+        return f"{share * 100:,.0f} %"  # a price may be many times the workload
     return f"{share * 100:.2g} %" if share >= 1e-5 else "nothing"

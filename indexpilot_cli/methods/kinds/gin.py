@@ -12,6 +12,7 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
@@ -34,6 +35,7 @@ from indexpilot_cli.methods.kind import (
 from indexpilot_cli.methods.rates import EntryClass
 from indexpilot_cli.sql.normal import columns, tree_of
 from indexpilot_cli.sql.selectivity import index_statistics
+from indexpilot_cli.sql.volatility import result_type
 
 _META = 1 << 3
 _VERSION = 2
@@ -243,8 +245,11 @@ def _gin_keys(key: IndexKey, table: Table, rows: float) -> GinKeys:
     column = table.column(names[0]) if len(names) == 1 else None
     statistics = column.statistics if column is not None else None
     own = index_statistics(key.expression, table) if key.expression is not None else None
-    if own is not None and key.operator_class == "gin_trgm_ops":
-        return _trigram_keys(own, rows) or _guessed(rows, float(own.avg_width))
+    if own is not None and (
+        key.operator_class == "gin_trgm_ops" or result_type(key.expression or "", table) == "jsonb"
+    ):
+        extract = _trigram_keys if key.operator_class == "gin_trgm_ops" else partial(_document_keys, key)
+        return extract(own, rows) or _guessed(rows, float(own.avg_width))
     if column is None or statistics is None:
         return _guessed(rows, 80.0)
     found = _known_keys(key, column, statistics, rows)
@@ -262,6 +267,13 @@ def _trigram_keys(statistics: ColumnStatistics, rows: float) -> GinKeys | None:
     return sampled_keys(values, trigrams, rows * (1.0 - statistics.null_frac), width=4)
 
 
+def _document_keys(key: IndexKey, statistics: ColumnStatistics, rows: float) -> GinKeys | None:
+    values = (*statistics.histogram_bounds, *statistics.most_common_vals)
+    paths = key.operator_class == "jsonb_path_ops"
+    extract = json_paths if paths else json_keys
+    return sampled_keys(values, extract, rows * (1.0 - statistics.null_frac), width=4 if paths else None)
+
+
 def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> GinKeys | None:
     values = (*statistics.histogram_bounds, *statistics.most_common_vals)
     base_type, category = column.base_type, column.category
@@ -272,9 +284,7 @@ def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, row
         words = tree is not None and tree.value == "to_tsvector" and category == "S"
         return sampled_keys(values, lexemes, rows * (1.0 - statistics.null_frac)) if words else None
     if base_type == "jsonb":
-        paths = key.operator_class == "jsonb_path_ops"
-        extract = json_paths if paths else json_keys
-        return sampled_keys(values, extract, rows * (1.0 - statistics.null_frac), width=4 if paths else None)
+        return _document_keys(key, statistics, rows)
     if category == "A" or base_type == "tsvector":
         return element_keys(statistics, rows, 4 if base_type in ("_int4", "_int2") else 0)
     return None

@@ -15,7 +15,8 @@ from indexpilot_cli.methods.rates import EntryClass
 _RANGES = {"int4range", "int8range", "numrange", "tsrange", "tstzrange", "daterange"}
 _RANGES |= {r.replace("range", "multirange") for r in _RANGES}
 _SHAPES = {"point", "box", "polygon", "circle", "geometry", "geography", "cube", "ltree"}
-_BOXES = {"point": 32, "geometry": 16, "geography": 28}  # bytes of what stands for the value: its box
+# Bytes of the box that stands for the value, and how full pages are: of 13 and 15 to 18; PostGIS 3.3 on 15.
+_BOXES = {"point": (32, 0.65), "geometry": (16, 0.68), "geography": (28, 0.62)}
 _BETTER_BY_GIN = {"tsvector", "hstore", "jsonb", "text", "varchar", "bpchar", "citext"}
 _VECTORS = ("vector", "halfvec", "sparsevec")
 _INSIDE = (AtomKind.CONTAINS, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
@@ -32,7 +33,7 @@ class GistKind(IndexKind):
         column = build.table.column(build.definition.keys[0].column or "")
         fields = build.fields
         if column is not None and column.base_type in _BOXES and len(fields) == 1:
-            fields = (replace(fields[0], widths=(_BOXES[column.base_type],)),)
+            fields = (replace(fields[0], widths=(_BOXES[column.base_type][0],)),)
         rows = build.rows * (1.0 - build.fields[0].nulls)
         return BuiltSize(tree_pages(rows, fields, _fill(column, build.catalog.major)))
 
@@ -95,10 +96,8 @@ def _nearest(condition: KeyCondition) -> Service | NoService:
 
 def _fill(column: Column | None, major: int) -> float:
     """How full pages are: measured on 13 to 18, where sorted builds of points (14) and ranges (18) came."""
-    if column is not None and column.base_type == "point":
-        return 0.65 if major != 14 else 0.9
     if column is not None and column.base_type in _BOXES:
-        return 0.62  # PostGIS 3.3 on 15, 60,000 points by chance: 304 and 528 pages
+        return 0.9 if (column.base_type, major) == ("point", 14) else _BOXES[column.base_type][1]
     return 0.9 if major >= 18 and column is not None and column.category == "R" else 0.5
 
 
