@@ -6,6 +6,7 @@ functions of pg_catalog have no schema. What has no node of its own is kept as i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -132,7 +133,15 @@ def _quantified(operator: str, left: Expression, right: Expression, word: str) -
     bare = right.arguments[0] if right.kind == CAST else right
     if bare.kind == OPERATOR and bare.value == "array":
         return _operator("in", left, *bare.arguments)
-    return _operator("= any", left, bare)
+    items = _array_items(bare.value) if bare.kind == CONSTANT else ()
+    return _operator("in", left, *(Expression(CONSTANT, i) for i in items)) if items else _operator("= any", left, bare)
+
+
+def _array_items(text: str) -> tuple[str, ...]:
+    """The items of an array as text, where none is NULL, quoted or an array; else nothing."""
+    items = text[1:-1].split(",") if text.startswith("{") and text.endswith("}") else []
+    plain = all(re.fullmatch(r"[\w.:+-]+", item) and item.lower() != "null" for item in items)
+    return tuple(items) if plain else ()
 
 
 def _call(node: Node) -> Expression | None:

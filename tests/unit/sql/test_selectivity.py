@@ -41,6 +41,8 @@ T = table(
         ("s = 'done'", 0.7),
         ("s <> 'done'", 0.3),
         ("s IN ('open', 'failed')", 0.21),
+        ("s = ANY ('{open,failed}'::text[])", 0.21),
+        ("s = ANY ('{open,NULL}')", 1 / 3),
         ("s = 'other'", 0.01),
         ("mode IN ('MAIL', 'AIR')", 0.5),  # char(10): statistics hold padded values
         ("f", 0.1),
