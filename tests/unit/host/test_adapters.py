@@ -149,25 +149,28 @@ def test_one_that_is_replaced_delivers_what_it_had_and_ends():
 
 
 def test_a_forked_child_delivers_its_own_and_nothing_of_the_parent_s(tmp_path):
-    go = threading.Event()
+    # A pipe: a lock of Python's that this thread held while the other forks would stay shut in the child for ever.
+    parent, (wait, go) = os.getpid(), os.pipe()
     log = host.JsonLinesAudit(tmp_path / "audit")
 
     def held(event):
-        go.wait(60)
+        if os.getpid() == parent:
+            os.read(wait, 1)
         log.record(event)
 
     guarded = GuardedAudit(host.CallbackAudit(held))
     guarded.record(ROW | {"id": 1})
     child = os.fork()
     if child == 0:
-        go.set()
         guarded.record(ROW | {"id": 2})
         os._exit(0 if guarded.flush() and guarded.stats().delivered == 1 else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    go.set()
+    os.write(go, b"x")
     assert guarded.flush()
     ids = [json.loads(line)["id"] for line in (tmp_path / "audit").read_text().splitlines()]
     assert ids == [2, 1]
+    os.close(wait)
+    os.close(go)
 
 
 def test_prometheus_reads_counters_gauges_and_timings():
