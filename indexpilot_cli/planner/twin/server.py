@@ -195,7 +195,12 @@ class LocalServer:
     def _run(self, program: str, *arguments: str, check: bool = True) -> None:
         to = subprocess.PIPE if program == "initdb" else subprocess.DEVNULL
         process = self._begin(program, *arguments, stdout=to)
-        said = process.communicate()[0]
+        try:
+            said = process.communicate()[0]
+        except BaseException:  # after an interrupt nobody else would end it, nor the servers that initdb begins
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
         if check and process.returncode != 0:
             raise _not_started(program, self.binaries.version, said or self._logged(), self.home)
 

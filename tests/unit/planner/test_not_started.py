@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from indexpilot_cli.planner.twin.server import _not_started
+import psutil
+import pytest
+
+from indexpilot_cli.db.capabilities import Binaries
+from indexpilot_cli.planner.twin.server import LocalServer, _not_started, new_home
+from tests.servers import reachable_directory
+from tests.waiting import eventually
 
 OUTPUT = """creating configuration files ... ok
 bootstrap ... 2026-11-20 15:24:42 UTC [1] FATAL:  could not write to file "base/4": No space left on device
@@ -22,3 +28,27 @@ def test_a_full_disk_is_named_with_a_way_out():
 def test_other_failures_keep_the_last_lines():
     error = _not_started("pg_ctl", "15.20", "waiting\n\nlast words\n", Path("/x/home"))
     assert (error.code, error.detail, error.hint) == ("prerequisite", "waiting | last words", None)
+
+
+def alive(pid):
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_an_interrupt_ends_initdb_and_what_that_has_begun(monkeypatch):
+    with reachable_directory() as place:
+        home, program = new_home(place), place / "initdb"
+        program.write_text("#!/bin/sh\nsleep 600 &\necho $$ $! > begun; mv begun pids\nwait\n")
+        program.chmod(0o755)
+
+        def interrupted(_process):
+            eventually((home / "pids").exists)
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr("subprocess.Popen.communicate", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            LocalServer(Binaries(place, "15.1", "local"), home).initialise()
+        pids = [*map(int, (home / "pids").read_text().split())]
+        eventually(lambda: not any(map(alive, pids)))
