@@ -179,9 +179,9 @@ class Rejection:
     """Something that will not be recommended. ``reason`` is a stable word, ``detail`` the sentence.
 
     Words: exists, covered_by, invalid_exists, not_indexable, too_small, low_selectivity, no_operator_class,
-    extension_missing, function_mismatch, rewrite, volatile, can_fail, write_cost, risk, too_little_benefit,
-    over_budget, over_limit, dominated, not_used, not_asked, unsupported_relation, too_wide, correlated, hold,
-    fewer_indexes, ignored, not_modelled.
+    extension_missing, function_mismatch, rewrite, unknown_constant, volatile, can_fail, write_cost, risk,
+    too_little_benefit, over_budget, over_limit, dominated, not_used, not_asked, unsupported_relation, too_wide,
+    correlated, hold, fewer_indexes, ignored, not_modelled.
     ``subject`` reads like an index (``orders (status)``) also when there is no definition.
     """
 

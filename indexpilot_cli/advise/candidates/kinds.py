@@ -27,7 +27,9 @@ from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.kind import IndexKind, KeyCondition, KindThresholds, NoService, Service
 from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.kinds.btree import PATTERN_CLASSES
+from indexpilot_cli.sql.expressions import PARAMETER, read_expression
 from indexpilot_cli.sql.normal import columns, type_name
+from indexpilot_cli.workload.predicates.scopes import ARITHMETIC
 
 _NEAREST = (AtomKind.DISTANCE,)
 _SCALAR = (AtomKind.RANGE, AtomKind.EQUAL)
@@ -151,6 +153,20 @@ def _bytewise(site: Site, key: IndexKey) -> bool:
     column = site.table.column(key.column) if key.column is not None else None
     collation = (column.collation if column else None) or site.catalog.default_collation
     return collation.rpartition(".")[2].strip('"') in ("C", "POSIX") and not collation.lower().startswith("c.utf")
+
+
+def unknown_constants(site: Site, demand: Demand) -> Iterator[Rejection]:
+    """Expressions with a parameter inside (``data ->> $1``): no index can be made as long as it is not known."""
+    for atom in demand.use.atoms:
+        tree = read_expression(atom.expression) if atom.kind is AtomKind.OTHER and atom.expression is not None else None
+        if tree is None or tree.value in ARITHMETIC or all(node.kind != PARAMETER for node in tree.walk()):
+            continue
+        detail = (
+            f"{atom.expression} has a constant inside that is not known, and an index needs it: pg_stat_statements has"
+            " none; ask with a log, or with the statement as it is sent (--query)"
+        )
+        subject = site.subject((IndexKey(expression=atom.expression),))
+        yield Rejection(subject, "unknown_constant", detail, templates=frozenset({demand.template}))
 
 
 def mismatches(site: Site, demand: Demand) -> Iterator[Rejection]:

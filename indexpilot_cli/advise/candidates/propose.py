@@ -8,7 +8,7 @@ from itertools import chain
 
 from indexpilot_cli.advise.candidates.btree import propose_btree, propose_foreign_keys
 from indexpilot_cli.advise.candidates.drafts import capped, dominated, futility, joined, merged, refusal
-from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds
+from indexpilot_cli.advise.candidates.kinds import mismatches, propose_kinds, unknown_constants
 from indexpilot_cli.advise.candidates.partial import propose_covering, propose_partial
 from indexpilot_cli.advise.candidates.site import (
     CandidateOptions,
@@ -137,6 +137,7 @@ def _first(site: Site, wanted: Demands) -> Iterator[Proposed]:
         if demand.use.write is StatementKind.INSERT:
             continue
         yield from mismatches(site, demand)
+        yield from unknown_constants(site, demand)
         yield from propose_btree(site, demand)
         yield from propose_kinds(site, demand)
     yield from propose_foreign_keys(site, wanted)

@@ -92,6 +92,7 @@ REASONS = {
     "no_operator_class": "no operator class",
     "extension_missing": "extension missing",
     "function_mismatch": "function mismatch",
+    "unknown_constant": "constant not known",
     "volatile": "volatile expression",
     "rewrite": "another form of the query",
     "can_fail": "expression can fail",

@@ -264,6 +264,15 @@ def test_join_to_the_parent_is_the_same_candidate():
     assert len({c.definition for c in found}) == len(found)
 
 
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [("data ->> $1", True), ("to_tsvector($1, title)", True), ("id + $1", False), ("lower(title)", False)],
+)
+def test_a_constant_inside_that_nobody_kept_is_asked_for(expression, told):
+    proposal = asked(atom(AtomKind.OTHER, "=", expression, parameters=(1, 2)))
+    assert ("unknown_constant" in {r.reason for r in proposal.rejections}) == told and not proposal.candidates
+
+
 def test_patterns_and_documents_under_or_have_an_index_each():
     either = [
         replace(a, conjunctive=False) for a in (infix("title"), infix("url"), holds(AtomKind.CONTAINS, "@>", "data"))
