@@ -14,8 +14,7 @@ from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.genome.typed import TypedTable, read_typed, with_types
-from indexpilot_cli.genome.typed_source import TypeStyle, python_source
+from indexpilot_cli.genome.typed_source import TypedTable, TypeStyle, python_source, read_typed, with_types
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.snapshot.source import open_reader
 

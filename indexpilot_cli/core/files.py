@@ -7,21 +7,28 @@ gzip can be gigabytes. Every reader of such a file comes through ``read_bytes`` 
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import importlib
 import io
 import json
+import lzma
 import os
 import select
+import shutil
 import stat
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO, cast
 
-from indexpilot_cli.core import packed
 from indexpilot_cli.core.units import size
 from indexpilot_cli.errors import UsageError
 
@@ -83,17 +90,17 @@ def read_bytes(name: Path | str, limit: FileLimit) -> bytes:
         raise _unreadable(name, limit, error.strerror or str(error)) from None
     except ValueError as error:  # a NUL in the path
         raise _unreadable(name, limit, str(error)) from None
-    if not limit.unpack or not data.startswith(packed.MARKS):
+    if not limit.unpack or not data.startswith(MARKS):
         return data
     try:
         return _unpacked(data, name, limit)
-    except packed.UNREADABLE as error:
+    except UNREADABLE as error:
         raise _unreadable(name, limit, f"it is packed, and damaged: {error}") from None
 
 
 def _unpacked(data: bytes, name: Path | str, limit: FileLimit) -> bytes:
     """No further than the limit: a few kilobytes can hold gigabytes."""
-    with packed.unpacked(io.BufferedReader(io.BytesIO(data))) as stream:
+    with unpacked(io.BufferedReader(io.BytesIO(data))) as stream:
         found = stream.read(limit.most + 1)
         if len(found) > limit.most:
             raise _too_large(name, limit)
@@ -102,7 +109,7 @@ def _unpacked(data: bytes, name: Path | str, limit: FileLimit) -> bytes:
 
 def plain_suffix(path: Path) -> str:
     """The suffix of a name in small letters, without that of a packed file: ``.sql`` of ``a.SQL.gz``."""
-    return Path(path.stem if path.suffix.lower() in packed.SUFFIXES else path).suffix.lower()
+    return Path(path.stem if path.suffix.lower() in SUFFIXES else path).suffix.lower()
 
 
 def sql_below(folder: Path) -> list[Path]:
@@ -113,10 +120,10 @@ def sql_below(folder: Path) -> list[Path]:
 def read_gzip(name: Path | str, limit: FileLimit) -> bytes | None:
     """What a gzip file holds, unpacked no further than the limit; None when it is no gzip file.
 
-    Raises UsageError as ``read_bytes``, one of ``packed.UNREADABLE`` when it is damaged.
+    Raises UsageError as ``read_bytes``, one of ``UNREADABLE`` when it is damaged.
     """
     raw = read_bytes(name, limit)
-    return _unpacked(raw, name, limit) if raw.startswith(packed.GZIP) else None
+    return _unpacked(raw, name, limit) if raw.startswith(GZIP) else None
 
 
 def is_file(name: Path | str) -> bool:
@@ -242,3 +249,76 @@ def _unreadable(name: Path | str, limit: FileLimit, why: str) -> UsageError:
 
 def _too_large(name: Path | str, limit: FileLimit) -> UsageError:
     return UsageError(f"{_shown(name, limit)} is larger than {size(limit.most)}", code=limit.code)
+
+
+UNREADABLE = (OSError, EOFError, zlib.error, lzma.LZMAError)  # what reading a broken file raises
+SUFFIXES = (".gz", ".bz2", ".xz", ".zst")
+GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
+MARKS = (GZIP, _BZIP2, _XZ, _ZSTD)
+_CHUNK = 1 << 20
+
+
+@contextmanager
+def unpacked(file: io.BufferedReader) -> Iterator[IO[bytes]]:
+    """The bytes that were packed, as they are read; those of the file itself where it is not packed.
+
+    Raises one of ``UNREADABLE`` as the reading goes on, UsageError where this machine cannot unpack it.
+    """
+    head = file.peek(8)
+    if head.startswith(_ZSTD):
+        with _zstd(file) as stream:
+            yield stream
+    elif head.startswith(GZIP):
+        yield _buffered(gzip.GzipFile(fileobj=file))
+    elif head.startswith(_BZIP2):
+        yield _buffered(bz2.BZ2File(file))
+    elif head.startswith(_XZ):
+        yield _buffered(lzma.LZMAFile(file))  # noqa: SIM115 - the file below is closed by whoever opened it
+    else:
+        yield file
+
+
+def begins_with(head: bytes, most: int) -> bytes:
+    """What the beginning of a packed file holds, as far as it tells; nothing for zstd."""
+    try:
+        if head.startswith(GZIP):
+            return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, most)
+        if head.startswith(_BZIP2):
+            return bz2.BZ2Decompressor().decompress(head, most)
+        return lzma.LZMADecompressor().decompress(head, most) if head.startswith(_XZ) else b""
+    except UNREADABLE:
+        return b""  # told when it is read whole
+
+
+def _buffered(stream: object) -> io.BufferedReader:
+    return io.BufferedReader(cast(io.RawIOBase, stream), _CHUNK)
+
+
+@contextmanager
+def _zstd(file: BinaryIO) -> Iterator[IO[bytes]]:
+    """Unpacked by Python itself from 3.14 on, else by the program."""
+    if sys.version_info >= (3, 14):
+        yield importlib.import_module("compression.zstd").ZstdFile(file)
+        return
+    program = shutil.which("zstd")
+    if program is None:
+        raise UsageError(
+            "a .zst file needs the program zstd, or Python 3.14", hint="zstd -d FILE  and read what it makes"
+        )
+    command = [program, "-dcq"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
+        # The file has been read into already, so it cannot be handed over: a thread passes it on.
+        threading.Thread(target=_pass_on, args=(file, run.stdin), daemon=True).start()
+        try:
+            assert run.stdout is not None
+            yield run.stdout
+            if run.wait():
+                raise OSError("zstd cannot unpack it")
+        finally:
+            run.kill()
+
+
+def _pass_on(file: BinaryIO, pipe: IO[bytes]) -> None:
+    # The program ends early when the data are broken or nobody reads on; its exit code says which.
+    with suppress(OSError, ValueError), pipe:
+        shutil.copyfileobj(file, pipe, _CHUNK)

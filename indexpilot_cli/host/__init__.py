@@ -9,7 +9,16 @@ from __future__ import annotations
 from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
-from indexpilot_cli.host.adapters.audit import CallbackAudit, JsonLinesAudit, LoggingAudit
+from indexpilot_cli.host.adapters.clients import (
+    CallbackAudit,
+    DatadogMetrics,
+    JsonLinesAudit,
+    LoggingAudit,
+    PrometheusMetrics,
+    RollbarErrors,
+    SentryErrors,
+    StatsdMetrics,
+)
 from indexpilot_cli.host.adapters.configure import (
     configure_adapters,
     get_adapter_stats,
@@ -18,9 +27,7 @@ from indexpilot_cli.host.adapters.configure import (
     get_host_database_adapter,
     get_monitoring_adapter,
 )
-from indexpilot_cli.host.adapters.errors import RollbarErrors, SentryErrors
 from indexpilot_cli.host.adapters.guarded import AdapterStats, AuditAdapter, ErrorTracker, MonitoringAdapter
-from indexpilot_cli.host.adapters.metrics import DatadogMetrics, PrometheusMetrics, StatsdMetrics
 from indexpilot_cli.host.advice import (
     BuildRun,
     ExplainUsage,

@@ -19,9 +19,15 @@ from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.session import Session, open_session
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
+from indexpilot_cli.errors import (
+    IndexPilotError,
+    OutcomeUnknownError,
+    PrerequisiteError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+)
 from indexpilot_cli.log import idle, mutations, pending
-from indexpilot_cli.log.incidents import incident
 
 DONE = "DONE"
 FAILED = "FAILED"
@@ -227,3 +233,33 @@ def _failure(error: BaseException | None) -> dict[str, str]:
         rest = {"detail": error.detail} if error.detail else {}
         return {"error_class": type(error).__name__, "error_code": error.code, **rest}
     return {"error_class": type(error).__name__}
+
+
+_BY_CODE = {
+    "privilege_missing": MutationType.AUTHORIZATION_DENIED,
+    "tampered_plan": MutationType.SECURITY_VIOLATION,
+}
+# Of errors that say the server is not there: a login it refused, and a statement that took too long.
+_LOGIN = "authentication_failed"
+_CANCELLED = "timeout"
+
+
+def incident(error: BaseException | None) -> MutationType | None:
+    """The type of row that tells of the error; None where the row of the command does."""
+    if isinstance(error, UnreachableError):
+        return _of_connection(error)
+    if isinstance(error, IndexPilotError) and not isinstance(error, OutcomeUnknownError):
+        return _BY_CODE.get(error.code)
+    # What nobody foresaw, and what nobody knows the end of. Ctrl-C and signals are neither.
+    return MutationType.CRITICAL_ERROR if isinstance(error, Exception) else None
+
+
+def _of_connection(error: UnreachableError) -> MutationType | None:
+    reached = error.__cause__ is not None
+    if error.code == _CANCELLED and reached:
+        return None
+    if error.code != _LOGIN:
+        return None if error.code == "password_required" else MutationType.CONNECTION_ERROR
+    # The first try without a password, after which it is asked for, is how libpq's programs do it and no failure.
+    asked = "no password supplied" in (error.detail or "")
+    return None if asked else MutationType.AUTHENTICATION_FAILURE

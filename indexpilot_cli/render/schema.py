@@ -19,6 +19,7 @@ from indexpilot_cli.lifecycle.query_stats import StatisticsResult
 from indexpilot_cli.lifecycle.schedules.watch import WatchResult
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
+from indexpilot_cli.render.prometheus import MetricsDocument
 from indexpilot_cli.render.views.ablate import AblateDocument
 from indexpilot_cli.render.views.api.decisions import ApiDecisionsDocument
 from indexpilot_cli.render.views.api.frame import ApiDocument, ApiIndexDocument, ApiResultDocument
@@ -46,7 +47,6 @@ from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleStatusDocument,
     ScheduleRunDocument,
 )
-from indexpilot_cli.render.views.metrics import MetricsDocument
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.schema_change import SchemaChangeDocument, SchemaUndoDocument

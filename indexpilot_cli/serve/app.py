@@ -1,11 +1,12 @@
-"""The application: every router, behind the one layer that decides who may ask."""
+"""The application: every router, behind the one layer that decides who may ask; probes, and what errors become."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -20,14 +21,57 @@ from indexpilot_cli.errors import (
     UnreachableError,
     UsageError,
 )
-from indexpilot_cli.serve import probes
+from indexpilot_cli.render.prometheus import prometheus_text
+from indexpilot_cli.render.views.api.frame import AnswerStatus
 from indexpilot_cli.serve.api import docs, read, write
-from indexpilot_cli.serve.pages import routes
+from indexpilot_cli.serve.pages import decisions, health, login, migrations, overview, past, performance, plans
+from indexpilot_cli.serve.pages.frame import Page, show
 from indexpilot_cli.serve.pages.plans import Changes
 from indexpilot_cli.serve.security import Gatekeeper, problem
 from indexpilot_cli.serve.sessions import Sessions
-from indexpilot_cli.serve.site import Site
+from indexpilot_cli.serve.site import OurSite, Site
 from indexpilot_cli.serve.values import ServeRequest
+
+_TITLES = {403: "Refused", 404: "There is no such page", 405: "This cannot be done", 422: "This is not understood"}
+
+
+def wants_page(request: Request) -> bool:
+    """Whether somebody looks with a browser at something that is not for programs."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def error_page(request: Request, status: int, error: IndexPilotError) -> Response:
+    """What went wrong, with the way on."""
+    page = Page(_TITLES.get(status, "This did not work"), template="error.html", more={"error": error})
+    return show(request, page, status)
+
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+router = APIRouter()
+
+
+@router.get("/healthz", summary="Whether this process answers")
+async def healthz() -> JSONResponse:
+    """Always 200 while the process answers; the database does not matter (liveness)."""
+    return JSONResponse({"status": "ok"})
+
+
+@router.get("/readyz", summary="Whether the database answers")
+async def readyz(site: OurSite) -> JSONResponse:
+    """200 when the database answered a moment ago, else 503 (readiness)."""
+    kept = await site.results.ask(site.alive)
+    ready = kept.status is AnswerStatus.OK
+    return JSONResponse({"status": kept.status.value}, 200 if ready else 503)
+
+
+@router.get("/metrics", summary="Metrics for Prometheus", response_class=PlainTextResponse)
+async def metrics(site: OurSite) -> Response:
+    """The text of ``lifecycle metrics``, which says of a database that does not answer that it is down."""
+    kept = await site.results.ask(site.metrics)
+    if kept.result is None or kept.error is not None:
+        return PlainTextResponse("# the database could not be asked\n", 503, media_type=CONTENT_TYPE)
+    return PlainTextResponse(prometheus_text(kept.result.families), media_type=CONTENT_TYPE)
+
 
 STATUS: dict[type[IndexPilotError], int] = {
     UsageError: 422,
@@ -38,7 +82,8 @@ STATUS: dict[type[IndexPilotError], int] = {
     IndexPilotError: 500,
 }
 _BY_CODE = {"unknown_id": 404, "busy": 409}
-_ROUTERS = (probes.router, read.router, write.router, routes.router)
+_PAGES = (overview, performance, health, decisions, plans, migrations, past, login)
+_ROUTERS = (router, read.router, write.router, *(page.router for page in _PAGES))
 
 
 def create_app(request: ServeRequest) -> FastAPI:
@@ -92,6 +137,6 @@ def _broken(_request: Request, _error: Exception) -> Response:
 
 
 def _told(request: Request, status: int, error: IndexPilotError, headers: Mapping[str, str] | None = None) -> Response:
-    if routes.wants_page(request):
-        return routes.error_page(request, status, error)
+    if wants_page(request):
+        return error_page(request, status, error)
     return problem(status, error.code, error.message, error.detail, error.hint, headers)

@@ -8,8 +8,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import threading
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import pairwise
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -36,17 +41,53 @@ from indexpilot_cli.lifecycle.builds import BuildsRequest, BuildsResult
 from indexpilot_cli.lifecycle.explain import explain_finding
 from indexpilot_cli.lifecycle.indexes import IndexesRequest, IndexesResult
 from indexpilot_cli.lifecycle.metrics import MetricsRequest, MetricsResult
-from indexpilot_cli.lifecycle.performance import PerformanceRequest, PerformanceResult
+from indexpilot_cli.lifecycle.performance import PerformanceRequest, PerformanceResult, TableReads
 from indexpilot_cli.lifecycle.schedules import status
 from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest, LifecycleStatusResult
 from indexpilot_cli.lifecycle.spare import SpareRequest
 from indexpilot_cli.lifecycle.values import LifecycleRequest, LifecycleResult
 from indexpilot_cli.log.plans import advice_of
 from indexpilot_cli.serve.results import Kept, Question, Results
-from indexpilot_cli.serve.samples import ReadSamples
 from indexpilot_cli.serve.values import ServeRequest
 from indexpilot_cli.serve.works import Works
 from indexpilot_cli.settings.sections import Settings
+
+_MOST = 10_000  # a week, by minutes
+_APART = timedelta(seconds=30)  # nearer ones replace the last
+
+
+class ReadSamples:
+    """The counters of one server process, oldest first. May be used from any thread."""
+
+    def __init__(self) -> None:
+        self._seen: deque[TableReads] = deque(maxlen=_MOST)
+        self._lock = threading.Lock()
+
+    def add(self, reads: TableReads) -> None:
+        """Keep what was read, unless it is kept already."""
+        with self._lock:
+            if self._seen and reads.at <= self._seen[-1].at:  # who looks gets kept answers again and again
+                return
+            if len(self._seen) > 1 and reads.at - self._seen[-2].at < _APART:
+                self._seen.pop()
+            self._seen.append(reads)
+
+    def between(self, begin: datetime, end: datetime) -> tuple[int, int] | None:
+        """Scans by an index and of whole tables in that time, as far as it was looked at; None: it was not."""
+        steps = list(self._steps(begin, end))
+        if not steps:
+            return None
+        hits = sum(after.index_scans - before.index_scans for before, after in steps)
+        return hits, sum(after.sequential_scans - before.sequential_scans for before, after in steps)
+
+    def _steps(self, begin: datetime, end: datetime) -> Iterator[tuple[TableReads, TableReads]]:
+        with self._lock:
+            within = [reads for reads in self._seen if begin <= reads.at <= end]
+        for before, after in pairwise(within):
+            # Counters that began anew between two looks say nothing of the time between them.
+            if before.since == after.since and after.index_scans >= before.index_scans:
+                yield before, after
+
 
 APPLICATION = "indexpilot/serve"
 _TOP = 100  # templates

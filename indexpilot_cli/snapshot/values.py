@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from indexpilot_cli.core import files, packed
+from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Catalog, ColumnStatistics, Server
 from indexpilot_cli.core.codec import from_json, to_json
 from indexpilot_cli.core.estimator import NotModelled
@@ -246,7 +246,7 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         data = files.read_gzip(path, files.SNAPSHOT)
         document = {} if data is None else files.parse_json(data)
-    except (*packed.UNREADABLE, ValueError) as error:
+    except (*files.UNREADABLE, ValueError) as error:
         raise _damaged(path, str(error)) from error
     if data is None:
         raise UsageError(f"{path} is not a snapshot", code="not_a_snapshot")

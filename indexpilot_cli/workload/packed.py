@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TextIO
 
-from indexpilot_cli.core.packed import MARKS, UNREADABLE, begins_with, unpacked
+from indexpilot_cli.core.files import MARKS, UNREADABLE, begins_with, unpacked
 
 _HEAD = 4096  # bytes that tell how a file is packed and written
 _CHUNK = 1 << 20

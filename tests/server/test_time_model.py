@@ -6,8 +6,8 @@ import pytest
 
 from indexpilot_cli.advise.pipeline import make_plan, prepared
 from indexpilot_cli.advise.values import RecommendRequest
-from indexpilot_cli.algorithms.time_model.estimator import timed_plans
 from indexpilot_cli.algorithms.time_model.fit import TimeModel
+from indexpilot_cli.algorithms.time_model.pricing import timed_plans
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.estimator import CostFactors, WhatIf
 from indexpilot_cli.core.plan import Effect

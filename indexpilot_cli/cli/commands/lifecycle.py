@@ -7,15 +7,110 @@ from functools import partial
 from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import SERVER, answer, command, lifecycle_request, table_filter, workload
+from indexpilot_cli.cli.command import SERVER, answer, command, lifecycle_request, seconds_of, table_filter, workload
 from indexpilot_cli.cli.commands import lifecycle_schedules
-from indexpilot_cli.cli.commands.lifecycle_builds import BUILDS_EXAMPLES, builds
-from indexpilot_cli.cli.commands.lifecycle_metrics import METRICS_EXAMPLES, metrics
-from indexpilot_cli.cli.commands.lifecycle_query_stats import QUERY_STATS_EXAMPLES, query_stats
-from indexpilot_cli.cli.options import option
+from indexpilot_cli.cli.options import RUN, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.values import LifecycleState
+
+QUERY_STATS_EXAMPLES = """Examples:
+
+  indexpilot lifecycle query-stats -d shop
+
+  indexpilot lifecycle query-stats -d shop --keep 30 --write
+
+  indexpilot lifecycle query-stats -d shop --partition-by day --write
+
+Partitioning moves no row: the table becomes the first part of a new one of
+its name. Readers and writers wait for that moment only. The daily job of
+lifecycle run due keeps to the settings, but never partitions by itself.
+"""
+Keep = Annotated[float | None, option("--keep DAYS", "Delete what is older.", min=0, max=36_500)]
+PartitionBy = Annotated[str | None, option("--partition-by PERIOD", "In parts by day, week or month; none.")]
+Write = Annotated[bool, option("--write", "Carry the steps out.", panel=RUN)]
+
+
+@command("lifecycle query-stats", *SERVER)
+def query_stats(
+    session: CommandSession,
+    *,
+    keep: Keep = None,
+    partition_by: PartitionBy = None,
+    write: Write = False,
+    exit_code: opt.ExitCode = False,
+) -> int:
+    """Show how recorded statistics are kept; with --write, delete old ones, and make parts for new ones."""
+    section = "operational.query_stats"
+    kept = None if keep is None else str(keep)
+    asked = {"retention_days": ("--keep", kept), "partition_by": ("--partition-by", partition_by)}
+    session.load(flags={f"{section}.{name}": given for name, given in asked.items()})
+    from indexpilot_cli.lifecycle.query_stats import StatisticsRequest, run
+    from indexpilot_cli.render.views.lifecycle import statistics_view
+
+    wanted = session.settings.operational.query_stats
+    request = StatisticsRequest(keep_days=wanted.retention_days, partition_by=wanted.partition_by, write=write)
+    return answer(session, run, request, statistics_view, exit_code=exit_code)
+
+
+BUILDS_EXAMPLES = """Examples:
+
+  indexpilot lifecycle builds -d shop
+
+  indexpilot lifecycle builds -d shop --watch
+
+  indexpilot lifecycle builds -d shop --sample 30s --json
+
+Builds of everybody are shown: CREATE INDEX, REINDEX, and keys that
+ALTER TABLE adds. Progress is looked at four times within --sample; the end
+is given between the fastest and the slowest pace that was seen.
+"""
+Watch = Annotated[bool, option("--watch", "Go on until nothing is being built.")]
+Sample = Annotated[str | None, option("--sample TIME", "How long to look at progress: 2s.")]
+
+
+@command("lifecycle builds", *SERVER)
+def builds(
+    session: CommandSession, *, watch: Watch = False, sample: Sample = None, exit_code: opt.ExitCode = False
+) -> int:
+    """Show running index builds, whom they wait for and when they may end, and what builds left behind."""
+    session.load()
+    length = seconds_of("--sample", sample)
+    from indexpilot_cli.lifecycle.builds import BuildsRequest, run
+    from indexpilot_cli.render.views.builds import builds_view
+
+    request = BuildsRequest(seconds=2.0 if length is None else length, watch=watch)
+    return answer(session, run, request, builds_view, exit_code=exit_code)
+
+
+METRICS_EXAMPLES = """Examples:
+
+  indexpilot lifecycle metrics -d shop
+
+  indexpilot lifecycle metrics -d shop --quiet --textfile indexpilot.prom
+
+The file is written beside and renamed. With the database down it says
+indexpilot_up 0, and the exit code is 4. Findings are those of the last run
+of lifecycle that looked at everything; the largest indexes have series of
+their own, the others are counted.
+"""
+Textfile = Annotated[str | None, option("--textfile PATH", "Write there, for node_exporter's collector.")]
+MaxSeries = Annotated[int, option("--max-series N", "At most so many series.", min=100, max=1_000_000)]
+
+
+@command("lifecycle metrics", *SERVER)
+def metrics(session: CommandSession, *, textfile: Textfile = None, max_series: MaxSeries = 2000) -> int:
+    """Print refusals, throttles, findings, sizes, scans, builds and runs as Prometheus text."""
+    session.load()
+    from indexpilot_cli.cli.show import finish
+    from indexpilot_cli.lifecycle.metrics import MetricsRequest, run
+    from indexpilot_cli.render.prometheus import metrics_view, write_textfile
+
+    outcome = session.call(run, session.signed(MetricsRequest(most=max_series)))
+    if textfile is not None:
+        write_textfile(outcome.result.families, textfile)
+    return finish(session, outcome, metrics_view(outcome.result, textfile), news=textfile is None)
+
 
 REPORT_EXAMPLES = """Examples:
 

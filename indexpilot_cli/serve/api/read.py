@@ -26,8 +26,7 @@ from indexpilot_cli.render.views.lifecycle import lifecycle_view
 from indexpilot_cli.render.views.lifecycle_schedules import status_view
 from indexpilot_cli.render.views.recommend import view as plan_view
 from indexpilot_cli.serve.api.answers import answer, documented, framed, result, source
-from indexpilot_cli.serve.samples import ReadSamples
-from indexpilot_cli.serve.site import OurSite
+from indexpilot_cli.serve.site import OurSite, ReadSamples
 from indexpilot_cli.settings.keys import duration
 
 router = APIRouter(prefix="/api", tags=["look"])

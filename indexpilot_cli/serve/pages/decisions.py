@@ -9,7 +9,8 @@ from fastapi import APIRouter, Request
 from markupsafe import Markup
 from starlette.responses import RedirectResponse, Response
 
-from indexpilot_cli.advise.values import ExplainResult
+from indexpilot_cli.advise.explain import explain
+from indexpilot_cli.advise.values import ExplainRequest, ExplainResult
 from indexpilot_cli.core.plan import Plan, Recommendation
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.core.workload import TemplateReport
@@ -18,10 +19,8 @@ from indexpilot_cli.render.units import saving
 from indexpilot_cli.render.views.explain import view as explain_view
 from indexpilot_cli.render.views.recommend import REASONS
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.serve.pages import questions
-from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, piece, show
-from indexpilot_cli.serve.results import Kept
+from indexpilot_cli.serve.pages.frame import Checked, Page, Part, linked, look, part, piece, show
+from indexpilot_cli.serve.results import Kept, Question
 from indexpilot_cli.serve.site import OurSite, Site
 
 router = APIRouter(include_in_schema=False)
@@ -159,9 +158,17 @@ def _statements(advice: Recommendation) -> list[str]:
 
 
 async def _compared(site: Site, advice: Recommendation, template: TemplateReport) -> Part:
-    kept = await look(site, questions.compared(site, template.text, advice.ddl))
+    kept = await look(site, compared(site, template.text, advice.ddl))
     return part(f"plans-{template.id}", f"Plans of {template.id}", kept, _plans)
 
 
 def _plans(result: ExplainResult) -> Document:
     return explain_view(result, verbose=True)
+
+
+def compared(site: Site, query: str, index: str) -> Question[ExplainResult]:
+    """The plans of a statement without and with an index that is not there."""
+    asked = ExplainRequest(
+        site.connection, query=query, with_indexes=(index,), planner=site.planner, record=site.reader
+    ).by(site.settings)
+    return Question(f"compare {index} {query}", partial(explain.run, asked), 3600.0, long=True)

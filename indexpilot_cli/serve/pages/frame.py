@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Form, Request
 from jinja2 import Environment
 from markupsafe import Markup
 from starlette.datastructures import URL
@@ -19,10 +19,10 @@ from starlette.responses import HTMLResponse
 
 from indexpilot_cli.core.command import Outcome
 from indexpilot_cli.core.units import seconds
-from indexpilot_cli.render.document import Document
+from indexpilot_cli.errors import RefusedError
+from indexpilot_cli.render.document import Block, Document, TableBlock
 from indexpilot_cli.render.html import environment, fragment
 from indexpilot_cli.render.views.api.frame import AnswerStatus
-from indexpilot_cli.serve.pages.paging import Pager, paged
 from indexpilot_cli.serve.results import Kept, Question
 from indexpilot_cli.serve.sessions import Sessions
 from indexpilot_cli.serve.site import Site
@@ -44,6 +44,25 @@ _SOON = 2  # seconds until a page whose numbers are on their way looks again
 _MOMENT, _PATIENCE = 0.2, 5.0  # seconds to wait for numbers in place of older ones, and for the first
 _OLD = timedelta(seconds=15)
 _MOST_SHOWN = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Pager:
+    """Page ``number`` of ``count``, the first is 1; ``key`` is its name in the address."""
+
+    label: str
+    number: int
+    count: int
+    key: str
+    url: URL
+
+    def address(self, number: int) -> str:
+        """Where another page is."""
+        there = self.url.include_query_params(**{self.key: number})
+        return f"{there.path}?{there.query}#{self.key.removesuffix('-page')}"
+
+
+ROWS = 25  # on a phone each is a card: 50 indexes and as many findings were a page of 24,900 pixels
 Shown = tuple[Markup, Pager | None]
 _shown: OrderedDict[tuple[str, str, tuple[int, ...]], tuple[tuple[object, ...], Shown]] = OrderedDict()
 T = TypeVar("T")
@@ -220,3 +239,53 @@ def piece(name: str, macro: str, *values: Any, **named: Any) -> Markup:
     """What a macro of a template makes of the values."""
     made: Any = templates().get_template(name).module
     return Markup(getattr(made, macro)(*values, **named))
+
+
+def _checked(request: Request, key: Annotated[str, Form()] = "") -> str:
+    sessions: Sessions = request.app.state.sessions
+    if not sessions.allows(request.scope, key):
+        raise RefusedError(
+            "this form is not from a page of this session", hint="load the page again", code="foreign_form"
+        )
+    return sessions.of(request.scope) or ""
+
+
+def _writing(request: Request, session: Annotated[str, Depends(_checked)]) -> str:
+    site: Site = request.app.state.site
+    if not site.request.allow_apply:
+        raise RefusedError("nothing is changed from here", hint="indexpilot serve --allow-apply", code="read_only")
+    return session
+
+
+Checked = Annotated[str, Depends(_checked)]
+"""The session of a form that is ours."""
+Writing = Annotated[str, Depends(_writing)]
+"""The session of a form that is ours and may change the database."""
+
+
+def pager_of(url: URL, id_: str, title: str, rows: int) -> Pager:
+    """The page of the section that the address names; the nearest there is."""
+    key = f"{id_}-page"
+    asked = dict(part.split("=", 1) for part in url.query.split("&") if "=" in part).get(key, "1")
+    count = max(1, -(-rows // ROWS))
+    # No server has so many rows, and digits of other scripts are digits, too.
+    number = int(asked) if asked.isdecimal() and len(asked) < 10 else 1
+    return Pager(f"Pages of {title}", min(max(number, 1), count), count, key, url)
+
+
+def on_page(rows: Sequence[T], pager: Pager) -> Sequence[T]:
+    """The rows of the page."""
+    return rows[(pager.number - 1) * ROWS : pager.number * ROWS]
+
+
+def paged(document: Document, url: URL, id_: str, title: str) -> tuple[Document, Pager]:
+    """The document with that page of its tables; those that are short are on every page."""
+    longest = max((len(block.rows) for block in document.blocks if isinstance(block, TableBlock)), default=0)
+    pager = pager_of(url, id_, title, longest)
+    return replace(document, blocks=tuple(_cut(block, pager) for block in document.blocks)), pager
+
+
+def _cut(block: Block, pager: Pager) -> Block:
+    if isinstance(block, TableBlock) and len(block.rows) > ROWS:
+        return replace(block, rows=tuple(on_page(block.rows, pager)))
+    return block

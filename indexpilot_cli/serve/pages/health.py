@@ -24,8 +24,19 @@ from indexpilot_cli.render.document import Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import ago, percent, plural, stamp
 from indexpilot_cli.render.views.lifecycle import lifecycle_view
 from indexpilot_cli.render.views.lifecycle_schedules import status_view
-from indexpilot_cli.serve.pages.frame import Page, Part, Shown, linked, look, part, piece, show, shown_once
-from indexpilot_cli.serve.pages.paging import on_page, pager_of
+from indexpilot_cli.serve.pages.frame import (
+    Page,
+    Part,
+    Shown,
+    linked,
+    look,
+    on_page,
+    pager_of,
+    part,
+    piece,
+    show,
+    shown_once,
+)
 from indexpilot_cli.serve.results import Kept
 from indexpilot_cli.serve.site import OurSite
 

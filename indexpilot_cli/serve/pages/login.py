@@ -11,8 +11,7 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 
 from indexpilot_cli.render.html import css
-from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, show
+from indexpilot_cli.serve.pages.frame import Checked, Page, show
 from indexpilot_cli.serve.sessions import LASTS, Sessions, cookie_name
 
 STATIC = Path(__file__).parents[1] / "static"

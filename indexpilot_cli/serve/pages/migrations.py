@@ -12,8 +12,7 @@ from indexpilot_cli.evolve.review.registry import HAZARDS
 from indexpilot_cli.evolve.review.values import CheckResult
 from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.views.review.view import view
-from indexpilot_cli.serve.pages.forms import Checked
-from indexpilot_cli.serve.pages.frame import Page, Part, look, part, show
+from indexpilot_cli.serve.pages.frame import Checked, Page, Part, look, part, show
 from indexpilot_cli.serve.site import OurSite, Site
 
 router = APIRouter(include_in_schema=False)

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from indexpilot_cli.apply import apply, rollback
 from indexpilot_cli.apply.kept_plan import approve_plan
 from indexpilot_cli.apply.values import ApplyResult, ApproveRequest, PlanListResult
-from indexpilot_cli.core.command import Outcome, Silent
+from indexpilot_cli.core.command import Outcome, Progress, Silent
 from indexpilot_cli.core.plan import Plan
 from indexpilot_cli.core.units import DASH, size
 from indexpilot_cli.errors import RefusedError
@@ -23,10 +23,8 @@ from indexpilot_cli.render.views import apply as views
 from indexpilot_cli.render.views.api.work import WorkReport
 from indexpilot_cli.render.views.builds import builds_view
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.serve.pages import questions
-from indexpilot_cli.serve.pages.forms import Writing
-from indexpilot_cli.serve.pages.frame import Page, Part, linked, look, part, show
-from indexpilot_cli.serve.results import Kept
+from indexpilot_cli.serve.pages.frame import Page, Part, Writing, linked, look, part, show
+from indexpilot_cli.serve.results import Kept, Question
 from indexpilot_cli.serve.site import OurSite, Site
 from indexpilot_cli.serve.works import RUNNING, Job, change
 
@@ -102,7 +100,7 @@ async def one(request: Request, site: OurSite, plan: str) -> Response:
     if running:
         parts.append(await _builds(site))
     else:
-        permit = await look(site, questions.permitted(site, whole))
+        permit = await look(site, permitted(site, whole))
         parts.append(part("permit", "What apply would do now", permit, _permit, url=request.url))
     parts += [proposal, part("statements", "Statements", found, _statements)]
     page = Page(
@@ -173,3 +171,13 @@ def _list(result: PlanListResult) -> Document:
         for one in result.plans
     )
     return Document((TableBlock(_PLANS, rows) if rows else Lines(("no plan was kept yet",)),))
+
+
+def permitted(site: Site, plan: str) -> Question[ApplyResult]:
+    """What ``apply`` would do with the plan now, and what the guards say."""
+    asked = site.apply_request((plan,), dry_run=True)
+
+    def ask(progress: Progress) -> Outcome[ApplyResult]:
+        return apply.run(asked, progress, lambda _: False)
+
+    return Question(f"permit {plan}", ask, 15.0, 3)

@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.algorithms.base import Study
-from indexpilot_cli.algorithms.time_model.estimator import TimedEstimator, timed, timed_plans
 from indexpilot_cli.algorithms.time_model.fit import CONSTANTS, TimedPlan, TimeModel, fit, fitted
-from indexpilot_cli.algorithms.time_model.pricing import TimePricing
+from indexpilot_cli.algorithms.time_model.pricing import TimedEstimator, TimePricing, timed, timed_plans
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, CostFactors, PlannedStatement, WhatIf
 from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey

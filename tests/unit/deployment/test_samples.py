@@ -148,7 +148,7 @@ def test_a_pod_has_only_what_it_needs(key):
 
 
 def test_the_service_reaches_the_deployment_and_probes_ask_what_is_served():
-    from indexpilot_cli.serve.probes import router
+    from indexpilot_cli.serve.app import router
     from indexpilot_cli.serve.security import OPEN
 
     documents = samples.manifests()

@@ -6,8 +6,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.genome.typed import SqlType, TypedColumn, TypedSchema, TypedTable
-from indexpilot_cli.genome.typed_source import TypeStyle, class_name, python_source
+from indexpilot_cli.genome.typed_source import (
+    SqlType,
+    TypedColumn,
+    TypedSchema,
+    TypedTable,
+    TypeStyle,
+    class_name,
+    python_source,
+)
 
 INT = SqlType(23, QualifiedName("pg_catalog", "int4"), "b", "N")
 ODD = st.sampled_from(["class", "int", "_datetime", "__x", "a b", "1", "ﬁ", "a\\", '"', "'''", "None", "copy", "x\x7f"])

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.catalog import Index
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.lifecycle.growth import growth_of, since_built
-from indexpilot_cli.lifecycle.trend import trend
+from indexpilot_cli.lifecycle.growth import growth_of, since_built, trend
 from indexpilot_cli.lifecycle.usage import IndexCount, UsageSnapshot
 
 NOW = datetime(2026, 11, 29, tzinfo=UTC)

@@ -3,7 +3,7 @@
 import pytest
 
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.planner.twin.expressions import expression_statistics
+from indexpilot_cli.planner.twin.hypothetical import expression_statistics
 from tests.unit.snapshot.samples import EMAIL, TABLE, catalog
 
 

@@ -778,6 +778,7 @@ KEPT_SIMULATIONS = SimulationHistory(
 
 def outcomes():
     """Every result as (schema name, outcome, document)."""
+    from indexpilot_cli.render import prometheus
     from indexpilot_cli.render.views import (
         ablate,
         apply,
@@ -792,9 +793,7 @@ def outcomes():
         genome,
         history,
         lifecycle,
-        metrics,
         model,
-        query_stats,
         recommend,
         schema_change,
         simulate,
@@ -863,10 +862,10 @@ def outcomes():
         ("lifecycle_watch", jobs.WATCHED, schedules.watch_view(jobs.WATCHED)),
         *(("lifecycle_install", r, schedules.units_view(r)) for r in jobs.UNITS),
         ("lifecycle_status", jobs.STATUS, schedules.status_view(jobs.STATUS)),
-        *(("lifecycle_metrics", r, metrics.metrics_view(r, path)) for r, path in METRICS_SHOWN),
+        *(("lifecycle_metrics", r, prometheus.metrics_view(r, path)) for r, path in METRICS_SHOWN),
         *(("lifecycle_snapshot", r, lifecycle.snapshot_view(r)) for r in (COUNTERS, COUNTERS_LOST)),
         *(("model", r, model.model_view(r)) for r in MODELS),
-        *(("lifecycle_query_stats", r, query_stats.statistics_view(r)) for r in jobs.STATISTICS),
+        *(("lifecycle_query_stats", r, lifecycle.statistics_view(r)) for r in jobs.STATISTICS),
         ("serve", SERVED, serve_view(SERVED)),
         ("init", INIT_PREVIEW, doctor.init_view(INIT_PREVIEW, server=SERVER)),
         ("init", INIT_DONE, doctor.init_view(INIT_DONE, server=SERVER)),

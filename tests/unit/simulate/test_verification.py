@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.simulate.simulation import checks
 from indexpilot_cli.simulate.values import LatencyGroup, PhaseResult, SimulatedIndex, SimulatedPlan, SimulationMode
-from indexpilot_cli.simulate.verification import checks
 
 
 def phase(name, p95=10.0, **changes):

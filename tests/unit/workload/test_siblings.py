@@ -9,7 +9,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.siblings import moved, siblings_of
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
-from indexpilot_cli.workload.siblings import on_representatives
+from indexpilot_cli.workload.templates import on_representatives
 
 
 def table(schema, name, *columns, pages=1, indexes=()):

@@ -13,8 +13,7 @@ from indexpilot_cli.errors import UsageError
 from indexpilot_cli.workload.clock import LogClock
 from indexpilot_cli.workload.collect import read_sql, without_utilities
 from indexpilot_cli.workload.executions import parse_parameters
-from indexpilot_cli.workload.logs import read_log
-from indexpilot_cli.workload.tally import _shape
+from indexpilot_cli.workload.logs import _shape, read_log
 
 VALUE = st.one_of(st.none(), st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=20))
 

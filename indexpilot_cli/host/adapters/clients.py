@@ -1,14 +1,21 @@
-"""Monitoring systems: Prometheus, StatsD and Datadog, over their own client libraries."""
+"""Adapters that are ready: metrics, error trackers over their own client libraries, second audit trails."""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
+from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.telemetry import Tags
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+
 
 _PREFIX = "indexpilot"
 # A registry refuses a second metric of one name: an application that configures twice goes on with those of the first.
@@ -122,3 +129,81 @@ def _dotted(name: str, tags: Tags) -> str:
 
 def _pairs(tags: Tags) -> list[str]:
     return [f"{name}:{value}" for name, value in sorted(tags.items())]
+
+
+class SentryErrors:
+    """Events of sentry_sdk, with the client that the host has set up by ``sentry_sdk.init``."""
+
+    def __init__(self) -> None:
+        import sentry_sdk
+
+        self._sdk = sentry_sdk
+
+    def capture_exception(self, error: BaseException, context: Mapping[str, Any]) -> None:
+        """An event tagged ``indexpilot``, with the command and what else is known as a context of that name."""
+        # A scope of its own: tags set on the host's would stand on the host's events, too.
+        with self._sdk.new_scope() as scope:
+            scope.set_tag("indexpilot", str(context.get("command", "")))
+            scope.set_context("indexpilot", dict(context))
+            scope.capture_exception(error)
+
+
+class RollbarErrors:
+    """Items of rollbar, with the settings of the host's ``rollbar.init``; or of a module that is called in its way."""
+
+    def __init__(self, client: Any = None):
+        if client is None:
+            import rollbar
+
+            client = rollbar
+        self._client = client
+
+    def capture_exception(self, error: BaseException, context: Mapping[str, Any]) -> None:
+        """An item of the error, with the command and what else is known as extra data."""
+        found = (type(error), error, error.__traceback__)
+        self._client.report_exc_info(found, extra_data={"indexpilot": dict(context)})
+
+
+class CallbackAudit:
+    """Calls the host's function with each event."""
+
+    def __init__(self, callback: Callable[[Mapping[str, Any]], object]):
+        self._callback = callback
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """A row of the log."""
+        self._callback(event)
+
+
+class LoggingAudit:
+    """A line of Python's logging for each event: INFO, WARNING for what failed. The event is ``record.indexpilot``."""
+
+    def __init__(self, logger: logging.Logger | str = "indexpilot.audit"):
+        self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """A row of the log."""
+        level = logging.WARNING if str(event["state"]).startswith("FAILED") else logging.INFO
+        where = ".".join(str(event[name]) for name in ("schema_name", "table_name", "field_name") if event.get(name))
+        said = (event["mutation_type"], event["state"] or "-", event["id"], where or "-", event["actor"] or "unknown")
+        self._logger.log(level, "%s %s M-%s on %s by %s", *said, extra={"indexpilot": event})
+
+
+class JsonLinesAudit:
+    """A file that each event is appended to as one line of JSON; a line is written whole, also beside other processes.
+
+    The file is made with rights for its owner alone, and opened for each event: it may be rotated away.
+    """
+
+    def __init__(self, path: str | Path):
+        self._path = Path(path)
+
+    def record(self, event: Mapping[str, Any]) -> None:
+        """A row of the log."""
+        line = json.dumps(to_json(dict(event)), ensure_ascii=False, default=str).encode() + b"\n"
+        # One write under O_APPEND: the kernel puts it behind all others, whoever else writes.
+        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(handle, line)
+        finally:
+            os.close(handle)
