@@ -13,7 +13,7 @@ from pathlib import Path
 
 from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.queries import Identifier, composed
+from indexpilot_cli.db.queries import Identifier, composed, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import locate
 from indexpilot_cli.errors import AnsweredError, PrerequisiteError
@@ -33,19 +33,14 @@ def look(session: Session, *, metadata_schema: str = "indexpilot") -> Capabiliti
     metadata = _metadata_version(session, metadata_schema) if facts.has_metadata else None
     hidden = session.rows("server/unreadable", scope)
     unreadable = _statements_unreadable(session, facts)
-    return Capabilities(
+    return filled(
+        Capabilities,
+        facts,
         server=_server(session, facts),
-        superuser=facts.superuser,
-        reads_all_stats=facts.reads_all_stats,
-        can_create_schema=facts.can_create_schema,
         generic_plan=facts.version >= GENERIC_FROM,
-        statements_version=facts.statements_version,
         statements_readable=unreadable is None,
-        statements_preloaded=facts.statements_preloaded,
         statements_fix=None if unreadable is None else unreadable.hint,
         statements_off=_statements_off(facts),
-        hypopg_version=facts.hypopg_version,
-        hypopg_available=facts.hypopg_available,
         pooler_suspected=session.pooled or facts.backend_pid != session.backend_pid,
         metadata_version=metadata,
         metadata_hidden=facts.has_metadata and metadata is None,

@@ -25,7 +25,7 @@ from indexpilot_cli.core.catalog import (
 )
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.queries import Identifier, composed
+from indexpilot_cli.db.queries import Identifier, composed, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
 
@@ -108,39 +108,19 @@ def _columns(session: Session, oids: Sequence[int]) -> dict[int, tuple[Column, .
 
 
 def _column(row: Row) -> Column:
-    return Column(
-        name=row.name,
-        number=row.number,
-        type=row.type,
-        base_type=row.base_type,
-        category=row.category,
-        not_null=row.not_null,
-        has_default=row.has_default,
-        generated=row.generated,
-        collation=row.collation,
-        element_type=row.element_type,
-        length=row.length,
-        alignment=row.alignment,
-    )
+    return filled(Column, row)
 
 
 def _table(row: Row, columns: tuple[Column, ...], indexes: tuple[Index, ...], database: Row) -> Table:
-    return Table(
+    return filled(
+        Table,
+        row,
         name=QualifiedName(row.schema, row.name),
-        kind=row.kind,
         columns=columns,
         indexes=indexes,
-        pages=row.pages,
         tuples=_reltuples(row, database.version),
-        all_visible_pages=row.all_visible_pages,
-        persistence=row.persistence,
         parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
-        is_partition=row.is_partition,
-        partition_key=row.partition_key,
         fillfactor=int(dict(options_of(row.options)).get("fillfactor", 100)),
-        oid=row.oid,
-        owner=row.owner,
-        readable=row.readable,
         activity=_activity(row, indexes, database),
     )
 
@@ -152,30 +132,20 @@ def _reltuples(row: Row, version: int) -> float:
 
 
 def _activity(row: Row, indexes: tuple[Index, ...], database: Row) -> Activity:
-    return Activity(
-        inserts=row.inserts,
-        updates=row.updates,
-        hot_updates=row.hot_updates,
-        deletes=row.deletes,
-        seq_scans=row.seq_scans,
-        index_scans=sum(index.scans or 0 for index in indexes),
-        modified_since_analyze=row.modified_since_analyze,
-        last_analyze=row.last_analyze,
-        since=database.statistics_since,
+    return filled(
+        Activity, row, index_scans=sum(index.scans or 0 for index in indexes), since=database.statistics_since
     )
 
 
 def _foreign_keys(session: Session, oids: Sequence[int]) -> tuple[ForeignKey, ...]:
     return tuple(
-        ForeignKey(
-            name=row.name,
+        filled(
+            ForeignKey,
+            row,
             table=QualifiedName(row.schema, row.table),
             columns=tuple(row.columns),
             referenced=QualifiedName(row.referenced_schema, row.referenced_table),
             referenced_columns=tuple(row.referenced_columns),
-            on_delete=row.on_delete,
-            on_update=row.on_update,
-            validated=row.validated,
         )
         for row in session.rows("catalog/foreign_keys", {"oids": list(oids)})
     )
@@ -299,28 +269,15 @@ def options_of(texts: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
 
 
 def _index(row: Row, parts: Sequence[Row], table: QualifiedName, statistics: StatisticsByColumn) -> Index:
-    return Index(
+    return filled(
+        Index,
+        row,
         name=QualifiedName(row.schema, row.name),
         definition=definition_of(row, parts, table),
-        ddl=row.ddl,
-        valid=row.valid,
-        ready=row.ready,
         primary=row.is_primary,
-        constraint=row.constraint,
-        clustered=row.clustered,
-        replica_identity=row.replica_identity,
-        pages=row.pages,
-        tuples=row.tuples,
-        scans=row.scans,
-        comment=row.comment,
         statistics=_expression_statistics(row, parts, statistics),
-        oid=row.oid,
         parent=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
-        builder=row.builder,
-        referenced=row.referenced,
         parameters=_parameters(parts),
-        immediate=row.immediate,
-        tablespace=row.tablespace,
         targets=tuple((number, target) for number, target in row.targets or ()),
     )
 
@@ -340,14 +297,7 @@ def definition_of(row: Row, parts: Sequence[Row], table: QualifiedName) -> Index
 
 
 def _key(part: Row) -> IndexKey:
-    return IndexKey(
-        column=part.column,
-        expression=without_parentheses(part.expression) if part.expression else None,
-        operator_class=part.operator_class,
-        collation=part.collation,
-        descending=part.descending,
-        nulls_first=part.nulls_first,
-    )
+    return filled(IndexKey, part, expression=without_parentheses(part.expression) if part.expression else None)
 
 
 def _parameters(parts: Sequence[Row]) -> tuple[str, ...]:

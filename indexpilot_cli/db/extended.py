@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session
 
 _KINDS = {"d": StatisticsKind.NDISTINCT, "f": StatisticsKind.DEPENDENCIES, "m": StatisticsKind.MCV}
@@ -50,4 +51,4 @@ def _facts(row: Row) -> StatisticsFacts:
         tuple(_KINDS[kind] for kind in row.kinds if kind in _KINDS),
         tuple(row.expressions or ()),
     )
-    return StatisticsFacts(row.oid, row.relid, made, row.comment, row.filled)
+    return filled(StatisticsFacts, row, made=made)

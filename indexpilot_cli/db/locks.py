@@ -18,6 +18,7 @@ from typing import Protocol, TypeVar
 
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.db.errors import sqlstate
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, RefusedError, UnreachableError
 
@@ -49,7 +50,7 @@ def holder(session: Session, relid: int) -> Blocker | None:
 
 def blocker(row: Row) -> Blocker:
     """A row of pid, user, application, state and seconds as a value."""
-    return Blocker(row.pid, row.user, row.application, row.state, row.seconds)
+    return filled(Blocker, row)
 
 
 def _key(relid: int) -> dict[str, int]:

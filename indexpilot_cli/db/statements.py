@@ -15,7 +15,7 @@ from types import MappingProxyType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Workload, is_own
 from indexpilot_cli.db.errors import StatementError
-from indexpilot_cli.db.queries import Composed, Identifier, composed
+from indexpilot_cli.db.queries import Composed, Identifier, composed, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import PrerequisiteError
 
@@ -100,15 +100,7 @@ def take_snapshot(session: Session) -> StatementsSnapshot:
     view = _query("statements/read", place)
     info = session.one(_query("statements/reset", place))
     assert info is not None
-    return StatementsSnapshot(
-        entries=tuple(_entry(row) for row in session.rows(view)),
-        taken_at=info.taken_at,
-        since=info.since,
-        evicted=info.evicted,
-        capacity=info.capacity,
-        started=info.started,
-        counting_since=info.counting_since,
-    )
+    return filled(StatementsSnapshot, info, entries=tuple(_entry(row) for row in session.rows(view)))
 
 
 def as_workload(
@@ -237,18 +229,12 @@ def _entry(row: Row) -> StatementEntry:
     # The parser takes a tenth of a second to load, and every command looks for pg_stat_statements.
     from indexpilot_cli.sql.utility import kept
 
-    return StatementEntry(
-        role=row.role,
-        query_id=row.query_id,
+    return filled(
+        StatementEntry,
+        row,
         nested=not row.top_level,
         # A reading is kept in the log while an index is under observation.
         text=row.text if row.text in (None, _HIDDEN) or is_own(row.text) else kept(row.text).text,
-        calls=row.calls,
-        total_ms=row.total_ms,
-        mean_ms=row.mean_ms,
-        deviation_ms=row.deviation_ms,
-        rows=row.rows,
-        blocks=row.blocks,
     )
 
 

@@ -10,6 +10,7 @@ from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.mutation import Blocker
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.locks import blocker
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import AnsweredError
 from indexpilot_cli.evolve.relation import ColumnFacts, RelationFacts, TypeFacts
@@ -99,16 +100,13 @@ def type_facts(session: Session, text: str) -> TypeFacts:
     oid = session.value("SELECT CAST(%s AS pg_catalog.regtype)::oid::int8", (text,))
     row = session.one("change/type", {"oid": oid})
     assert row is not None
-    return TypeFacts(
-        oid=row.oid,
-        name=row.name,
+    return filled(
+        TypeFacts,
+        row,
         text=text,
-        kind=row.kind,
-        category=row.category,
         modifiers=_modifiers(text),
         constrained=row.is_constrained,
         base=row.base_name,
-        base_oid=row.base_oid,
         base_modifiers=_modifiers(row.base_text or ""),
     )
 

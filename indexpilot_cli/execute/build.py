@@ -15,6 +15,7 @@ from indexpilot_cli.core.ddl import index_marks
 from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.catalog import definition_of, read_keys
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session, open_session
 from indexpilot_cli.errors import IndexPilotError
 
@@ -162,28 +163,15 @@ def _found(session: Session, **wanted: object) -> tuple[IndexFacts, ...]:
 
 def _facts(row: Row, keys: Sequence[Row] | None) -> IndexFacts:
     table = QualifiedName(row.table_schema, row.table_name)
-    return IndexFacts(
-        oid=row.oid,
+    return filled(
+        IndexFacts,
+        row,
         name=QualifiedName(row.schema, row.name),
         table=table,
-        relid=row.relid,
-        ddl=row.ddl,
-        valid=row.valid,
-        ready=row.ready,
-        live=row.live,
         definition=definition_of(row, keys, table) if keys else None,  # None: it was dropped meanwhile
-        partitioned=row.partitioned,
         attached=QualifiedName(row.parent_schema, row.parent_name) if row.parent_name else None,
-        children=row.children,
-        expected=row.expected,
-        comment=row.comment,
-        replica_identity=row.replica_identity,
-        clustered=row.clustered,
-        tablespace=row.tablespace,
         targets=tuple((int(number), int(target)) for number, target in row.targets or ()),
         dependents=tuple(row.dependents or ()),
-        bytes=row.bytes,
-        builder=row.builder,
     )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from indexpilot_cli.core.mutation import Blocker, BuildProgress
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.locks import attempts, blocker, worth_retrying
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.execute import build
@@ -103,7 +104,7 @@ def look(session: Session, pid: int) -> BuildProgress:
     row = session.one("execute/progress", {"pid": pid})
     assert row is not None
     blockers = tuple(blocker(b) for b in session.rows("execute/blockers", {"pid": pid}))
-    return BuildProgress(row.phase, row.share, row.index_oid, row.waits_for_table, blockers)
+    return filled(BuildProgress, row, blockers=blockers)
 
 
 class _Running:

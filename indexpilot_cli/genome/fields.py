@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.metadata import SCHEMA
 
@@ -149,7 +150,7 @@ def discover(
 
 def _discovered(row: Row, groups: Sequence[tuple[str, str]] | None) -> Discovered:
     # Operator classes are asked of the server: extensions bring types and classes of their own.
-    facts = FieldType(row.base_type, row.category, frozenset(row.methods), row.avg_width, row.all_wide)
+    facts = filled(FieldType, row, methods=frozenset(row.methods), width=row.avg_width)
     method = index_method(facts)
     name = row.field_name
     found = GenomeField(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session
 
 
@@ -88,18 +89,12 @@ def with_types(session: Session, tables: Collection[TypedTable]) -> TypedSchema:
 
 def _type(row: Row) -> SqlType:
     attributes = (TypedColumn(a["name"], a["type"], a["sql"], False, a["dimensions"]) for a in row.attributes)
-    return SqlType(
-        row.oid,
-        QualifiedName(row.schema_name, row.name),
-        row.kind,
-        row.category,
-        row.base,
-        row.not_null,
-        row.element,
-        row.subtype,
-        row.dimensions,
-        tuple(row.labels),
-        tuple(attributes),
+    return filled(
+        SqlType,
+        row,
+        name=QualifiedName(row.schema_name, row.name),
+        labels=tuple(row.labels),
+        attributes=tuple(attributes),
     )
 
 

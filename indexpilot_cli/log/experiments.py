@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.queries import Jsonb
+from indexpilot_cli.db.queries import Jsonb, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.log.metadata import SCHEMA, of_this_version, question
@@ -178,17 +178,9 @@ def _found(session: Session, name: str | None, schema: str) -> tuple[Experiment,
 
 
 def _experiment(row: Row) -> Experiment:
-    return Experiment(
-        row.name,
-        QualifiedName(row.schema_name, row.table_name),
-        row.kind,
-        {"a": row.variant_a, "b": row.variant_b},
-        row.split,
-        row.settings,
-        row.state,
-        row.status,
-        row.winner,
-        row.created_at,
-        row.ended_at,
-        row.id,
+    return filled(
+        Experiment,
+        row,
+        table=QualifiedName(row.schema_name, row.table_name),
+        variants={"a": row.variant_a, "b": row.variant_b},
     )

@@ -14,7 +14,7 @@ from typing import Any
 from indexpilot_cli.core.codec import to_json
 from indexpilot_cli.core.mutation import Event, MutationType, OperationState
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.db.queries import Jsonb
+from indexpilot_cli.db.queries import Jsonb, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.log.metadata import SCHEMA, question
@@ -97,8 +97,9 @@ def _text(value: str | None, secrets: Sequence[str]) -> str | None:
 
 
 def _event(row: Row) -> Event:
-    return Event(
-        op_id=row.op_id,
+    return filled(
+        Event,
+        row,
         type=MutationType(row.mutation_type),
         state=OperationState(row.state),
         table=QualifiedName(row.schema_name, row.table_name),
@@ -107,17 +108,7 @@ def _event(row: Row) -> Event:
         columns_fingerprint=row.columns_fingerprint or "",
         field=row.field_name,
         attempt=row.attempt or 1,
-        actor=row.actor,
-        definition_sql=row.definition_sql,
-        undo_sql=row.undo_sql,
-        backend_pid=row.backend_pid,
-        backend_start=row.backend_start,
-        sqlstate=row.sqlstate,
-        error=row.error,
-        leftover=row.leftover,
         details=row.details or {},
-        id=row.id,
-        created_at=row.created_at,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from indexpilot_cli.core.mutation import Event
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.metadata import SCHEMA, of_this_version, question
 
@@ -96,15 +97,11 @@ def _names(value: object) -> tuple[str, ...]:
 
 
 def _version(row: Row) -> IndexVersion:
-    return IndexVersion(
-        row.lineage,
-        row.version,
-        QualifiedName(row.schema_name, row.table_name),
-        QualifiedName(row.schema_name, row.index_name),
-        row.definition_sql,
-        row.op_id,
-        row.is_current,
-        row.created_at,
-        row.number,
-        row.recommendation,
+    return filled(
+        IndexVersion,
+        row,
+        table=QualifiedName(row.schema_name, row.table_name),
+        index=QualifiedName(row.schema_name, row.index_name),
+        current=row.is_current,
+        mutation=row.number,
     )

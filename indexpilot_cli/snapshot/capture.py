@@ -19,7 +19,7 @@ from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.db.capabilities import newest_program
 from indexpilot_cli.db.catalog import column_statistics
 from indexpilot_cli.db.conninfo import environment
-from indexpilot_cli.db.queries import Identifier, composed
+from indexpilot_cli.db.queries import Identifier, composed, filled
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.methods.kind import GinPages
@@ -109,16 +109,8 @@ def _overrides(session: Session, settings: Mapping[str, str]) -> tuple[tuple[str
 
 
 def _server(session: Session, facts: Any) -> Server:
-    return Server(
-        version=facts.version.split(" ")[0],
-        version_num=facts.version_num,
-        database=facts.database,
-        host=session.host,
-        port=session.port,
-        user=facts.user,
-        in_recovery=facts.in_recovery,
-        read_only=facts.read_only,
-        tls=session.tls,
+    return filled(
+        Server, facts, version=facts.version.split(" ")[0], host=session.host, port=session.port, tls=session.tls
     )
 
 
@@ -156,14 +148,12 @@ def _sizes(session: Session, catalog: Catalog, without: Collection[str]) -> tupl
     except RefusedError:  # somebody holds a table exclusively: its last known length has to do
         rows = session.rows("twin/relations", {"lengths": False, "without": list(without)})
     return tuple(
-        RelationSize(
+        filled(
+            RelationSize,
+            row,
             name=(name := QualifiedName(row.schema, row.name)),
-            kind=row.kind,
             pages=int(row.pages),
             pages_at_analyze=row.relpages,
-            tuples=row.tuples,
-            all_visible=row.all_visible,
-            method=row.method,
             height=heights.get(name),
             gin=gin.get(name),
         )

@@ -12,13 +12,19 @@ from __future__ import annotations
 import re
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 from psycopg.types.json import Jsonb
 
 from indexpilot_cli.core.workload import OWN_MARK
 
-__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal", "composed", "get", "marked", "raw"]
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["SQL", "Composable", "Composed", "Identifier", "Jsonb", "Literal"]
+__all__ += ["composed", "filled", "get", "marked", "raw"]
+D = TypeVar("D", bound="DataclassInstance")
 _PACKAGE = "indexpilot_cli.db"
 _WORD = re.compile(r"\s*(?:--[^\n]*\n\s*)*([A-Za-z]+)")
 _FILE = re.compile(r"(?P<name>\w+?)(?:_pg(?P<major>\d+))?\.sql")
@@ -45,6 +51,12 @@ def marked(query: str | Composable) -> str:
     text = query if isinstance(query, str) else query.as_string()
     word = _WORD.match(text)
     return f"{word[1]} {OWN_MARK}{text[word.end() :]}" if word else text
+
+
+def filled(kind: type[D], row: Any, **more: Any) -> D:
+    """A dataclass of the row's columns that bear its fields' names, and of what is given instead or beside."""
+    own = {name: getattr(row, name) for name in kind.__dataclass_fields__ if name not in more and hasattr(row, name)}
+    return kind(**own, **more)
 
 
 @cache

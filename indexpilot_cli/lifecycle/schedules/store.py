@@ -17,7 +17,7 @@ from typing import Any
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.locks import refuse_pooled
-from indexpilot_cli.db.queries import Jsonb
+from indexpilot_cli.db.queries import Jsonb, filled
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.lifecycle.schedules.timetable import RETRY, Job, JobKey, Timetable
@@ -214,16 +214,12 @@ def _dead(run: PastRun) -> PastRun:
 
 
 def _past(row: Row) -> PastRun:
-    return PastRun(
-        JobKey(Job(row.job), row.tenant_id),
-        row.id,
-        JobRunState(row.state),
-        row.due_at,
-        row.started_at,
-        row.finished_at,
-        row.done_at,
-        row.actor or "",
-        row.plan_id,
-        row.error,
-        row.details or {},
+    return filled(
+        PastRun,
+        row,
+        key=JobKey(Job(row.job), row.tenant_id),
+        state=JobRunState(row.state),
+        actor=row.actor or "",
+        plan=row.plan_id,
+        details=row.details or {},
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from indexpilot_cli.core import units
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.db.queries import filled
 from indexpilot_cli.errors import RefusedError, UsageError
 from indexpilot_cli.evolve import relation_facts
 from indexpilot_cli.evolve.change.online import ddl, work
@@ -274,19 +275,15 @@ class _Assembly:
         # An invalid index refuses nothing and answers nothing, so whether it should come along is not to be guessed.
         if not row.usable:
             raise _refused(self.wanted, [f"index {row.name} is invalid: drop it or build it again first"])
-        return OnlineIndex(
-            name=row.name,
+        return filled(
+            OnlineIndex,
+            row,
             body=self.tried.indexes[row.name],
             unique=row.is_unique,
             constraint=row.constraint_kind,
             deferrable=row.is_deferrable,
             deferred=row.is_deferred,
-            comment=row.comment,
-            constraint_comment=row.constraint_comment,
-            tablespace=row.tablespace,
             targets=tuple((int(number), int(target)) for number, target in row.targets or ()),
-            clustered=row.clustered,
-            replica_identity=row.replica_identity,
         )
 
     def _constraints(self, rows: Sequence[Row]) -> Iterator[OnlineConstraint]:
