@@ -1,22 +1,13 @@
 """A real browser that looks at our pages, and what it must never see there."""
 
-import shutil
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.browser import CHROMIUM, browser
 from tests.waiting import LIMIT
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 # What a page of ours never holds: our templates have none of these, so each came out of data.
 FOREIGN = """() => [...document.querySelectorAll('*')].filter(one =>
     ['IFRAME', 'OBJECT', 'EMBED', 'BASE', 'MATH', 'MARQUEE', 'VIDEO', 'AUDIO', 'APPLET', 'STYLE', 'TEMPLATE', 'FRAME',
@@ -35,16 +26,11 @@ FOREIGN = """() => [...document.querySelectorAll('*')].filter(one =>
 @contextmanager
 def chromium():
     """A headless Chromium; the test is skipped where there is none."""
-    sync_api = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
+    pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
         pytest.skip("no Chromium here")
-    with sync_api.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=list(FLAGS), timeout=1000 * LIMIT)
-        try:
-            yield browser
-        finally:
-            browser.close()
+    with browser() as started:
+        yield started
 
 
 # Bodies as they came, whether over the wire or out of the browser's cache.
