@@ -14,14 +14,14 @@ SAMPLE = {
 }
 
 
-@pytest.fixture
-def loaded(pg, twin_cache, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_cache))
+@pytest.fixture(scope="module")
+def loaded(pg):
     with rows.database(pg.dsn) as dsn:
         yield dsn
 
 
-def test_a_few_are_told(loaded):
+def test_a_few_are_told(loaded, twin_place, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(twin_place))
     chosen = [case for case in rows.cases() if case.name in SAMPLE]
     assert {case.name: rows.said(loaded, case)[0] for case in chosen} == SAMPLE
 
