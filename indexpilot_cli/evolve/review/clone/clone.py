@@ -139,11 +139,11 @@ class Clone:
             admin.rows("clone/end_sessions", {"database": name})
             admin.execute(f"DROP DATABASE IF EXISTS {quote_identifier(name)}")
         copied = f"TEMPLATE {quote_identifier(source)}{file_copy(admin.version)}"
-        text = f"CREATE DATABASE {quote_identifier(name)} {copied}"
-        with self.sandbox.allowance():
-            admin.execute(text)
+        admin.execute(f"CREATE DATABASE {quote_identifier(name)} {copied}")
         oid = admin.value("SELECT oid::bigint FROM pg_catalog.pg_database WHERE datname = %s", [name])
-        return LocalStorage(self.sandbox.server.data / "base" / str(oid))
+        directory = self.sandbox.server.data / "base" / str(oid)
+        self.sandbox.allow(directory)
+        return LocalStorage(directory)
 
     @contextmanager
     def watched(self, backend_pid: int, seconds: float) -> Iterator[None]:

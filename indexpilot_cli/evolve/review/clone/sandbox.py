@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -89,7 +89,7 @@ class Sandbox:
     def start(self) -> None:
         """Start the server with its limits."""
         self.server.start()
-        self._full = disk_usage(self.server.data) + self.limits.disk
+        self.forgive()
         self._admin = self.superuser()
 
     @property
@@ -133,12 +133,13 @@ class Sandbox:
         self._killed = False
         self.start()
 
-    @contextlib.contextmanager
-    def allowance(self) -> Iterator[None]:
-        """What our own statements in the block put on the disk does not count."""
-        before = disk_usage(self.server.data)
-        yield
-        self._full += disk_usage(self.server.data) - before
+    def forgive(self) -> None:
+        """What is on the disk by now does not count."""
+        self._full = disk_usage(self.server.data) + self.limits.disk
+
+    def allow(self, directory: Path) -> None:
+        """What is in there does not count: we have made it, and nobody has been in it yet."""
+        self._full += disk_usage(directory)
 
     def too_large(self) -> bool:
         """Whether the data directory has grown beyond the limit."""
@@ -187,8 +188,8 @@ def open_sandbox(snapshot: Snapshot, cache_dir: Path, limits: SandboxLimits, pro
             settings = _settings(bare.binaries.major, limits)
             sandbox = Sandbox(LocalServer(bare.binaries, home, settings, prefix=_limiter(limits)), limits)
         sandbox.start()
-        with sandbox.allowance():
-            sandbox.hydrated = hydrate(sandbox, snapshot, progress)
+        sandbox.hydrated = hydrate(sandbox, snapshot, progress)
+        sandbox.forgive()
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
