@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.host.algorithms.study import TableStudy, table_study
 
 if TYPE_CHECKING:
@@ -259,13 +260,18 @@ class TemporalStrategy:
 
 @dataclass(frozen=True, slots=True)
 class TemporalIndex:
-    """An index for a time field. ``condition`` is what statements must then say, None where they stay as they are."""
+    """An index for a time field. ``condition`` is what statements must then say, None where they stay as they are.
+
+    ``others`` serve the same statements in other forms, smallest first, each for its own reason; those with the same
+    condition go together. No planner was asked: ``recommend`` tells which form is the cheapest.
+    """
 
     ddl: str
     method: str
     size_bytes: int
     reason: str
     condition: str | None = None
+    others: tuple[TemporalIndex, ...] = ()
 
 
 def detect_temporal_pattern(table_name: str, queries: Sequence[str] = ()) -> tuple[TemporalPatternUse, ...]:
@@ -294,28 +300,51 @@ def get_bx_tree_index_recommendation(
     Raises UsageError for a table or field that is not there.
     """
     from indexpilot_cli.algorithms.bx_tree import time_index
-    from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
-    from indexpilot_cli.algorithms.rewriting import usual_statement
-    from indexpilot_cli.core.ddl import create_index, index_name
-    from indexpilot_cli.sql.normal import columns
 
     with table_study("get_bx_tree_index_recommendation", table_name, (field_name,), queries) as found:
-        strategy, study = _strategy(found), found.study
+        strategy = _strategy(found)
         if not strategy.use:
             return None
-        for template in study.templates:
-            usual = usual_statement(template)
-            for form in interval_forms(usual[1], study.catalog) if usual is not None else ():
-                expression = form.index.keys[0].expression or ""
-                if form.index.table == found.table.name and found.columns[0].name in columns(expression):
-                    ddl = create_index(form.index, index_name(form.index))
-                    size = study.sizes.of(form.index).bytes
-                    return TemporalIndex(ddl, form.index.method, size, form.why, form.after)
-        definition, _ = time_index(found.table, found.columns[0], study)
-        if definition is None:
-            return None
-        ddl = create_index(definition, index_name(definition))
-        return TemporalIndex(ddl, definition.method, study.sizes.of(definition).bytes, strategy.reason)
+        for forms in _interval_indexes(found):
+            return replace(forms[0], others=tuple(sorted(forms[1:], key=lambda other: other.size_bytes)))
+        definition, _ = time_index(found.table, found.columns[0], found.study)
+        return _temporal_index(found, definition, strategy.reason) if definition is not None else None
+
+
+def _interval_indexes(found: TableStudy) -> Iterator[tuple[TemporalIndex, ...]]:
+    """Of each statement that asks for intervals of the field: the range, then the start with two bounds."""
+    from indexpilot_cli.algorithms.bx_tree.bounded import bounded_forms
+    from indexpilot_cli.algorithms.bx_tree.intervals import interval_forms
+    from indexpilot_cli.algorithms.rewriting import usual_statement
+
+    study, name = found.study, found.columns[0].name
+    asking = {u.template: {u.column, u.until} for u in _temporal(found) if u.until and name in (u.column, u.until)}
+    for template in study.templates:
+        usual, ends = usual_statement(template), asking.get(template.id, set())
+        forms = (
+            chain(interval_forms(usual[1], study.catalog), bounded_forms(usual[1], study.catalog, study.samples))
+            if usual is not None
+            else ()
+        )
+        own = [f for f in forms if f.table == found.table.name and any(ends & _mentioned(d) for d in f.wants)]
+        if own:
+            yield tuple(_temporal_index(found, d, f.why, f.after) for f in own for d in f.wants)
+
+
+def _mentioned(definition: IndexDefinition) -> set[str]:
+    from indexpilot_cli.sql.normal import columns
+
+    texts = (*(key.expression for key in definition.keys), definition.predicate)
+    return {*definition.columns, *chain.from_iterable(columns(text) for text in texts if text)}
+
+
+def _temporal_index(
+    found: TableStudy, definition: IndexDefinition, reason: str, condition: str | None = None
+) -> TemporalIndex:
+    from indexpilot_cli.core.ddl import create_index, index_name
+
+    ddl = create_index(definition, index_name(definition))
+    return TemporalIndex(ddl, definition.method, found.study.sizes.of(definition).bytes, reason, condition)
 
 
 def _temporal(found: TableStudy) -> tuple[TemporalUse, ...]:
