@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import chain, product
+from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
+from itertools import chain
+from operator import or_
 
-from indexpilot_cli.advise.masks import Mask, members
-from indexpilot_cli.advise.select.program import Option, Program, Solution, StandIns, option_cost, themselves
+from indexpilot_cli.advise.masks import Mask, by_member, members
+from indexpilot_cli.advise.select.program import Option, Program, Solution, StandIns, option_cost, serving, themselves
+
+_EXACT = 1e-9  # a smaller part of the objective is the order of a sum, and would go round for ever
 
 
 def solve_greedily(
@@ -17,54 +21,74 @@ def solve_greedily(
     """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None."""
     climb = _Climb(program, options, stand_ins)
     # By size it fills a budget better, by what is saved it is better where there is room: the better of both.
-    mask = min((climb.settled(program.start, per_size) for per_size in (True, False)), key=climb.value)
-    return Solution(mask, climb.value(mask), None)
+    value, mask = min((climb.settled(per_size) for per_size in (True, False)), key=lambda found: found[0])
+    return Solution(mask, value, None)
 
 
 class _Climb:
-    """Values of selections, remembered."""
+    """A selection that changes step by step, and what each next step would save.
+
+    A step is the set of indexes that come or go. It moves the costs of a few statements, so what another would save is
+    worked out anew only where it is about one of these.
+    """
 
     def __init__(self, program: Program, options: Sequence[Sequence[Option]], stand_ins: StandIns):
         self.program = program
         self.options = options
         self.stand_ins = stand_ins
-        present = 0
-        for case, choices in enumerate(options):
-            for option in choices:
-                for number in members(option.present):
-                    present |= stand_ins(case, number) | 1 << number
-        self.indexes = tuple(members(present | program.start))
+        self.near = by_member(serving(choices, case, stand_ins) for case, choices in enumerate(options))
+        self.indexes = sorted(self.near.keys() | set(members(program.start)))
         self.sets = {option.present for option in chain.from_iterable(options) if option.present}
-        self._values: dict[Mask, float] = {}
+        # What a step is about: the statements of its indexes, and these themselves, by numbers after the statements'.
+        first = 1 + max((charge.group for charge in program.charges), default=0)
+        self.groups = {n: self._groups_of(self.near.get(n, ())) | 1 << first + n for n in self.indexes}
 
-    def value(self, mask: Mask) -> float:
-        if mask not in self._values:
-            costs = [option_cost(o, case, mask, self.stand_ins) for case, o in enumerate(self.options)]
-            self._values[mask] = self.program.objective(mask, costs)
-        return self._values[mask]
+    def _groups_of(self, cases: Iterable[int]) -> Mask:
+        return reduce(or_, (1 << self.program.charges[case].group for case in cases), 0)
 
-    def settled(self, mask: Mask, per_size: bool) -> Mask:
-        """Grow, exchange, grow again until neither helps."""
-        better: Mask | None = mask
-        while better is not None:
-            mask = self.grow(better, per_size)
-            better = self.exchange(mask)
-        return mask
+    def settled(self, per_size: bool) -> tuple[float, Mask]:
+        """Grow, exchange, grow again until neither helps; the objective and the selection."""
+        self.mask = self.program.start
+        self.costs = [self._cost(case, self.mask) for case in range(len(self.options))]
+        self.value = self.program.objective(self.mask, self.costs)
+        self._saved: dict[Mask, float] = {}
+        self._about: dict[int, set[Mask]] = {}
+        while self._stepped(self._additions(per_size)) or self._stepped(self._exchanges()):
+            pass
+        return self.value, self.mask
 
-    def grow(self, mask: Mask, per_size: bool) -> Mask:
-        """Add what saves most (per share of the tightest limit) until nothing saves anything."""
-        while True:
-            best = max(self._additions(mask, per_size), default=(0.0, mask))
-            if best[0] <= 0:
-                return mask
-            mask = best[1]
+    def _cost(self, case: int, mask: Mask) -> float:
+        return option_cost(self.options[case], case, mask, self.stand_ins)
 
-    def _additions(self, mask: Mask, per_size: bool) -> Iterator[tuple[float, Mask]]:
-        for added in {1 << n for n in self.indexes} | self.sets:
-            new = mask | added
-            if new != mask and self.program.allows(new):
-                saved = self.value(mask) - self.value(new)
-                yield saved / (self._weight(new & ~mask) if per_size else 1.0), new
+    def _stepped(self, steps: Iterable[tuple[float, Mask]]) -> bool:
+        """Make the best of the steps that the limits allow; whether there is one."""
+        step = next((step for _, step in sorted(steps, reverse=True) if self.program.allows(self.mask ^ step)), None)
+        if step is None:
+            return False
+        self.costs, self.mask = self._after(step)[0], self.mask ^ step
+        self.value = self.program.objective(self.mask, self.costs)
+        for group in members(self._about_which(step)):
+            for other in self._about.pop(group, ()):
+                self._saved.pop(other, None)
+        return True
+
+    def _after(self, step: Mask) -> tuple[list[float], set[int]]:
+        """The costs of all cases after the step, and which it may move."""
+        costs, mask = list(self.costs), self.mask ^ step
+        cases = set(chain.from_iterable(self.near.get(number, ()) for number in members(step)))
+        for case in cases:
+            costs[case] = self._cost(case, mask)
+        return costs, cases
+
+    def _about_which(self, step: Mask) -> Mask:
+        return reduce(or_, (self.groups[number] for number in members(step)), 0)
+
+    def _additions(self, per_size: bool) -> Iterator[tuple[float, Mask]]:
+        """What saves something (per share of the tightest limit)."""
+        for step in {added & ~self.mask for added in {1 << n for n in self.indexes} | self.sets} - {0}:
+            saved = self._saving(step)
+            if saved > 0:
+                yield saved / (self._weight(step) if per_size else 1.0), step
 
     def _weight(self, added: Mask) -> float:
         shares = [
@@ -74,12 +98,24 @@ class _Climb:
         ]
         return max([*shares, 1e-6])  # what takes nothing of any limit would be worth more than everything
 
-    def exchange(self, mask: Mask) -> Mask | None:
-        """A removal or swap that helps, the best of them; None when there is none."""
-        smaller = [mask & ~(1 << n) for n in members(mask)]
-        absent = [1 << n for n in self.indexes if not mask >> n & 1]
-        swaps = [without | added for without, added in product(smaller, absent)]
-        fitting = [m for m in (*smaller, *swaps) if self.program.allows(m)]
-        best = min(fitting, key=self.value, default=mask)
-        # Less than that is the order of a sum, and would go round for ever.
-        return best if self.value(best) < self.value(mask) * (1 - 1e-9) else None
+    def _exchanges(self) -> Iterator[tuple[float, Mask]]:
+        """Removals and swaps that save something."""
+        absent = [n for n in self.indexes if not self.mask >> n & 1]
+        for gone in members(self.mask):
+            steps = ((1 << gone | 1 << n, self.groups[gone] & self.groups[n]) for n in absent)
+            for step, common in ((1 << gone, 1), *steps):
+                # Two that have no statement in common save what each saves alone.
+                saved = self._saving(step) if common else self._saving(1 << gone) + self._saving(step ^ 1 << gone)
+                if saved > _EXACT * self.value:
+                    yield saved, step
+
+    def _saving(self, step: Mask) -> float:
+        """By how much the objective falls with the step; remembered until a statement that it is about has moved."""
+        if step not in self._saved:
+            costs, cases = self._after(step)
+            saved = -self.program.moved(self.costs, costs, cases)
+            saved += sum(self.program.fixed[n] * (1 if self.mask >> n & 1 else -1) for n in members(step))
+            self._saved[step] = saved
+            for group in members(self._about_which(step)):
+                self._about.setdefault(group, set()).add(step)
+        return self._saved[step]
