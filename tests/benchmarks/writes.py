@@ -60,20 +60,20 @@ HELD = {"random int": "scattered", "few values": "few", "text": "mail", "two col
 class Bench:
     """The two tables filled, in a schema of their own, and a session whose processor time is read."""
 
-    def __init__(self, dsn, rows, schema="public"):
+    def __init__(self, dsn, rows, schema="public", lasting=False):
         self.server = psycopg.connect(dsn, autocommit=True)
         self.server.execute(f"create schema if not exists {schema}; set search_path to {schema}")
         self.spent = Path(f"/proc/{self.server.info.backend_pid}/schedstat")
-        self.next, self.rows, self.random = rows + 1, rows, random.Random(5)
+        self.next, self.rows, self.random, self.lasting = rows + 1, rows, random.Random(5), lasting
         self.server.execute(SETUP)
         for name in ("plain", "keyed"):
             self.server.execute(f"insert into {name} {MANY}(1, {rows}) n")
         self.server.execute("vacuum analyze")
 
     def _cost(self, count, work):
-        """(microseconds, WAL bytes) per row of ``work``, in a transaction that is rolled back."""
+        """(microseconds, WAL bytes) per row of ``work``, in a transaction that is rolled back unless it is to last."""
         where = "select pg_current_wal_insert_lsn() - '0/0'"
-        with self.server.transaction(force_rollback=True):
+        with self.server.transaction(force_rollback=not self.lasting):
             wal = self.server.execute(where).fetchone()[0]
             before = int(self.spent.read_text().split()[0])
             work()
