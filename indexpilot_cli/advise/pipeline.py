@@ -17,7 +17,7 @@ from indexpilot_cli.advise.costing import unit_of
 from indexpilot_cli.advise.crowded import crowded_tables
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites, rules_left_out
-from indexpilot_cli.advise.select.limits import Limits
+from indexpilot_cli.advise.select.limits import ENOUGH, Limits
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
 from indexpilot_cli.advise.tenants import columns_of, for_all_tenants, within_tenants
@@ -328,6 +328,7 @@ def limits_of(request: RecommendRequest, set_limits: ConstraintOptimizerSettings
         tenant_indexes=set_limits.max_indexes_per_tenant,
         max_changes=set_limits.max_changes,
         greedy=not set_limits.enabled,
+        least_gain=ENOUGH,
     )
 
 

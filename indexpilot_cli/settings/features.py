@@ -22,7 +22,7 @@ from indexpilot_cli.settings.rules import count, key, seconds, share, switch
 
 @dataclass(frozen=True, slots=True)
 class ConstraintOptimizerSettings:
-    enabled: bool = switch("choose by an integer program with a proven bound; off: greedily")
+    enabled: bool = switch("choose by an integer program within limits, and prove a bound; off: greedily")
     max_storage: int | None = key(None, "storage for all new indexes together", low=0, unit="bytes")
     max_storage_per_tenant: int | None = key(None, "the same for each tenant of the database", low=0, unit="bytes")
     max_indexes: int | None = key(None, "new indexes of one plan", low=0)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from indexpilot_cli.advise.costing import Pool
-from indexpilot_cli.advise.select.program import Row
+from indexpilot_cli.advise.costing import Pool, Pricer
+from indexpilot_cli.advise.masks import Mask, members
+from indexpilot_cli.advise.select.program import Program, Row
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.methods.writes import WriteModel
+
+ENOUGH = 0.02  # of the objective: which of two sets nearer than that is faster, planner costs do not tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +22,9 @@ class Limits:
     ``errors`` say by how much of its size an index may be larger once it is built, which counts against the budgets.
     ``tenant_bytes`` limits the indexes that are one tenant's own, ``tenant_indexes`` their number, ``tenant_sizes``
     says which these are and how large. ``max_changes`` counts what is made and what is dropped. ``greedy``: no program
-    is solved, so nothing is proved. ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives.
+    is solved, so nothing is proved. ``least_gain`` is the part of the objective by which the program's choice has to be
+    better than the greedy one to stand in its place; 0 asks the program alone, and so do very large workloads.
+    ``indexes_per_table`` counts existing indexes, whose numbers ``existing`` gives.
     ``write_overhead`` limits, per table, the added cost of writes relative to their cost now (0.5: half as much again).
     ``protection`` is how much dearer than now any statement may become. ``min_benefit`` is the share of the workload's
     cost that each index must save on its own, or ten times that share of one statement; indexes are priced by it
@@ -44,7 +49,14 @@ class Limits:
     tenant_indexes: int | None = None
     max_changes: int | None = None
     greedy: bool = False
+    least_gain: float = 0.0
     tenant_sizes: Mapping[str, Sequence[tuple[IndexDefinition, float]]] | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there are limits on storage, numbers or writes: within those, sets are what has to be weighed."""
+        counted = (self.max_indexes, self.indexes_per_table, self.max_changes, self.tenant_indexes)
+        return any(limit is not None for limit in (*counted, self.budget_bytes, self.tenant_bytes, self.write_overhead))
 
     def left(self, spent: int, each: int) -> Limits:
         """With the questions that are left after ``spent`` EXPLAINs where each takes ``each`` of them."""
@@ -91,6 +103,25 @@ def budget_row(
     if together > 0:
         more = {number: min(error, error * error / (2 * together)) for number, error in more.items()}
     return Row(family, tuple((n, size + more[n]) for n, size in sizes.items()), budget - together / 2, subject)
+
+
+def protection_rows(program: Program, pricer: Pricer, costs: Sequence[float], selection: Mask) -> list[Row]:
+    """What forbids the selection for each case that costs more with it than it may.
+
+    Where something that is there is missing, one more index at least must be.
+    """
+    rows = []
+    for case, cost in enumerate(costs):
+        answer = pricer.known(case, selection) if cost > program.charges[case].most else None
+        if answer is None:
+            continue
+        missing = pricer.cases[case].relevant & ~selection
+        if missing & pricer.pool.now:
+            rows.append(Row("protection", tuple((number, -1.0) for number in members(missing)), -1.0))
+        elif answer.used:
+            together = tuple((number, 1.0) for number in members(answer.used))
+            rows.append(Row("protection", together, answer.used.bit_count() - 1.0))
+    return rows
 
 
 def _counted(numbers: Iterable[int], most: float, family: str, subject: str = "") -> Row:

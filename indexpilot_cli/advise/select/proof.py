@@ -17,6 +17,8 @@ FEW = 8  # questions between two bounds, and cases for one of them, at least
 BRANCHED = 6000  # options in all the programs with whole indexes: TPC-H's last has 1,800 and takes 12 s
 LITTLE = 1000  # where the gap is no larger than PROVED: "no other choice is better" is said from there
 PROVED = 0.005
+CALLS, CALLS_LEAST = 1.5, 300  # of the proof: times those of the search before it, and at least
+TOLD_CALLS, TOLD_LEAST = 0.4, 100  # the same where greed has chosen, so that the bound is mostly for being told
 NARROW = 0.05  # a gap that is wider is worth three times as many calls
 PATIENCE, GAIN = 6, 0.002  # rounds in which the bound must gain a five-hundredth
 LONGER, SLOWER = 2, 5  # while the gap is wide: times the rounds, and a fifth of that gain is enough
@@ -56,6 +58,12 @@ class Proof:
     def open_part(self, value: float) -> float:
         """How much less than ``value``, as a part of it, a selection may cost."""
         return (value - self.lower) / (value or 1.0)
+
+    def worth(self, before: int, value: float, told: bool) -> float:
+        """The calls that the gap is worth, where the search before asked so many; ``told``: greed has chosen."""
+        if told:
+            return max(TOLD_CALLS * before, TOLD_LEAST)
+        return max(CALLS * before, CALLS_LEAST) * (1 if self.open_part(value) <= NARROW else 3)
 
     @property
     def splits(self) -> int:

@@ -15,10 +15,10 @@ from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.greedy import solve_greedily
 from indexpilot_cli.advise.select.highs import Effort, nearly_solved, solve
 from indexpilot_cli.advise.select.known import KnownCosts
+from indexpilot_cli.advise.select.limits import protection_rows
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.program import (
     Option,
-    Row,
     Solution,
     StandIns,
     option_cost,
@@ -26,22 +26,21 @@ from indexpilot_cli.advise.select.program import (
     themselves,
     undominated,
 )
-from indexpilot_cli.advise.select.proof import BRANCHED, LONGER, NARROW, Improvement, Proof, is_stuck
+from indexpilot_cli.advise.select.proof import BRANCHED, LONGER, Improvement, Proof, is_stuck
 from indexpilot_cli.advise.select.questions import Guesses, Questions
 
 GUESS = Effort(40, 5e-3)
 QUICK = Effort(40, 2e-3)
 EXACT = Effort(400, 1e-5)
-EXPLORING_ROUNDS = 6
+EXPLORING_ROUNDS = SETTLING_ROUNDS = 6
 GUESSES = 8
 FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
-SETTLING_ROUNDS = 6
 SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
 RELAXED = 2  # rounds with the relaxed program for one with whole indexes
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
-PROOF_CALLS, PROOF_LEAST = 1.5, 300  # calls of the proof: times those of the search before it, and at least
+GREED = 500  # cases: for more greed takes long, and the program chooses alone
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
 
@@ -78,14 +77,15 @@ class Search:
         self.narrower = by_member(wider)  # those whose work this one can do for more bytes
         self.sizes = problem.sizes
         self.guesses = Guesses(pricer, wider)
-        self.proof = Proof(problem, self.questions.groups)
-        self.costs = KnownCosts(pricer)
+        self.proof, self.costs = Proof(problem, self.questions.groups), KnownCosts(pricer)
         self.now: Mask = problem.pool.now
         self.best: Mask = self.now
         self.value = self.true(self.now) or 0.0
         self.before_fewest: Mask = 0
         self.predicted: float | None = None
-        self.solver = "greedy" if problem.limits.greedy else "HiGHS"
+        self.solver = "greedy" if self.limits.greedy else "HiGHS"
+        self.greed_first = self.solver != "greedy" and self.limits.least_gain > 0 and len(self.cases) <= GREED
+        self.told = self.greed_first and not self.limits.is_limited  # the bound is mostly for being told
 
     def true(self, mask: Mask) -> float | None:
         """The objective of a selection when the planner's costs of every case are known, else None."""
@@ -171,18 +171,44 @@ class Search:
         """
         self.proof.raise_to(self.program.objective(0, [self.pricer.lower(case, -1) for case in self.cases]))
         with suppress(OutOfAllowance):
-            self.confirm(QUICK)
-            self.bound()
-            self.explore()
-            if self.solver == "HiGHS":
-                self.prove()
-            self.settle()
+            if self.greed_first:
+                self.after_greed()
+            else:
+                self.choose()
         if self.best == self.now:
             self._best_of_known()
         predicted = self.expected(self.best) if self.predicted is None else self.predicted
-        return Found(
-            self.best, self.value, predicted, self.proof.lower if self.solver == "HiGHS" else None, self.solver
-        )
+        lower = self.proof.lower if self.solver == "HiGHS" else None
+        return Found(self.best, self.value, predicted, lower, self.solver)
+
+    def choose(self) -> None:
+        """The choice of the one solver."""
+        self.confirm(QUICK)
+        if self.solver == "HiGHS":
+            self.bound()
+        self.explore()
+        if self.solver == "HiGHS":
+            self.prove()
+        self.settle()
+
+    def after_greed(self) -> None:
+        """The greedy choice as it would be alone, the program's in its place where that is better by enough."""
+        self.solver = "greedy"
+        with suppress(OutOfAllowance):
+            self.choose()
+        self.solver = "HiGHS"
+        greedy = self.best, self.value, self.predicted, self.before_fewest
+        enough = self.value * (1 - self.limits.least_gain)
+        with suppress(OutOfAllowance):
+            self.confirm(QUICK)
+            self.bound()
+            if not self.told:  # within limits a set has more to win
+                self.explore()
+            self.prove()
+            if self.value <= enough:
+                self.settle()
+        if self.value > enough:
+            self.best, self.value, self.predicted, self.before_fewest = greedy
 
     def _best_of_known(self) -> None:
         """What the plans known to exist allow, when the allowance ended before any selection was looked at."""
@@ -243,11 +269,6 @@ class Search:
         if not self._proved(self.proof.relax, RELAXED * rounds, before):
             self._proved(self.proof.whole, rounds, before)
 
-    def _is_enough(self, before: int) -> bool:
-        """Whether the proof has asked as much as the gap is worth; ``before`` were the calls of the search."""
-        calls = max(PROOF_CALLS * before, PROOF_LEAST) * (1 if self.proof.open_part(self.value) <= NARROW else 3)
-        return self.pricer.calls >= before + calls
-
     def _proved(self, improve: Improvement, rounds: int, before: int) -> bool:
         """Whether the bound met the best selection before it stopped growing, or the rounds or the calls ended."""
         history: list[float] = []
@@ -260,7 +281,7 @@ class Search:
             looked_at = self.proof.splits
             questions = self.proof.questions(self.program, self.value, wanted)
             done = not questions and self.proof.splits == looked_at  # what memory says may be news to the trees
-            if done or stuck or self._is_enough(before):
+            if done or stuck or self.pricer.calls >= before + self.proof.worth(before, self.value, self.told):
                 return False
             self.ask(questions)
             if number % LOOK == LOOK - 1:
@@ -368,24 +389,9 @@ class Search:
         return self.best
 
     def protect(self, mask: Mask) -> bool:
-        """Forbid the combination of indexes under which a case became dearer than it may; whether there was one.
-
-        Where something that is there is missing, one more index at least must be.
-        """
-        rows = []
-        for case, cost in enumerate(self.costs.of(mask) or ()):
-            answer = self.pricer.known(case, mask) if cost > self.program.charges[case].most else None
-            if answer is None:
-                continue
-            missing = self.pricer.cases[case].relevant & ~mask
-            if missing & self.now:
-                more = tuple((number, -1.0) for number in members(missing))
-                rows.append(Row("protection", more, -1.0))
-            elif answer.used:
-                together = tuple((number, 1.0) for number in members(answer.used))
-                rows.append(Row("protection", together, answer.used.bit_count() - 1.0))
-        if rows:
-            self.program = replace(self.program, rows=(*self.program.rows, *rows))
+        """Forbid the combination of indexes under which a case became dearer than it may; whether there was one."""
+        rows = protection_rows(self.program, self.pricer, self.costs.of(mask) or (), mask)
+        self.program = replace(self.program, rows=(*self.program.rows, *rows)) if rows else self.program
         return bool(rows)
 
     def reset(self) -> None:

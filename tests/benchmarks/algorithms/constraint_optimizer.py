@@ -27,14 +27,66 @@ ANALYZE
 """
 A, B = "SELECT count(d) FROM wide WHERE a = 17", "SELECT count(d) FROM wide WHERE b = 17"
 BOTH, K = "SELECT count(d) FROM wide WHERE a = 17 AND b = 2", "SELECT count(t) FROM small WHERE k = 17"
-CASES = tuple(
-    Case(name, "constraint_optimizer", SETUP, workload, changed={"budget_bytes": budget})
-    for name, workload, budget in (
-        ("one of two fits", ((A, 100.0), (B, 90.0), (K, 80.0)), 3_500_000),
-        ("small ones beside a large", ((A, 100.0), (B, 60.0), (BOTH, 60.0), (K, 50.0)), 4_500_000),
-        ("one for two statements", ((A, 60.0), (BOTH, 90.0), (B, 50.0)), 3_000_000),
-        ("all fit", ((A, 60.0), (BOTH, 90.0), (B, 50.0), (K, 50.0)), 30_000_000),
-    )
+PIECE = """
+CREATE TABLE t{0} (id int, k int, pad text);
+INSERT INTO t{0} SELECT n, (n * 7919::bigint % 1000003)::int, 'x' FROM generate_series(1, {1}) n;
+"""
+KINDS = {
+    "equal": "SELECT count(pad) FROM t{0} WHERE k = 7919",
+    "range": "SELECT count(pad) FROM t{0} WHERE k BETWEEN 7000 AND 7900",
+    "first": "SELECT pad FROM t{0} ORDER BY k LIMIT 3",
+    "pair": "SELECT count(pad) FROM t{0} WHERE k = 7919 AND id = 1",
+    "joined": "SELECT count(*) FROM t{0} JOIN t0 USING (id) WHERE t{0}.k BETWEEN 7000 AND 7050",
+}
+ENTRY = 22.5  # bytes of an index of distinct integers for a row
+
+
+def pieces(name, kinds, fit, rows=(130_000, 100_000, 100_000), worth=(150.0, 110.0, 110.0)):
+    """Tables of unlike size, the first worth most for its bytes, and room for those of ``fit`` rows together.
+
+    A statement takes the time of reading its table, and all of its calls together what it is ``worth``.
+    """
+    kinds = kinds * len(rows) if len(kinds) == 1 else kinds
+    setup = "".join(PIECE.format(n, amount) for n, amount in enumerate(rows)) + "ANALYZE"
+    times = tuple(amount / 100_000 for amount in rows)
+    asked = zip(kinds, worth, times, strict=True)
+    workload = tuple((KINDS[kind].format(n), total / ms) for n, (kind, total, ms) in enumerate(asked))
+    changed = {"budget_bytes": int(ENTRY * fit)}
+    return Case(name, "constraint_optimizer", setup, workload, changed=changed, times=times)
+
+
+def drawn(seed):
+    """Six tables by lot: their rows, what statements on them are worth, their kinds, and a budget for about half."""
+    draw = random.Random(seed)
+    rows = tuple(draw.randrange(20_000, 150_000, 1000) for _ in range(6))
+    worth = tuple(amount / 1000 * draw.uniform(0.6, 1.4) for amount in rows)
+    kinds = tuple(draw.choice(("equal", "range", "pair")) for _ in rows)
+    return pieces(f"drawn {seed}", kinds, draw.uniform(0.4, 0.7) * sum(rows), rows, worth)
+
+
+FIVE = {"rows": (130_000, 100_000, 100_000, 60_000, 20_000), "worth": (150.0, 110.0, 110.0, 45.0, 30.0)}
+CASES = (
+    *(
+        Case(name, "constraint_optimizer", SETUP, workload, changed={"budget_bytes": budget})
+        for name, workload, budget in (
+            ("one of two fits", ((A, 100.0), (B, 90.0), (K, 80.0)), 3_500_000),
+            ("small ones beside a large", ((A, 100.0), (B, 60.0), (BOTH, 60.0), (K, 50.0)), 4_500_000),
+            ("one for two statements", ((A, 60.0), (BOTH, 90.0), (B, 50.0)), 3_000_000),
+            ("all fit", ((A, 60.0), (BOTH, 90.0), (B, 50.0), (K, 50.0)), 30_000_000),
+        )
+    ),
+    pieces("two in the place of one", ("equal",), 224_000),
+    pieces("two ranges", ("range",), 224_000),
+    pieces("two orders", ("first",), 224_000),
+    pieces("pairs of columns", ("pair",), 224_000),
+    pieces("of each kind", ("equal", "range", "first"), 224_000),
+    pieces("far larger", ("equal",), 224_000, (200_000, 100_000, 100_000), (230.0, 110.0, 110.0)),
+    pieces("three for two", ("equal",), 322_000, (130_000, 100_000, 100_000, 100_000), (150.0, 110.0, 110.0, 110.0)),
+    pieces("joined", ("equal", "joined", "joined"), 224_000),
+    pieces("five, room for half", ("equal",), 224_000, **FIVE),
+    pieces("five, room for most", ("range",), 300_000, **FIVE),
+    pieces("room for all", ("range",), 900_000),
+    *map(drawn, range(12)),
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.advise.masks import members
-from indexpilot_cli.advise.select.limits import budget_row
+from indexpilot_cli.advise.select.limits import Limits, budget_row
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import brute_force_within, index, random_instance, table, way, workload_cost
 from tests.unit.advise.select.test_search import choose, two_good_indexes
@@ -115,3 +115,23 @@ def test_f12_the_program_is_the_best_subset_and_greed_keeps_to_the_limits(seed):
     assert workload_cost(ways, calls, greedy.definitions) >= best * (1 - 1e-9)
     assert sum(sizes[d] for d in greedy.definitions) <= budget
     assert greedy.bound.note == "no bound: the choice is greedy" and exact.bound.lower is not None
+
+
+@pytest.mark.parametrize(("seed", "worth"), [(5, False), (24, False), (10, True), (20, True), (33, True)])
+def test_f12_the_greedy_choice_stands_where_the_program_saves_too_little(seed, worth):
+    pool, ways, sizes, calls = random_instance(seed, indexes=8, statements=5)
+    limits = {"budget_bytes": sum(sizes.values()) // 4}
+    found = [choose(pool, ways, calls, sizes, **limits, **m)[0] for m in ({"greedy": True}, {"least_gain": 0.01}, {})]
+    greedy, chosen, alone = (workload_cost(ways, calls, each.definitions) for each in found)
+    assert alone < greedy
+    assert chosen == pytest.approx(alone if worth else greedy)
+    assert worth == (found[0].definitions != found[1].definitions) == (chosen <= 0.99 * greedy)
+    assert found[1].bound.lower <= alone * (1 + 1e-6)
+
+
+@pytest.mark.parametrize(
+    "limit", ["budget_bytes", "max_indexes", "indexes_per_table", "max_changes", "tenant_bytes", "tenant_indexes"]
+)
+def test_f12_a_limit_is_one_whatever_it_is_of(limit):
+    assert Limits(**{limit: 0}).is_limited and Limits(write_overhead=0.0).is_limited
+    assert not Limits(calls=9, seconds=9.0).is_limited

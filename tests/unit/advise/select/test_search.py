@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from indexpilot_cli.advise.select import Limits, advise, search
+from indexpilot_cli.advise.select import Limits, advise, proof, search
 from indexpilot_cli.advise.select.proof import is_stuck
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import (
@@ -93,8 +93,8 @@ def test_the_proof_ends_with_its_calls_and_its_bound_is_true(seed, monkeypatch):
     pool, ways, sizes, calls = random_instance(seed, indexes=10, statements=8)
     budget = sum(sizes.values()) // 3
     whole, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
-    monkeypatch.setattr(search, "PROOF_CALLS", 0)
-    monkeypatch.setattr(search, "PROOF_LEAST", 0)
+    monkeypatch.setattr(proof, "CALLS", 0)
+    monkeypatch.setattr(proof, "CALLS_LEAST", 0)
     cut, _ = choose(pool, ways, calls, sizes, budget_bytes=budget)
     assert cut.calls < whole.calls
     assert cut.bound.lower <= whole.cost_after * (1 + 1e-6)
