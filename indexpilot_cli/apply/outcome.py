@@ -75,7 +75,7 @@ def refused_outcome(
 ) -> Outcome[ApplyResult]:
     """A guard or the user said no; the log tells who."""
     log_no(ctx, result, no, "refused")
-    return Outcome(command, result, "refused", 6, server, next=(f"indexpilot {command.replace('_', ' ')} --dry-run",))
+    return Outcome(command, result, "refused", 6, server, next=(f"indexpilot {command} --dry-run".replace("_", " "),))
 
 
 def _code(
