@@ -318,10 +318,11 @@ class TwinEstimator(CostEstimator):
     def _planned(self, worker: Worker, asked: Sequence[TwinQuestion]) -> dict[Key, PlannedStatement]:
         """The questions answered with what is shown now; one by one where they cannot be planned together."""
         try:
+            texts = [(q.key[0], self._schemas(self._reach[q.key[0]])[1]) for q in asked]
             if len(asked) == 1:
-                nodes = [self._alone(worker, asked[0])]
+                nodes = [worker.explain(texts[0][0], verbose=texts[0][1], factors=asked[0].key[3])]
             else:
-                nodes = worker.explain_all([(q.key[0], self._schemas(self._reach[q.key[0]])[1]) for q in asked])
+                nodes = worker.explain_all(texts)
         except IndexPilotError as error:
             if lost(error):
                 raise
@@ -333,10 +334,6 @@ class TwinEstimator(CostEstimator):
         for question in asked:
             found |= self._planned(worker, (question,))
         return found
-
-    def _alone(self, worker: Worker, asked: TwinQuestion) -> Node:
-        statement, _, _, factors = asked.key
-        return worker.explain(statement, verbose=self._schemas(self._reach[statement])[1], factors=factors)
 
     def _read(self, worker: Worker, asked: TwinQuestion, node: Node) -> PlannedStatement:
         schemas, _ = self._schemas(self._reach[asked.key[0]])
