@@ -62,7 +62,8 @@ def wait_for_locks():
     begin = session._begin
 
     def patiently(connection, settings, **more):
-        return begin(connection, [(name, "0" if name.endswith("_timeout") else v) for name, v in settings], **more)
+        unlimited = {name: "0" if name.endswith("_timeout") else value for name, value in settings.items()}
+        return begin(connection, unlimited, **more)
 
     session._begin = patiently
 
