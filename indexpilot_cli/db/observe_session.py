@@ -65,7 +65,8 @@ class Message:
 class SessionAnswer:
     """What came back: ``sets`` of rows (texts, None for NULL), one for each tag, where they were wanted.
 
-    ``overrun`` is why it was interrupted.
+    ``overrun`` is why it was interrupted. ``milliseconds`` it took, without the time that no processor was
+    free for it.
     """
 
     sets: list[list[tuple[str | None, ...]]] = field(default_factory=lambda: [[]])
@@ -132,7 +133,7 @@ class WatchedSession:
 
     def _exchange(self, send: Callable[[], None], watch: Watch, *, keep: bool) -> SessionAnswer:
         self._answer = answer = SessionAnswer()
-        began = time.monotonic()
+        began, stalled = time.monotonic(), self._stalled()
         try:
             send()
             if not keep:
@@ -141,8 +142,12 @@ class WatchedSession:
         except OperationalError:
             raise Gone(self._last) from None
         self._collect(watch, keep=keep)
-        answer.milliseconds = (time.monotonic() - began) * 1000
+        answer.milliseconds = max(0.0, (time.monotonic() - began) * 1000 - (self._stalled() - stalled))
         return answer
+
+    def _stalled(self) -> float:
+        """Milliseconds that the server's process and our thread could not go on because others had the processors."""
+        return _run_delay(f"/proc/{self.pid}/schedstat") + _run_delay("/proc/thread-self/schedstat")
 
     def _collect(self, watch: Watch, *, keep: bool) -> None:
         kept = 0
@@ -203,6 +208,17 @@ class WatchedSession:
         level, code = _field(result, DiagnosticField.SEVERITY_NONLOCALIZED), _field(result, DiagnosticField.SQLSTATE)
         text = _field(result, DiagnosticField.MESSAGE_PRIMARY) or ""
         answer.messages.append(Message(level or "", code or "", _plain(text)))
+
+
+def _run_delay(path: str) -> float:
+    """Milliseconds on a run queue; 0 where the system does not tell.
+
+    https://docs.kernel.org/scheduler/sched-stats.html#proc-pid-schedstat
+    """
+    try:
+        return int(Path(path).read_text().split()[1]) / 1e6
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def _connected(conninfo: str, watch: Watch) -> PGconn:

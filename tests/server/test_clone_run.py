@@ -1,5 +1,6 @@
 """Migrations really run on the clone, statement by statement, as psql would run them."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from indexpilot_cli.core.catalog import Extension
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import ChangeKind, LockMode, RunState, WorkKind
+from indexpilot_cli.db import observe_session
 from indexpilot_cli.evolve.review.migration import read_migration
 from tests.server.cloning import fresh, observe, open_clone, snapshot_from
 from tests.servers import binaries
@@ -171,3 +173,11 @@ def test_savepoints_take_back_what_came_after_them(clean):
 def test_an_index_made_again_is_the_same_index(clean):
     seen = observe(clean, "REINDEX TABLE CONCURRENTLY c", "ALTER TABLE c ALTER n TYPE bigint")
     assert [(c.object.kind, c.object.path[-1]) for c in seen.changes] == [("column", "n")]
+
+
+def test_time_without_a_processor_is_none_of_a_statement(clean, monkeypatch):
+    """On a busy machine a brief statement would be taken for one that holds its locks for long."""
+    assert observe(clean, "SELECT pg_sleep(0.2)").statements[0].milliseconds > 0
+    delays = itertools.count(step=1000)
+    monkeypatch.setattr(observe_session, "_run_delay", lambda path: next(delays))
+    assert observe(clean, "SELECT pg_sleep(0.2)").statements[0].milliseconds == 0
