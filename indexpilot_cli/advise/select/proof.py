@@ -61,9 +61,9 @@ class Proof:
 
     def worth(self, before: int, value: float, told: bool) -> float:
         """The calls that the gap is worth, where the search before asked so many; ``told``: greed has chosen."""
-        if told:
-            return max(TOLD_CALLS * before, TOLD_LEAST)
-        return max(CALLS * before, CALLS_LEAST) * (1 if self.open_part(value) <= NARROW else 3)
+        if self.open_part(value) > NARROW:
+            return 3 * max(CALLS * before, CALLS_LEAST)
+        return max(TOLD_CALLS * before, TOLD_LEAST) if told else max(CALLS * before, CALLS_LEAST)
 
     @property
     def splits(self) -> int:
