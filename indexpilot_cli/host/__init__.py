@@ -164,9 +164,6 @@ from indexpilot_cli.host.schema import (
     discover_and_bootstrap_schema,
     discover_schema_from_database,
     drop_metadata_tables,
-    generate_all_indexpilot_types,
-    generate_all_types,
-    generate_types_for_table,
     get_genome_fields,
     init_schema_from_config,
     load_schema,
@@ -201,6 +198,11 @@ from indexpilot_cli.host.switches import (
     get_system_status,
     is_in_maintenance_window,
     should_wait_for_maintenance_window,
+)
+from indexpilot_cli.host.types import (
+    generate_all_indexpilot_types,
+    generate_all_types,
+    generate_types_for_table,
 )
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, AlertLevel, AlertRule
 
