@@ -60,6 +60,9 @@ class OutcomeBook:
     def __init__(self, write: WriteOutcomes, clock: Callable[[], float] = time.monotonic):
         self._write, self._clock = write, clock
         self._lock = threading.Lock()
+        # One after the other: who flushes is told of what another thread has taken out, too. Reentrant for a signal's
+        # handler.
+        self._writing = threading.RLock()
         self._counts: dict[_OutcomeKey, OutcomeCount] = {}
         self._since = clock()
         self.dropped = 0
@@ -88,17 +91,18 @@ class OutcomeBook:
 
     def flush(self) -> bool:
         """Write what waits; False when the server did not take it, and then it waits on."""
-        with self._lock:
-            # Taken out, so that nobody who notes waits while they are written.
-            counts, self._counts = self._counts, {}
-        if not counts:
+        with self._writing:
+            with self._lock:
+                # Taken out, so that nobody who notes waits while they are written.
+                counts, self._counts = self._counts, {}
+            if not counts:
+                return True
+            try:
+                self._write(counts)
+            except IndexPilotError:
+                self._take_back(counts)
+                return False
             return True
-        try:
-            self._write(counts)
-        except IndexPilotError:
-            self._take_back(counts)
-            return False
-        return True
 
     def _take_back(self, counts: Mapping[_OutcomeKey, OutcomeCount]) -> None:
         with self._lock:

@@ -10,6 +10,7 @@ from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, OutcomeBoo
 from indexpilot_cli.host.interceptor.plan_risk import PlanFacts, judge, rules_of, with_learned
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyLevel, SafetyReason
 from indexpilot_cli.settings.features import InterceptorSettings
+from tests.waiting import LIMIT
 
 
 def outcomes(number=400, templates=40, bad=lambda cost: 8 if cost > 2000 else 0):
@@ -91,6 +92,28 @@ def test_outcomes_are_bounded_and_wait_for_a_server():
     failing.clear()
     assert book.flush()
     assert written == [1001]
+
+
+def test_a_flush_returns_when_what_another_thread_took_is_written():
+    begun, released, written = threading.Event(), threading.Event(), []
+
+    def write(counts):
+        begun.set()
+        released.wait(LIMIT)
+        written.extend(counts)
+
+    book = OutcomeBook(write)
+    book.note(verdict(), 1.0, slow=False, cancelled=False)
+    threads = [threading.Thread(target=book.flush) for _ in range(2)]
+    threads[0].start()
+    assert begun.wait(LIMIT)
+    threads[1].start()
+    threads[1].join(0.1)
+    assert threads[1].is_alive() and not written
+    released.set()
+    for thread in threads:
+        thread.join(LIMIT)
+    assert len(written) == 1
 
 
 def test_what_was_learned_warns_and_blocks_only_when_told_to():
