@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser import CHROMIUM, browser
-from tests.waiting import LIMIT
+from tests.waiting import LIMIT, eventually
 
 # What a page of ours never holds: our templates have none of these, so each came out of data.
 FOREIGN = """() => [...document.querySelectorAll('*')].filter(one =>
@@ -61,6 +61,8 @@ class Watched:
         """A click that leads to another page: it is there as a whole afterwards, not only its beginning."""
         with self.page.expect_navigation():
             self.page.click(selector)
+        # A page with a fragment counts as arrived while it is still being parsed.
+        eventually(lambda: self.page.evaluate("document.readyState") == "complete")
 
     @property
     def transferred(self):
