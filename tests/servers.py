@@ -19,7 +19,7 @@ import pytest
 from psycopg import sql
 
 from indexpilot_cli.db.capabilities import Binaries, installed
-from indexpilot_cli.db.session import end_connection
+from indexpilot_cli.db.connection import end_connection
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.waiting import LIMIT
 

@@ -13,8 +13,8 @@ import psycopg
 from indexpilot_cli.core.observation import Played, SqlError
 from indexpilot_cli.core.workload import Plannable
 from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.connection import end_connection
 from indexpilot_cli.db.errors import connect_error, mapped
-from indexpilot_cli.db.session import end_connection
 from indexpilot_cli.errors import UnreachableError
 
 _APPLICATION = "indexpilot demo"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TypeAlias
@@ -19,15 +17,15 @@ from psycopg.rows import namedtuple_row
 
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.db import queries as sql
+from indexpilot_cli.db.connection import end_connection, pipelined, require_transactions
 from indexpilot_cli.db.conninfo import read_conninfo, secrets_of
-from indexpilot_cli.db.errors import StatementError, clean, connect_error, mapped
-from indexpilot_cli.errors import IndexPilotError, PrerequisiteError
+from indexpilot_cli.db.errors import StatementError, connect_error, mapped
+from indexpilot_cli.errors import IndexPilotError
 
 Row: TypeAlias = Any  # a namedtuple whose fields are the query's columns
 Query: TypeAlias = str | compose.Composable
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
-_PARTING = 1.0  # seconds
 _READ_ONLY = "default_transaction_read_only"
 _TRACK = "pg_stat_statements.track"
 _NAME = re.compile(r"[a-z]+/[a-z][a-z0-9_]*")
@@ -206,7 +204,7 @@ class Session:
     def answers(self, statements: Sequence[Query]) -> list[list[tuple[Any, ...]]]:
         """The rows of each statement that gives some; all of them go in one round trip, as for ``explain_in``."""
         with self._limited():
-            cursors = _pipelined(self._connection, [self._text(statement) for statement in statements])
+            cursors = pipelined(self._connection, [self._text(statement) for statement in statements])
             return [cursor.fetchall() for cursor in cursors if cursor.description]
 
     @contextmanager
@@ -263,7 +261,7 @@ class Session:
             with mapped(connection, target.secrets):
                 facts = _begin(connection, dict(target.settings), looks=self.read_only)
                 if facts.answering_pid != facts.backend_pid:
-                    _require_transactions(connection)
+                    require_transactions(connection)
         except IndexPilotError:
             end_connection(connection)
             raise
@@ -332,20 +330,6 @@ def open_session(
     return Session(target, read_only=read_only)
 
 
-def end_connection(connection: psycopg.Connection[Any], seconds: float = _PARTING) -> None:
-    """Close, and wait so long at most until the backend has gone: until then it counts as a session."""
-    if connection.closed:
-        return
-    # libpq closes its socket without a wait. The kernel closes the other end when the backend has ended, so that a
-    # copy of ours reads its end then.
-    with socket.socket(fileno=os.dup(connection.fileno())) as other:
-        connection.close()
-        other.settimeout(seconds)
-        with suppress(OSError):
-            while other.recv(4096):
-                pass
-
-
 def _options(given: Set[str], application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:
     options = [("fallback_application_name", application_name)]
     # The string, a service and PGCONNECT_TIMEOUT (which stands in libpq's defaults) win over us.
@@ -382,37 +366,6 @@ def _begin(connection: psycopg.Connection[Any], settings: Mapping[str, str], *, 
     # Statements of their own, because after a SELECT a transaction could not choose its isolation level.
     limits = "; ".join(f"SET LOCAL {name} = {quote_literal(value)}" for name, value in local.items())
     return _facts_of(connection, row.pid, limits)
-
-
-def _require_transactions(connection: psycopg.Connection[Any]) -> None:
-    """PrerequisiteError behind a pooler that lends a backend for a single statement."""
-    try:
-        with connection.transaction():
-            pass
-    except psycopg.Error as error:
-        raise PrerequisiteError(
-            "a statement-mode pooler stands between: nothing can be limited or read together through it",
-            detail=clean(str(error)),
-            hint="connect to the server directly",
-            code="pooler",
-        ) from None
-
-
-def _pipelined(connection: psycopg.Connection[Any], statements: Sequence[Any]) -> list[psycopg.Cursor[Any]]:
-    """One cursor per statement. The first error is caught inside the pipeline, which would log it otherwise."""
-    first: psycopg.Error | None = None
-    cursors: list[psycopg.Cursor[Any]] = []
-    try:
-        with connection.pipeline():
-            try:
-                cursors = [connection.execute(text, None, binary=True) for text in statements]
-            except psycopg.Error as error:
-                first = error
-    except psycopg.Error as error:
-        first = first or error
-    if first is not None:
-        raise first
-    return cursors
 
 
 def _document(row: tuple[Any, ...] | None) -> Mapping[str, Any]:

@@ -12,10 +12,11 @@ from indexpilot_cli.core.workload import PlanMode, Plannable
 from indexpilot_cli.db.calibrate import refuse_elsewhere
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.connection import require_transactions
 from indexpilot_cli.db.errors import StatementError
 from indexpilot_cli.db.locks import try_lock
 from indexpilot_cli.db.plans import explain_text
-from indexpilot_cli.db.session import _require_transactions, open_session
+from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import PrerequisiteError, RefusedError
 from indexpilot_cli.evolve.relation_facts import find_relations, read_relation
 from indexpilot_cli.planner.hypopg import HypoPGEstimator
@@ -146,5 +147,5 @@ def test_a_pooler_that_lends_a_backend_for_each_statement_is_told_as_that():
             raise psycopg.errors.ProtocolViolation("transaction blocks not allowed in statement pooling mode")
 
     with pytest.raises(PrerequisiteError, match="statement-mode pooler") as caught:
-        _require_transactions(StatementMode())
+        require_transactions(StatementMode())
     assert caught.value.hint == "connect to the server directly"
