@@ -207,9 +207,7 @@ class Extension:
 
 
 class _ByName:
-    """Places beside the fields: tables, foreign keys and children of a catalog by the table's name, once they were
-    asked for, and names that tables of several schemas have.
-    """
+    """Places beside the fields: what a catalog has by a table's name, once asked for, and names that schemas share."""
 
     __slots__ = ("_by_name", "_children_by_name", "_keys_by_name", "_shared")
     _by_name: Mapping[QualifiedName, Table]
