@@ -1,4 +1,4 @@
-"""The law of the house: who may import whom, checked by walking every import, deferred ones included."""
+"""The law of the house: who may import whom, by every import, deferred ones included; how long a thing may be."""
 
 import ast
 from functools import cache
@@ -76,6 +76,9 @@ THIRD_PARTY = {
 }
 
 
+LONGEST, SCREEN = 400, 50  # lines of a file, and of a function
+
+
 @cache
 def imports():
     """Of each module: the dotted names that it imports, each with its line."""
@@ -148,3 +151,17 @@ def test_no_import_cycles():
         assert leaves, f"cycle among {sorted(edges)}"
         for leaf in leaves:
             del edges[leaf]
+
+
+def test_no_file_is_longer_than_a_reader_can_hold():
+    lines = {path.relative_to(ROOT).as_posix(): path.read_text().count("\n") for path in ROOT.rglob("*.py")}
+    assert {path: count for path, count in lines.items() if count > LONGEST} == {}
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = []
+    for path in ROOT.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= SCREEN:
+                long.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}")
+    assert long == []
