@@ -35,9 +35,8 @@ _LISTED = 100  # common values and bounds, as ANALYZE keeps them
 _OFTEN, _ABOVE = 3, 1.25  # times a value is seen to be common, and times the average
 _HEADER = 3  # bytes by which that of a fresh value is longer than that of a stored short one
 _SCALES = 0.1  # with more distinct values of the rows their number grows with the table (analyze.c)
-Row = tuple[
-    str | None, int, int, str
-]  # a value as text, its bytes (0: as its text says), its place among all (0: none), its page
+# A value as text, its bytes (0: as its text says), its place among all (0: none), its page.
+Row = tuple[str | None, int, int, str]
 
 
 def with_sampled(

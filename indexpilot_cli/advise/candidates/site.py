@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from indexpilot_cli.core.catalog import UNKNOWN_DISTINCT, Catalog, Column, ColumnStatistics, Table
@@ -32,17 +32,15 @@ class Demand:
 
     def atoms(self, *kinds: AtomKind) -> tuple[Atom, ...]:
         """Conjunctive atoms of these kinds on a column or expression."""
-        return tuple(
-            a for a in self.use.atoms if a.conjunctive and a.kind in kinds and (a.column or a.expression) is not None
-        )
+        return self._compared(kinds, conjunctive=True)
 
     def alternatives(self, *kinds: AtomKind) -> tuple[Atom, ...]:
         """Those that stand under OR: a bitmap can join what an index gives for each."""
-        return tuple(
-            a
-            for a in self.use.atoms
-            if not a.conjunctive and a.kind in kinds and (a.column or a.expression) is not None
-        )
+        return self._compared(kinds, conjunctive=False)
+
+    def _compared(self, kinds: Collection[AtomKind], *, conjunctive: bool) -> tuple[Atom, ...]:
+        atoms = (a for a in self.use.atoms if a.conjunctive == conjunctive and a.kind in kinds)
+        return tuple(a for a in atoms if (a.column or a.expression) is not None)
 
 
 @dataclass(frozen=True, slots=True)
