@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 from typing import TypeVar
 
@@ -56,13 +57,15 @@ class Consultation:
     def learned(self) -> tuple[Catalog, Sizes]:
         """The catalog with the statistics that the algorithms know better and those of expressions, and sizes by it."""
         for algorithm in self._algorithms:
-            found = self._ask(algorithm, Stage.PROPOSE, algorithm.learn, self._study)
-            if found is not None and found is not self._study.catalog:
-                self._study = replace(self._study, catalog=found, sizes=Sizes(found))
+            self._know(self._ask(algorithm, Stage.PROPOSE, algorithm.learn, self._study))
         study = self._study
-        known = with_sampled(study.templates, study.catalog, study.samples, study.estimator)
-        self._study = replace(study, catalog=known, sizes=Sizes(known))
+        sampled = partial(with_sampled, study.templates, study.catalog, study.samples, study.estimator)
+        self._know(self._attempted("what rows tell of expressions", Stage.PROPOSE, sampled))
         return self._study.catalog, self._study.sizes
+
+    def _know(self, catalog: Catalog | None) -> None:
+        if catalog is not None and catalog is not self._study.catalog:
+            self._study = replace(self._study, catalog=catalog, sizes=Sizes(catalog))
 
     def proposed(
         self, proposal: Proposal, templates: Sequence[QueryTemplate], writes: Mapping[QualifiedName, TableWrites]
@@ -116,14 +119,20 @@ class Consultation:
 
     def _ask(self, algorithm: Algorithm, stage: Stage, hook: Callable[..., Found[T]], *given: object) -> T | None:
         """What the hook makes of it, None when it failed: then the run goes on without this algorithm's word."""
-        found = attempted(stage, lambda: hook(*given))
-        if isinstance(found, Fault):
-            text = f"{algorithm.name} is left out: a fault of indexpilot ({found}); please report it"
-            self._warnings.setdefault(algorithm.name, Warn("algorithm_failed", algorithm.name, text))
+        found = self._attempted(algorithm.name, stage, partial(hook, *given))
+        if found is None:
             return None
         self._findings |= dict.fromkeys(found.findings)
         self._rewrites |= dict.fromkeys(found.rewrites)
         return found.value
+
+    def _attempted(self, name: str, stage: Stage, work: Callable[[], T]) -> T | None:
+        found = attempted(stage, work)
+        if isinstance(found, Fault):
+            text = f"{name} is left out: a fault of indexpilot ({found}); please report it"
+            self._warnings.setdefault(name, Warn("algorithm_failed", name, text))
+            return None
+        return found
 
 
 def _hold(chosen: ChosenIndex, why: str) -> Rejection:

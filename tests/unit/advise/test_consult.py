@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from indexpilot_cli.advise import consult
 from indexpilot_cli.advise.consult import Consultation
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
@@ -72,6 +73,16 @@ def test_one_that_fails_is_left_out_and_told():
     assert [c.definition for c in proposal.candidates] == [INDEX]
     assert plan.findings == (FOUND,)
     assert [(w.code, w.object) for w in plan.warnings] == [("algorithm_failed", "fails")]
+
+
+def test_rows_that_cannot_be_read_for_expressions_leave_the_run_what_it_knew(monkeypatch):
+    def fails(*_given):
+        raise KeyError("nobody thought of this")
+
+    monkeypatch.setattr(consult, "with_sampled", fails)
+    run = consulted()
+    assert run.learned() == (Catalog(0, "", ()), None)
+    assert [w.code for w in run.told(unpriced_plan((), NOW, None, "")).warnings] == ["algorithm_failed"]
 
 
 def test_what_findings_ask_for_becomes_steps_of_the_plan():
