@@ -36,11 +36,11 @@ NEWEST = 0.1  # share of the pages, those at the end, that hold the newest rows
 LEAST_KEYS = 200  # of each window
 LEAST_PAGES = 5
 APPENDED = 0.95  # share of new keys beyond the old ones from which the index grows at its end
-IN_GROUPS = 0.8  # the same within the keys before the last one
+IN_GROUPS = 0.5  # share of the places that spread keys would take, and these do not
 HOT = 0.2  # share of new keys in a hundredth of the old ones
 DIFFERENT = 0.5  # share of keys that differ, below which posting lists take in what is new
 ALPHA = 1.63  # Kolmogorov-Smirnov: a distance that one of a hundred pairs of equal windows exceeds
-LEAST_GROWTH = 0.05  # below it no leaf of a default build fills up
+LEAST_GROWTH = 0.14  # a fifth less still fills what a default build leaves empty, a ninth of what is there
 HORIZON = 30.0  # days for which room is kept
 LEAST_PAGES_OF_INDEX = 128
 FULLEST, EMPTIEST, STEP = 90, 60, 5
@@ -60,9 +60,10 @@ class Landing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """New keys among old ones. ``append`` is the share beyond all of them, ``grouped`` the share beyond those that
-    begin alike, ``hot`` the share in the fullest hundredth; ``distance`` is the largest difference of both
-    distributions (Kolmogorov-Smirnov), ``chance`` what one of a hundred pairs of equal windows exceeds.
+    """New keys among old ones. ``append`` is the share beyond all of them, ``grouped`` how many fewer places between
+    old ones they take than as many spread keys would, ``hot`` the share in the fullest hundredth; ``distance`` is the
+    largest difference of both distributions (Kolmogorov-Smirnov), ``chance`` what one of a hundred pairs of equal
+    windows exceeds.
     """
 
     new: int
@@ -142,15 +143,10 @@ def effective(pages: Sequence[Sequence[Key]], old: Sequence[Key]) -> float:
 
 
 def _grouped(old: Sequence[Key], new: Sequence[Key]) -> float:
-    """The share of new keys that follow every old key which begins alike, among those that have such a one."""
-    followed = among = 0
-    for key in new if new and len(new[0]) > 1 else ():
-        place = bisect_right(old, key)
-        before = place > 0 and old[place - 1][:-1] == key[:-1]
-        after = place < len(old) and old[place][:-1] == key[:-1]
-        among += before or after
-        followed += before and not after
-    return followed / among if among >= LEAST_KEYS else 0.0
+    """Keys appended to each of some groups take as many places as there are groups, and fill the leaves there only."""
+    places = sorted(set(old))
+    taken = len({bisect_right(places, key) for key in new})
+    return max(0.0, 1.0 - taken / (len(places) * (1.0 - (1.0 - 1.0 / len(places)) ** len(new))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +271,7 @@ def room(study: Study, table: Table, definition: IndexDefinition, grown: Growth)
 
 _WHY = {
     Landing.APPEND: "new keys come at the end, where the default build and its splits leave nothing empty",
-    Landing.GROUPS: "new keys follow those that begin alike: room everywhere else would stay empty",
+    Landing.GROUPS: "new keys come at few places among the older ones: room everywhere else would stay empty",
     Landing.HOT_SPOT: "new keys crowd into a small part: room everywhere else would stay empty",
     Landing.DRIFT: "new keys are not spread like the older ones: room would be in the wrong places",
 }

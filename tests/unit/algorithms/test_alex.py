@@ -38,10 +38,14 @@ def test_patterns_are_told_apart(name):
     assert landing(drawn(random.Random(5), of)) is expected
 
 
-def test_keys_appended_to_each_group():
+@pytest.mark.parametrize("groups", [8, 40, 2000])
+@pytest.mark.parametrize("together", [False, True])
+def test_keys_appended_to_each_group(groups, together):
+    """In one column or two; groups that a leaf holds several of fill all leaves alike."""
     chance = random.Random(2)
-    keys = [(chance.randrange(8), n) for n in range(PAGES * ROWS)]
-    assert landing(keys) is Landing.GROUPS
+    keys = [(chance.randrange(groups), n) for n in range(PAGES * ROWS)]
+    keys = [(group * 10_000_000 + n,) for group, n in keys] if together else keys
+    assert landing(keys) is (Landing.GROUPS if groups < 2000 else Landing.SPREAD)
 
 
 @pytest.mark.parametrize("clumped", [False, True])
