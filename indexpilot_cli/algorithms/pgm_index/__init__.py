@@ -32,6 +32,7 @@ from indexpilot_cli.algorithms.pgm_index.predict import (
     predicted,
     predictions,
     question_of,
+    work_of,
 )
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import summary
@@ -42,6 +43,7 @@ from indexpilot_cli.core.samples import KeyRange
 from indexpilot_cli.core.workload import Plannable
 
 _LEAST_PAGES = 1280  # 10 MB: below, everything is read as quickly
+_MUCH = 1.25  # of the work of the best index, up to which another that is proposed already stays
 _CANNOT_TELL = "rows that come later in old ranges; ranges that are not summarised yet"
 
 
@@ -66,6 +68,8 @@ class PgmIndex(Algorithm):
             if spared < study.features.pgm_index.min_suitability:
                 proposal = _without(proposal, own, _rejections(own, best, question))
                 findings += [_finding(best, question, Effect.REMOVED, "not proposed")] if own else []
+            elif any(work_of(question, c.definition, ranges, size, study.catalog) <= best.work * _MUCH for c in own):
+                continue  # the difference would not be seen
             elif own:
                 kept = _candidate(best, question, own)
                 proposal = _without(proposal, own, (), kept)

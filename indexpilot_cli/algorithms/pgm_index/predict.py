@@ -33,6 +33,7 @@ from indexpilot_cli.workload.predicates.blocks import relation_uses
 
 MULTI_SINCE = 140000
 _LEAST_RANGES = 30  # below, an interval over them says little
+_SUMMARY = 0.1  # of a page read and checked: what it takes to look at one range's summary (0.8 of 7 us)
 _SHARED = 50  # rows at least that share a value, for equality to read more than one
 
 
@@ -65,7 +66,7 @@ class BrinQuestion:
 @dataclass(frozen=True, slots=True)
 class BrinPrediction:
     """An index and what it would read: ``share`` of the heap on the average of the workload, ``by_statement`` each;
-    ``pages`` are those of the heap and of the index together.
+    ``pages`` are those of the heap and of the index together, ``work`` the same with what the summaries take besides.
     """
 
     definition: IndexDefinition
@@ -73,6 +74,7 @@ class BrinPrediction:
     by_statement: Mapping[Plannable, float]
     pages: float
     index_pages: int
+    work: float
 
 
 def layout(most_pages: int) -> tuple[int, int]:
@@ -165,7 +167,26 @@ def predictions(
         if pages <= size:
             prediction = predicted(question, definition, ranges, catalog)
             found += [prediction] if prediction is not None else []
-    return tuple(sorted(found, key=lambda p: (p.pages, p.index_pages)))
+    return tuple(sorted(found, key=lambda p: (p.work, p.index_pages)))
+
+
+def work_of(
+    question: BrinQuestion, definition: IndexDefinition, ranges: Sequence[KeyRange], size: int, catalog: Catalog
+) -> float:
+    """The work of an index, also one with larger ranges than were read (``size``).
+
+    A scan of those reads as many ranges beyond its rows as one of small ranges does: where rows lie in the order of the
+    keys it ends within one, else there are more. That is too many where small ranges hold the same values.
+    """
+    own = pages_per_range(definition)
+    smaller = definition if own <= size else replace(definition, options=(("pages_per_range", str(size)),))
+    known = predicted(question, smaller, ranges, catalog)
+    if known is None or own <= size:
+        return math.inf if known is None else known.work
+    table, weights = question.table, [asked.weight or 1.0 for asked in question.asked]
+    wanted = sum(w * a.width for w, a in zip(weights, question.asked, strict=True)) / sum(weights) * table.pages
+    beyond = max(known.share.share * table.pages - wanted, 0.0) * own / size
+    return min(wanted + beyond, table.pages) + estimate(definition, table, catalog).pages + _SUMMARY * table.pages / own
 
 
 def definitions(table: QualifiedName, column: Column, version: int) -> Iterator[IndexDefinition]:
@@ -209,4 +230,7 @@ def predicted(
     share, low, high = (sum(w * getattr(s, e) for w, s in zip(weights, met, strict=True)) / sum(weights) for e in ends)
     index_pages = estimate(definition, question.table, catalog).pages
     pages = share * question.table.pages + index_pages
-    return BrinPrediction(definition, ReadShare(share, low, high, len(summaries)), by_statement, pages, index_pages)
+    work = pages + _SUMMARY * question.table.pages / size
+    return BrinPrediction(
+        definition, ReadShare(share, low, high, len(summaries)), by_statement, pages, index_pages, work
+    )
