@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from indexpilot_cli.algorithms.base import Study
-from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics, Table
 from indexpilot_cli.core.ddl import summary
-from indexpilot_cli.core.estimator import WhatIf
+from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
 from indexpilot_cli.core.index import IndexDefinition, Proposal
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Rewrite
+from indexpilot_cli.core.statistics import EXPRESSIONS_SINCE
 from indexpilot_cli.core.workload import Plannable, QueryTemplate
 from indexpilot_cli.sql.parser import (
     Node,
@@ -34,7 +36,8 @@ _CLAUSES = ("SelectStmt", "UpdateStmt", "DeleteStmt")
 @dataclass(frozen=True, slots=True)
 class OtherForm:
     """Another form of a statement; texts as in ``Rewrite``. ``wants`` are the indexes that the new form asks for,
-    ``index`` the one that serves it.
+    ``index`` the one that serves it; ``often`` a condition with the share of rows that meet it, for which the form asks
+    for statistics.
     """
 
     rule: str
@@ -45,6 +48,7 @@ class OtherForm:
     only: str
     statement: Node
     wants: tuple[IndexDefinition, ...]
+    often: tuple[str, float] | None = None
 
     @property
     def index(self) -> IndexDefinition:
@@ -156,11 +160,27 @@ def prices_of(
     study.sizes.tell(estimator, (*ordinary, *form.wants))
     # Numbered without gaps: a parameter that only the old form has would have no type.
     fresh = Plannable(deparse(renumber(form.statement)), usual.mode, len(parameters(form.statement)))
-    asked = [WhatIf(usual), WhatIf(usual, frozenset(ordinary)), WhatIf(fresh, wanted)]
-    now, best, after = estimator.plan(asked)
+    now, best = estimator.plan([WhatIf(usual), WhatIf(usual, frozenset(ordinary))])
+    with _known(study, form):
+        (after,) = estimator.plan([WhatIf(fresh, wanted)])
     if not (now.ok and best.ok and after.ok) or not wanted <= set(after.hypothetical):
         return None
     return now.total_cost, best.total_cost, after.total_cost
+
+
+@contextmanager
+def _known(study: Study, form: OtherForm) -> Iterator[None]:
+    """The planner as if the statistics that the form asks for were there, where it can be told of any."""
+    before = study.estimator.assumed
+    if form.often is not None and study.catalog.version >= EXPRESSIONS_SINCE:
+        condition, share = form.often
+        values = ColumnStatistics(0.0, 1, 2.0, ("t", "f"), (share, 1.0 - share))
+        told = AssumedTogether(expression=condition, statistics=values)
+        study.estimator.assume((*before, AssumedStatistics(form.table, together=(told,))))
+    try:
+        yield
+    finally:
+        study.estimator.assume(before)
 
 
 def as_rewrite(template: QueryTemplate, form: OtherForm, before: float, after: float) -> Rewrite:

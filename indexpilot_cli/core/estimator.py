@@ -132,6 +132,11 @@ class CostEstimator(Protocol):
         """Use these statistics for a hypothetical index on the expression (HypoPG has none for expressions)."""
         return None  # noqa: RET501  an empty body would be taken for an abstract one
 
+    @property
+    def assumed(self) -> tuple[AssumedStatistics, ...]:
+        """What it plans by now in place of what is known."""
+        return ()
+
     def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
         """Plan from now on as if ANALYZE had found this; nothing: by what is known. False where it cannot."""
         return not assumed
@@ -192,6 +197,10 @@ class DelegatingEstimator(CostEstimator):
 
     def know(self, table: QualifiedName, expression: str, statistics: ColumnStatistics) -> None:
         self._planner.know(table, expression, statistics)
+
+    @property
+    def assumed(self) -> tuple[AssumedStatistics, ...]:
+        return self._planner.assumed
 
     def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
         return self._planner.assume(assumed)

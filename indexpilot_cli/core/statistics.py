@@ -7,6 +7,8 @@ from enum import StrEnum
 
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 
+EXPRESSIONS_SINCE = 140000  # version of the server that makes them of expressions
+
 
 class StatisticsKind(StrEnum):
     """What extended statistics tell the planner of columns together.

@@ -12,7 +12,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.algorithms.bx_tree.intervals import Held, held_moments, in_and
-from indexpilot_cli.algorithms.cortex.band import apart, distance, exceptions, find_band, host_conditions, two_arms
+from indexpilot_cli.algorithms.cortex.band import (
+    apart,
+    asks_for,
+    distance,
+    exceptions,
+    find_band,
+    host_conditions,
+    two_arms,
+)
 from indexpilot_cli.algorithms.rewriting import OtherForm, conjuncts_of, with_conditions
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
@@ -24,12 +32,6 @@ from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression
 RULES = ("bounded_interval", "mostly_bounded_interval")
 _DAYS_AND_TIME = re.compile(r"(?:(\d+) days? ?)?(?:(\d+):(\d\d):(\d\d))?")
 _ONLY = "as long as moments that far before those asked for fit the type"
-
-# Half of the table or more by its defaults, so that the form is priced too dear rather than too cheap.
-_HELP = (
-    "a CHECK of that would spare the second part; without CREATE STATISTICS of the condition (from 14 on) the planner "
-    "takes that for a large part of the table, as does any price told here"
-)
 
 
 def bounded_forms(statement: Node, catalog: Catalog, samples: Samples) -> Iterator[OtherForm]:
@@ -102,5 +104,6 @@ def _by_rows(statement: Node, held: Held, catalog: Catalog, samples: Samples) ->
         return None
     hosts = tuple(host_conditions(">", low.moment, band))
     form = two_arms(statement, held.query, hosts, band, catalog)
-    why = f"{apart(band)} {exceptions(band)}: the start has two bounds; {_HELP}"
+    spared = "a CHECK of that would spare the second part"
+    why = f"{apart(band)} {exceptions(band)}: the start has two bounds; {spared}{asks_for(low.table, band)}"
     return replace(form, rule=RULES[1], why=why) if form is not None else None

@@ -15,13 +15,12 @@ from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.samples import ValueSample
-from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsKind, StatisticsTarget
+from indexpilot_cli.core.statistics import EXPRESSIONS_SINCE, ExtendedStatistics, StatisticsKind, StatisticsTarget
 from indexpilot_cli.sql.normal import columns as used
 
 WIDER_TARGET = 1000  # SET STATISTICS, the last step: ten times what is usual, of at most 10,000
 MANY = 8  # columns that statistics take together at most
 _READABLE = "NSDBET"  # categories of types whose text tells their values; T are intervals
-_EXPRESSIONS_FROM = 140000
 _BY_ANALYZE = (Cause.NEVER_ANALYZED, Cause.STALE)
 
 
@@ -218,7 +217,7 @@ def _untried(study: Study, table: Table, wrong: tuple[Misestimate, ...]) -> Reme
     for one in wrong:
         if one.cause is Cause.INDEPENDENCE and len(one.conjunction.columns) <= MANY:
             made.append(_extended(study, table, one.conjunction.columns, None))
-        elif one.cause is Cause.EXPRESSION and study.catalog.version >= _EXPRESSIONS_FROM:
+        elif one.cause is Cause.EXPRESSION and study.catalog.version >= EXPRESSIONS_SINCE:
             made += [_extended(study, table, (text,), "expression") for text in _expressions((one,))]
     wider = set[str]().union(*(one.conjunction.columns for one in wrong if one.cause is Cause.SKEW))
     stale = any(one.cause in _BY_ANALYZE for one in wrong)

@@ -27,8 +27,9 @@ from indexpilot_cli.algorithms.rewriting import (
 )
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
-from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.core.names import quote_identifier, statistics_name
 from indexpilot_cli.core.samples import PageSample
+from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.sql.parser import Node, deparse_expression, parse, rewrite
 from indexpilot_cli.sql.parser import Statement as Parsed
 
@@ -185,10 +186,18 @@ def _form(statement: Node, item: Node, table: Table, hosts: Sequence[str], band:
         return fresh if here.kind == "RangeVar" and deparse_item(here) == plain else None
 
     index = IndexDefinition(table.name, (IndexKey(band.target.name),), BTREE, predicate=f"({inside}) IS NOT TRUE")
-    why = f"{apart(band)}, which is indexed, {exceptions(band)}"
+    why = f"{apart(band)}, which is indexed, {exceptions(band)}{asks_for(table, band)}"
     only = "" if band.target.base_type in _ROOM else "as long as values that far below those asked for fit the type"
     fresh_statement = rewrite(statement, exchanged)
-    return OtherForm("band", table.name, f"FROM {plain}", f"FROM {after}", why, only, fresh_statement, (index,))
+    often = (inside, 1.0 - band.outside_high)  # so that it is priced too dear rather than too cheap
+    return OtherForm("band", table.name, f"FROM {plain}", f"FROM {after}", why, only, fresh_statement, (index,), often)
+
+
+def asks_for(table: Table, band: Band) -> str:
+    """The statistics without which the planner takes the few others for a large part of the table, as a clause."""
+    columns = (band.target.name, band.host.name)
+    wanted = ExtendedStatistics(statistics_name(table.name, columns, ()), table.name, (), (), (within(band),))
+    return f"; it is priced with {wanted.ddl} and ANALYZE, where the planner can be told of such (the twin, from 14 on)"
 
 
 _ROOM = ("int2", "int4", "numeric")  # compared as a type that holds what lies below

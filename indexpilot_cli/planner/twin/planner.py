@@ -42,6 +42,8 @@ _Group: TypeAlias = list[IndexDefinition]
 class TwinEstimator(CostEstimator):
     """Costs with hypothetical and without hidden indexes, from the planner twin. Close it, or use ``with``."""
 
+    assumed: tuple[AssumedStatistics, ...] = ()
+
     def __init__(self, cluster: Cluster | ScratchHost, snapshot: Snapshot, workers: int):
         self._cluster = cluster
         self._catalog = snapshot.catalog
@@ -49,15 +51,13 @@ class TwinEstimator(CostEstimator):
         self._heaps = MappingProxyType(dict(cluster.hydrated.heaps))
         known = {entry.relation for entry in snapshot.statistics}
         # A table that was empty when it was analyzed has no statistics either, and zero rows is what the planner knows.
-        self._guessed = frozenset(
-            s.name for s in snapshot.sizes if s.kind in "rm" and s.name not in known and (s.tuples < 0 or s.pages)
-        )
+        unknown = (s for s in snapshot.sizes if s.kind in "rm" and s.name not in known)
+        self._guessed = frozenset(s.name for s in unknown if s.tuples < 0 or s.pages)
         self._existing = {i.name: i.definition for i in snapshot.catalog.indexes()}
         most = max(1, min(workers, _MOST_WORKERS))
         self._pool = WorkerPool(cluster, self._heaps, most, len(cluster.hydrated.files))
         self._reach: dict[Plannable, Reach] = {}
         self._placement = Placement(self._reach)
-        self._assumed: tuple[AssumedStatistics, ...] = ()
         self._memo: dict[Key, PlannedStatement] = {}
         # By what is assumed: who compares two assumptions asks the same under each of them more than once.
         self._memos: dict[tuple[AssumedStatistics, ...], dict[Key, PlannedStatement]] = {(): self._memo}
@@ -186,9 +186,9 @@ class TwinEstimator(CostEstimator):
                 worker.resize(definition, size)
 
     def assume(self, assumed: Sequence[AssumedStatistics]) -> bool:
-        """Plan from now on as if ANALYZE had found this; nothing: by what the snapshot knows."""
-        self._assumed = tuple(assumed)
-        self._memo = self._memos.setdefault(self._assumed, {})
+        """See CostEstimator."""
+        self.assumed = tuple(assumed)
+        self._memo = self._memos.setdefault(self.assumed, {})
         return True
 
     def size(self, definition: IndexDefinition) -> int:
@@ -298,7 +298,7 @@ class TwinEstimator(CostEstimator):
             reach = self._reach[statement]
             refusal = self._indexes.build(worker, indexes) if reach.error is None else None
             taken = None
-            if not (factors or indexes or hidden or self._assumed or self._schemas(reach)[1]):
+            if not (factors or indexes or hidden or self.assumed or self._schemas(reach)[1]):
                 taken = self._taken(statement, reach)
             if reach.error is not None:
                 found[question.key] = failed(reach.error)
@@ -309,7 +309,7 @@ class TwinEstimator(CostEstimator):
             else:
                 waiting.append(question)
         if waiting:
-            worker.assume(self._assumed, self._snapshot)
+            worker.assume(self.assumed, self._snapshot)
             worker.show((q.key[1], q.key[2], self._reach[q.key[0]]) for q in waiting)
             for group in _plannable_together(waiting):
                 found |= self._planned(worker, group)
