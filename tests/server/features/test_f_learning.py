@@ -1,6 +1,7 @@
 """F4 and F5 on a server: what verification measured changes what is recommended, and is trained on."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -18,6 +19,7 @@ from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
 from indexpilot_cli.lifecycle.snapshots import run as run_snapshot
+from indexpilot_cli.settings.algorithms import PredictiveIndexingSettings
 from indexpilot_cli.settings.features import FeatureSettings
 from tests.servers import new_database
 
@@ -132,6 +134,8 @@ def test_f4_a_forecast_from_daily_counters_weighs_what_is_dying_out(place, conne
         " FROM indexpilot.counter_snapshots s, generate_series(1, 40) d WHERE s.kind = 'statements'"
     )
     request = RecommendRequest(Connection(dsn), record=Record("recommend", "1", "test"))
+    without = replace(request, features=FeatureSettings(predictive_indexing=PredictiveIndexingSettings(enabled=False)))
+    assert not [f for f in recommend(without, Silent()).result.findings if f.kind == "forecast"]
     plan = recommend(request, Silent()).result
     found = [f for f in plan.findings if f.kind == "forecast"]
     assert found and {f.effect.value for f in found} == {"repriced"}
