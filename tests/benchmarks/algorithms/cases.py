@@ -2,10 +2,11 @@
 
     python -m tests.benchmarks.algorithms.cases [NAME ...] [--rounds 3]
 
-NAME is an algorithm, all of them by default. A case is a database and a workload; the plan with the algorithm and the
-one without are built in turns, and the workload's statements are measured by the processor time of the server's own
-process (the least of the rounds; what they write is rolled back). Better is 5 % less time (and 0.1 ms per call, which
-is what the clock tells apart), or a tenth less index storage in the same time. Numbers hold within one run only.
+NAME is an algorithm, or ``drawn`` for those by lot; all by default. A case is a database and a workload; the plan with
+the algorithm and the one without are built in turns, and the workload's statements are measured by the processor time
+of the server's own process (the least of the rounds; what they write is rolled back). Better is 5 % less time (and 0.1
+ms per call, which is what the clock tells apart), or a tenth less index storage in the same time. Numbers hold within
+one run only.
 """
 
 import argparse
@@ -48,8 +49,9 @@ class Case:
 
     ``growth`` are two statements: what happens to the tables once the plan is built, and what takes it back.
     ``others`` are algorithms that are on beside the one in question, ``changed`` are other fields of the request.
-    ``times`` are milliseconds per call of each statement, where they were measured (else all are of one). ``asked`` is
-    what is measured where the workload has parameters: the same statements with the values they really come with.
+    ``times`` are milliseconds per call of each statement; where they are not given they are measured without indexes,
+    as a server would count them (one where there are parameters). ``asked`` is what is measured in the place of the
+    workload: statements with the values that its parameters really come with, or many brief ones at once.
     """
 
     name: str
@@ -79,11 +81,11 @@ class Verdict:
 
 
 def cases_of(names):
-    """The cases that the experiments of these algorithms bring."""
+    """The cases that the experiments of these algorithms bring, and those in files of these names."""
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        if not names or path.stem in names:
-            module = importlib.import_module(f"{__package__}.{path.stem}")
-            yield from getattr(module, "CASES", ())
+        module = importlib.import_module(f"{__package__}.{path.stem}")
+        found = getattr(module, "CASES", ())
+        yield from (case for case in found if not names or {path.stem, case.algorithm} & {*names})
 
 
 def features(case, *, on):
@@ -161,8 +163,17 @@ def spent(case, found):
     return sum(ms * calls for ms, (_, calls) in zip(found.times, case.calls, strict=True))
 
 
+def timed(dsn, case):
+    """The case with what each of its statements takes now."""
+    calls = tuple(Call(text[:40], text, number, False) for text, number in case.workload)
+    if case.times or any("$" in call.sql for call in calls):
+        return case
+    return replace(case, times=Database(dsn, calls, 2).measure(case.name).times)
+
+
 def verdict(dsn, case, rounds):
     """Both plans of a case, and which was the better one."""
+    case = timed(dsn, case)
     return judged(dsn, case, [*planned_each(dsn, case, [features(case, on=on) for on in (True, False)])], rounds)
 
 

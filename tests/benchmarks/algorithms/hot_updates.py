@@ -44,7 +44,7 @@ class Updates:
     method: str = "btree"
 
 
-CASES = (
+MIXES = (
     Updates("one column", {"a": 10}, ("a",)),
     Updates("one column, room", {"a": 10}, ("a",), fill=80),
     Updates("another column", {"a": 10}, ("b",)),
@@ -121,7 +121,7 @@ def measured(dsn, server, case, rows, updates, turns):
 
 def lines(dsn, server, *amounts):
     errors = []
-    for case in CASES:
+    for case in MIXES:
         bill, after, more = measured(dsn, server, case, *amounts)
         lost, told = bill.hot_before - after, bill.hot_loss
         errors.append(abs(told - lost) / lost if lost > 0.01 else abs(told - lost))

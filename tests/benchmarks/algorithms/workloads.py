@@ -46,12 +46,12 @@ def asked(title, dsn, case, *, on):
 
 
 def together(data, case, rounds):
-    """All of them on, and all off; the second is asked first, so that a cold twin is not the first's."""
-    everything = replace(case, others=())
+    """All of them off, and all on; the first is asked first, so that a cold twin is not the other's."""
     cases.planned(data.dsn, replace(case, others=defaults()), on=False)
-    for title, others in (("all off", ()), ("all on", defaults())):
-        run = asked(title, data.dsn, replace(everything, others=others), on=False)
-        found = cases.measured(data.dsn, case, run.plan, rounds)
+    ways = (("all off", ()), ("all on", defaults()))
+    runs = [asked(title, data.dsn, replace(case, others=others), on=False) for title, others in ways]
+    sets = cases.measured_twice(data.dsn, case, [run.plan for run in runs], rounds)
+    for run, found in zip(runs, sets, strict=True):
         yield replace(run, ms=cases.spent(case, found), built=found.built)
 
 
