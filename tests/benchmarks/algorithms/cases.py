@@ -1,6 +1,6 @@
 """What each algorithm decides, and whether that was right: both plans are really built and measured.
 
-    python -m tests.benchmarks.algorithms.cases [NAME ...] [--rounds 3]
+    python -m tests.benchmarks.algorithms.cases [NAME ...] [--rounds 8]
 
 NAME is an algorithm, or ``drawn`` for those by lot; all by default. A case is a database and a workload; the plan with
 the algorithm and the one without are built in turns, and the workload's statements are measured by the processor time
@@ -238,7 +238,7 @@ def case_database(server, number, case):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("names", nargs="*")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=8)
     chosen = parser.parse_args()
     rows = []
     with LocalServer(binaries(), new_home(), {"fsync": "off", "autovacuum": "off"}) as server:
