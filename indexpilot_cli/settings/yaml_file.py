@@ -19,6 +19,7 @@ _MOST_PLAIN = 1_000_000  # of a plan
 _MOST_PROBLEMS = 25
 _MOST_SLOW = 512 << 10  # characters, a few seconds in Python
 _DEEPEST = 100
+_TOO_DEEP = "exceeded maximum nesting depth"  # of libyaml, 1,000 levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,9 @@ def composed(text: str, most: int) -> yaml.Node | None:
     try:
         _count(text, most)
         root: yaml.Node | None = yaml.compose(text, Loader=_Loader)
-    except yaml.YAMLError:
+    except yaml.YAMLError as error:
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem == _TOO_DEEP:
+            raise ValueError("nested too deeply") from None
         # The one written in Python says more exactly what is wrong, and takes escapes of JSON that libyaml does not.
         if len(text) > _MOST_SLOW:
             raise
