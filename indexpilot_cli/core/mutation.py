@@ -167,10 +167,9 @@ class Event:
 class IndexFacts:
     """An index as ``pg_index`` has it now. ``ddl`` is ``pg_get_indexdef``; ``bytes`` its size on disk.
 
-    ``attached`` is the parent index it belongs to; ``children`` counts attached partitions, ``expected`` the
-    partitions of its table (both 0 for an ordinary index). ``dependents`` are descriptions of what needs it
-    (constraints by name). ``builder`` is the process that builds it now. ``targets`` are statistics targets of
-    expression columns by their number.
+    ``attached`` is the parent index it belongs to. ``dependents`` are descriptions of what needs it (constraints by
+    name). ``builder`` is the process that builds it now. ``targets`` are statistics targets of expression columns by
+    their number.
     """
 
     oid: int
@@ -184,8 +183,6 @@ class IndexFacts:
     definition: IndexDefinition | None = dataclasses.field(default=None, compare=False)
     partitioned: bool = False
     attached: QualifiedName | None = None
-    children: int = 0
-    expected: int = 0
     comment: str | None = None
     replica_identity: bool = False
     clustered: bool = False

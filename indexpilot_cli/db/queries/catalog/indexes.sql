@@ -2,19 +2,20 @@ WITH builds AS MATERIALIZED (
     -- Read once: as a subquery of every row it looks dear enough to the planner to compile the query (jit), for a second.
     -- REINDEX TABLE CONCURRENTLY shows one of its new indexes at a time, and a role without pg_read_all_stats sees of
     -- others' builds only who they are: the lock on the table, kept from the first transaction to the last, tells too.
-    SELECT p.pid, p.index_relid,
-           ARRAY(SELECT l.relation FROM pg_catalog.pg_locks l
+    SELECT p.pid, p.param7::oid AS index_relid,
+           ARRAY(SELECT l.relation FROM pg_catalog.pg_lock_status() l
                  WHERE l.pid = p.pid AND l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock'
                    AND l.granted) AS locked
-    FROM pg_catalog.pg_stat_progress_create_index p
-    WHERE p.datname = pg_catalog.current_database()
+    FROM pg_catalog.pg_stat_get_progress_info('CREATE INDEX') p
+    WHERE p.datid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
 ), parents AS MATERIALIZED (
     SELECT h.inhrelid, n.nspname, c.relname
     FROM pg_catalog.pg_inherits h
     JOIN pg_catalog.pg_class c ON c.oid = h.inhparent AND c.relkind = 'I'
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 )
--- What is one value is a question of its own: as joins, all that took the server longer to plan than to run.
+-- What is one value is a question of its own, and what views show comes from their functions, as in execute/index: as
+-- joins and views, all that took the server longer to plan than to run.
 SELECT i.indexrelid::int8 AS oid,
        i.indrelid::int8 AS relation,
        n.nspname::text AS schema,
@@ -40,11 +41,11 @@ SELECT i.indexrelid::int8 AS oid,
             ELSE 0 END AS pages,
        greatest(c.reltuples, 0)::float8 AS tuples,
        pg_catalog.pg_stat_get_numscans(c.oid) AS scans,
-       pg_catalog.obj_description(c.oid, 'pg_class') AS comment,
+       (SELECT d.description FROM pg_catalog.pg_description d
+        WHERE d.objoid = c.oid AND d.classoid = c.tableoid AND d.objsubid = 0) AS comment,
        (SELECT s.spcname::text FROM pg_catalog.pg_tablespace s WHERE s.oid = c.reltablespace) AS tablespace,
-       (SELECT array_agg(ARRAY[a.attnum::int, a.attstattarget::int] ORDER BY a.attnum)
-        FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND coalesce(a.attstattarget, -1) >= 0) AS targets,
+       ARRAY(SELECT ARRAY[a.attnum::int, a.attstattarget::int] FROM pg_catalog.pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attstattarget >= 0 ORDER BY a.attnum) AS targets,
        p.nspname::text AS parent_schema,
        p.relname::text AS parent_name,
        (SELECT b.pid FROM builds b
