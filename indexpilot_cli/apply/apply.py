@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from indexpilot_cli.algorithms.xgboost.model import table_facts
 from indexpilot_cli.apply.build import GOOD, build_whole, perform
@@ -34,13 +34,9 @@ from indexpilot_cli.execute.signals import Stop, listening
 from indexpilot_cli.guards import run as guards
 from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
 from indexpilot_cli.guards.window import window_of
-from indexpilot_cli.log import metadata
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable
 from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.snapshot.source import Source, open_source
-
-if TYPE_CHECKING:
-    from indexpilot_cli.db.session import Session
 
 Confirm = Callable[[ApplyResult], bool]
 _WELL = GOOD | {"reverted"}
@@ -74,7 +70,6 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
     reconciled = () if request.dry_run else _reconciled(ctx, asked, request.verification())
     with open_source(ctx.connection, None, ctx.progress) as source:
         assert source.session is not None
-        metadata.require(source.session, ctx.schema)
         try:
             todo = plan_work(
                 source,
@@ -89,7 +84,7 @@ def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[Ap
                 raise
             # A timer that is set up before the first recommendation would send a mail each night.
             return skipped_outcome(ApplyResult(None, (), (), skipped=NO_PLAN, reconciled=reconciled), source.server)
-        verdicts = _verdicts(source, source.session, todo, asked, ctx)
+        verdicts = _verdicts(source, source.session.backend_pid, todo, asked, ctx)
     planned = ApplyResult(todo.plan_id, verdicts, todo.reports, request.dry_run, reconciled=reconciled)
     no = refused(verdicts, force=request.force)
     if request.dry_run:
@@ -116,15 +111,13 @@ def _reconciled(ctx: RunContext, asked: PermitRequest, after: VerificationReques
         return (*reconcile(ctx), *looked)
 
 
-def _verdicts(
-    source: Source, session: Session, todo: Todo, asked: PermitRequest, ctx: RunContext
-) -> tuple[Verdict, ...]:
+def _verdicts(source: Source, reader: int, todo: Todo, asked: PermitRequest, ctx: RunContext) -> tuple[Verdict, ...]:
     found: dict[Verdict, None] = {}
     # Without them the guards would find this run's own sessions among those whose locks and snapshots are in the way.
-    own = frozenset((ctx.log.backend_pid, ctx.look.backend_pid, session.backend_pid))
+    own = frozenset((ctx.log.backend_pid, ctx.look.backend_pid, reader))
     for plan, operations in todo.by_plan:
         wanted = replace(asked, operations=operations, own_pids=own, plan=plan, catalog=source.catalog)
-        found.update(dict.fromkeys(guards.check(session, wanted)))
+        found.update(dict.fromkeys(guards.check(ctx.look, wanted)))
     return tuple(found)
 
 

@@ -116,7 +116,7 @@ def _tries(work: _Work) -> Built:
 
 
 def _run(work: _Work) -> Ended:
-    """The statement under watch; STARTED is written as soon as the index is to be seen."""
+    """The statement under watch; STARTED is written as soon as the index is to be seen under way."""
     ctx, operation = work.ctx, work.operation
     pid, started = build.backend(work.session)
     work.event = replace(work.event, backend_pid=pid, backend_start=started)
@@ -135,14 +135,7 @@ def _run(work: _Work) -> Ended:
         first_lock=ctx.limits.lock if concurrent else None,
         seen=lambda oid: _seen(work, oid),
     )
-    ended = watched(ctx, work.session, operation.sql, watch)
-    if work.event.state is OperationState.INTENT:
-        # A build too quick to be seen under way: with its oid it is ours under whatever name somebody gives it.
-        found = None
-        with suppress(IndexPilotError):
-            found = build.find_index(ctx.look, operation.index)
-        _started(work, found if found is not None and is_same(found, operation) else None)
-    return ended
+    return watched(ctx, work.session, operation.sql, watch)
 
 
 def _seen(work: _Work, oid: int) -> None:
@@ -164,6 +157,8 @@ def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
     """What the catalog has now, from a new session when the old one is gone."""
     # 57P01 or no SQLSTATE at all: the server may have restarted, or go on building without us. Only the catalog tells.
     if ended.lost or work.session.closed:
+        with suppress(IndexPilotError):
+            _found(work, work.ctx.look)
         work.session.close()
         again = work.ctx.returned(work.operation.op_id)
         if again is None:
@@ -176,9 +171,21 @@ def _settled(work: _Work, ended: Ended) -> IndexFacts | None:
         except RefusedError as error:
             raise _unknown(work, f"the server may still be building: {error.detail}") from error
     try:
-        return build.find_index(work.session, work.operation.index)
+        return _found(work, work.session)
     except IndexPilotError as error:
         raise _unknown(work, error.message) from error
+
+
+def _found(work: _Work, session: Session) -> IndexFacts | None:
+    """What has the index's name now. STARTED is written with it where the build was too quick to be seen under way."""
+    found = None
+    try:
+        found = build.find_index(session, work.operation.index)
+    finally:
+        if work.event.state is OperationState.INTENT:
+            # With its oid it is ours under whatever name somebody gives it.
+            _started(work, found if found is not None and is_same(found, work.operation) else None)
+    return found
 
 
 def _unknown(work: _Work, why: str) -> OutcomeUnknownError:

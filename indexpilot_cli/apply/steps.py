@@ -162,7 +162,9 @@ def already(session: Session, operation: Operation, besides: Collection[int] = (
     ``besides`` are oids of equal indexes that stood beside the wanted one before, and do not replace it.
     """
     as_planned(session, operation)
-    same_name = build.find_index(session, operation.index)
+    # Nearly always nothing has the name, and then there is no index to describe.
+    is_taken = build.relation_kind(session, operation.index) is not None
+    same_name = build.find_index(session, operation.index) if is_taken else None
     if operation.kind is OperationKind.ATTACH:
         attached = same_name is not None and same_name.attached == operation.parent
         return _done_before(operation, same_name) if attached else None
@@ -174,7 +176,7 @@ def already(session: Session, operation: Operation, besides: Collection[int] = (
             return _done_before(operation, same_name)
         # Reconciliation came before, so this is no run's of ours: perhaps somebody else is building it now.
         raise _strange_leftover(operation, same_name)
-    if build.relation_kind(session, operation.index) is not None:
+    if is_taken:
         raise _name_taken(operation, None)
     own = build.indexes_of(session, operation.relid)
     equal = (i for i in own if is_same(i, operation) and is_usable(i) and i.oid not in besides)
