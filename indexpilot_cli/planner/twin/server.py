@@ -30,6 +30,9 @@ _STATUS = 8  # the line of postmaster.pid that says how far the server is: LOCK_
 _UNPRIVILEGED = ("postgres", "nobody")
 _PORT = 5432  # only names the socket file; the environment's PGPORT must not
 _SOCKET_PATH_LIMIT = 107 - len(f"/.s.PGSQL.{_PORT}")
+# A backend frees its memory after each statement. From 128 kB on glibc gives that back to the kernel, and gets it anew
+# page by page for the next one: a tenth of the time that planning a question of the catalog takes. See mallopt(3).
+_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "16777216", "MALLOC_TRIM_THRESHOLD_": "16777216"}
 # Waits for its standard input to close, which happens however its starter ends, then stops the server.
 _GUARD = """
 read -r _
@@ -262,7 +265,7 @@ def server_user() -> pwd.struct_passwd | None:
 
 def _environment() -> dict[str, str]:
     # PGDATA, PGPORT and the like are the caller's, for other servers.
-    return {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return _MEMORY | {name: value for name, value in os.environ.items() if not name.startswith("PG")}
 
 
 def _quote_setting(value: str) -> str:
