@@ -196,6 +196,11 @@ class Pricer:
         """Every answer so far, oldest first."""
         return self._answers[case]
 
+    def answers_with(self, case: int, mask: Mask) -> list[Answer]:
+        """The answers to questions that offered all these indexes, and maybe more."""
+        mask &= self.cases[case].relevant
+        return [a for a in self._answers[case] if not mask & ~a.available]
+
     def known(self, case: int, mask: Mask) -> Answer | None:
         """The answer for exactly this set of indexes, if memory holds one that implies it."""
         mask &= self.cases[case].relevant

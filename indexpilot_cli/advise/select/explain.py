@@ -221,19 +221,18 @@ class WhyNot:
 
     def _ask(self, left: list[int]) -> None:
         """Price the selection with each candidate added, where something could still be gained."""
+        pricer, taken = self.ledger.pricer, self.outcome.selection
+        wanted = sum(1 << number for number in left)
         questions = []
-        for number in left:
-            selection = self.outcome.selection | 1 << number
-            for case in self._cases.get(number, ()):
-                possible = self._weighted(case, selection)
+        for case, facts in enumerate(pricer.cases):
+            now, bounds = self.ledger.case_cost(case, taken), pricer.answers_with(case, taken)
+            for number in members(facts.relevant & wanted):
+                least = max((a.cost for a in bounds if a.available >> number & 1), default=0.0)
+                possible = self.ledger.weight(case) * (now - least)
                 if possible > self.ledger.problem.prices[number] / 2:
-                    questions.append((possible, case, selection))
-        best = sorted(questions, key=lambda q: -q[0])[:WORTH_ASKING]
-        self.ledger.pricer.ask((case, selection) for _, case, selection in best)
-
-    def _weighted(self, case: int, selection: Mask) -> float:
-        now = self.ledger.case_cost(case, self.outcome.selection)
-        return self.ledger.weight(case) * (now - self.ledger.pricer.lower(case, selection))
+                    questions.append((-possible, number, case))
+        best = sorted(questions)[:WORTH_ASKING]
+        pricer.ask((case, taken | 1 << number) for _, number, case in best)
 
     def gain(self, number: int) -> float:
         """The share of the workload's cost that adding only this index is known to save."""
