@@ -5,6 +5,7 @@ import pytest
 
 from indexpilot_cli.db import queries
 from indexpilot_cli.db.session import open_session
+from indexpilot_cli.guards import transactions
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.planner.twin.place import bare_server, copy_cluster
 from indexpilot_cli.planner.twin.planner import open_twin
@@ -24,8 +25,10 @@ from tests.waiting import LIMIT
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patient_samples():
-    """A page sample that is cut off leaves the advice without what it would have told: not by this machine's pace."""
+def patience():
+    """A page sample that is cut off leaves the advice without what it would have told, and where a transaction is held
+    for long nothing is built: not by this machine's pace.
+    """
     ask = queries.get
 
     def patient(name, version):
@@ -34,6 +37,7 @@ def patient_samples():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queries, "get", patient)
+        patch.setattr(transactions, "REFUSE", LIMIT)
         yield
 
 
