@@ -27,8 +27,8 @@ def test_version_and_help_go_to_stdout(started):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_help_fits_100_columns_and_shows_an_example(started, name):
-    shown = started(*name.split(), "--help", COLUMNS="100")
+def test_help_fits_100_columns_and_shows_an_example(cli, name):
+    shown = cli(*name.split(), "--help", COLUMNS="100")
     assert (shown.code, shown.err) == (0, "")
     assert max(map(len, shown.out.splitlines())) <= 100
     assert f"indexpilot {name.split()[0]}" in shown.out.partition("Example")[2]
