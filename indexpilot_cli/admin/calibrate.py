@@ -12,7 +12,7 @@ from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.calibrate import expected_wal, measure, refuse_elsewhere, swept
 from indexpilot_cli.db.capabilities import look
-from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.session import Session, session_to
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import calibrations
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
@@ -95,13 +95,7 @@ def _noted(note: Note, result: CalibrateResult) -> None:
 
 def _writing(request: CalibrateRequest) -> Session:
     connection = request.connection
-    return open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=False,
-        statement_timeout_ms=connection.statement_timeout_ms,
-        connect_timeout=connection.connect_timeout,
-    )
+    return session_to(connection, read_only=False, statement_timeout_ms=connection.statement_timeout_ms)
 
 
 def _measure(request: CalibrateRequest, progress: Progress) -> CalibrateResult:

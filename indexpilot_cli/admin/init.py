@@ -21,7 +21,7 @@ from indexpilot_cli.core.command import (
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look, nearest
-from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.session import Session, session_to
 from indexpilot_cli.errors import PrerequisiteError, UsageError
 from indexpilot_cli.genome.fields import GenomeField
 from indexpilot_cli.genome.schema_file import genome_fields, load_schema
@@ -265,14 +265,8 @@ def _write_config(plan: _Plan, request: InitRequest) -> None:
 
 
 def _session(connection: Connection, *, read_only: bool) -> Session:
-    return open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=read_only,
-        statement_timeout_ms=connection.statement_timeout_ms,
-        lock_timeout_ms=_LOCK_MS,
-        connect_timeout=connection.connect_timeout,
-    )
+    limit = connection.statement_timeout_ms
+    return session_to(connection, read_only=read_only, statement_timeout_ms=limit, lock_timeout_ms=_LOCK_MS)
 
 
 def _looked(request: InitRequest, result: InitResult, server: Server | None) -> Outcome[InitResult]:

@@ -66,8 +66,8 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm, stop: Stop 
 
 
 def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
-    asked = request.permit()
-    reconciled = () if request.dry_run else _reconciled(ctx, asked, request.verification())
+    asked, after = request.permit(), request.verification()
+    reconciled = () if request.dry_run else _reconciled(ctx, asked, after)
     with open_source(ctx.connection, None, ctx.progress) as source:
         assert source.session is not None
         try:
@@ -135,9 +135,9 @@ def _stopped(
 def _build(
     ctx: RunContext, request: ApplyRequest, asked: PermitRequest, todo: Todo, planned: ApplyResult, source: Source
 ) -> Outcome[ApplyResult]:
-    end = _window_end(ctx, asked) if request.window_hard else None
-    bounded = replace(ctx, limits=replace(ctx.limits, end=end))
-    run = ApplyRun(bounded, request, asked, todo, source.catalog, overruled=_overruled(planned.verdicts))
+    run = ApplyRun(ctx, request, asked, todo, source.catalog, overruled=_overruled(planned.verdicts))
+    if request.window_hard:
+        run.ctx = replace(ctx, limits=replace(ctx.limits, end=_window_end(run)))
     try:
         # A signal raised again here would end the process before the result is told; the exit code carries it instead.
         with listening(ctx.stop, ends=False):
@@ -155,14 +155,14 @@ def _overruled(verdicts: Iterable[Verdict]) -> tuple[str, ...]:
     return tuple(f"{v.guard}: {v.reason}" for v in verdicts if not v.allowed and v.forceable)
 
 
-def _window_end(ctx: RunContext, asked: PermitRequest) -> float | None:
+def _window_end(run: ApplyRun) -> float | None:
     """The moment of time.monotonic at which the window closes; None without a window."""
-    window, _ = window_of(asked)
+    window, _ = window_of(run.asked)
     if window is None:
         return None
     # Whether the window is open is a matter of the server's clock; how long it stays so is counted in monotonic time,
     # which nobody sets back during a build.
-    now = ctx.look.value("SELECT clock_timestamp()")
+    now = run.ctx.look.value("SELECT clock_timestamp()")
     return time.monotonic() + window.time_left(now).total_seconds()
 
 

@@ -15,6 +15,7 @@ from psycopg import sql as compose
 from psycopg.errors import Diagnostic
 from psycopg.rows import namedtuple_row
 
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.db import queries as sql
 from indexpilot_cli.db.connection import end_connection, pipelined, require_transactions
@@ -328,6 +329,26 @@ def open_session(
         secrets=secrets_of(dsn, password),
     )
     return Session(target, read_only=read_only)
+
+
+def session_to(
+    connection: Connection,
+    *,
+    statement_timeout_ms: int | None,
+    read_only: bool = True,
+    lock_timeout_ms: int | None = 100,
+    application_name: str = "indexpilot",
+) -> Session:
+    """``open_session`` to the server of the connection."""
+    return open_session(
+        connection.conninfo,
+        password=connection.password,
+        read_only=read_only,
+        statement_timeout_ms=statement_timeout_ms,
+        lock_timeout_ms=lock_timeout_ms,
+        application_name=application_name,
+        connect_timeout=connection.connect_timeout,
+    )
 
 
 def _options(given: Set[str], application_name: str, connect_timeout: int | None) -> tuple[tuple[str, str], ...]:

@@ -11,12 +11,13 @@ from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
+from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.ddl import index_marks
 from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.catalog import definition_of, read_keys
 from indexpilot_cli.db.queries import filled
-from indexpilot_cli.db.session import Row, Session, open_session
+from indexpilot_cli.db.session import Row, Session, session_to
 from indexpilot_cli.errors import IndexPilotError
 
 TABLE_SKIPPED = "01000"
@@ -25,19 +26,13 @@ TABLE_SKIPPED = "01000"
 _SKIPPED = re.compile("skipping|permission denied")
 
 
-def open_builder(conninfo: str, application: str, *, password: str | None, connect_timeout: int | None) -> Session:
+def open_builder(connection: Connection, application: str) -> Session:
     """A session for one operation: no timeouts of its own, and the server notices when we die (from 14 on).
 
     https://www.postgresql.org/docs/current/runtime-config-connection.html#GUC-CLIENT-CONNECTION-CHECK-INTERVAL
     """
-    session = open_session(
-        conninfo,
-        password=password,
-        read_only=False,
-        statement_timeout_ms=None,
-        lock_timeout_ms=None,
-        application_name=application,
-        connect_timeout=connect_timeout,
+    session = session_to(
+        connection, read_only=False, statement_timeout_ms=None, lock_timeout_ms=None, application_name=application
     )
     session.rows("execute/session", {"application_name": application})
     with suppress(IndexPilotError):  # a platform where the server cannot tell

@@ -12,7 +12,7 @@ from indexpilot_cli.core.mutation import Blocker, Event
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db import locks
 from indexpilot_cli.db.conninfo import secrets_of
-from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.session import Session, session_to
 from indexpilot_cli.errors import IndexPilotError, OutcomeUnknownError, RefusedError, UnreachableError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.signals import Stop
@@ -20,6 +20,7 @@ from indexpilot_cli.log import intents, metadata
 
 _LOG_STATEMENT_MS = 10_000
 _LOG_LOCK_MS = 2_000
+_LOOK_STATEMENT_MS = 5_000
 _POLL = 0.1  # seconds between two looks at the advisory lock
 ORPHAN = 30.0  # seconds a server gets to notice that an earlier run of ours died, and to let its lock go
 _RETURN = 30.0  # seconds a server gets to come back
@@ -94,12 +95,7 @@ class RunContext:
 
     def builder(self, op_id: str) -> Session:
         """A session of its own for one operation."""
-        return build.open_builder(
-            self.connection.conninfo,
-            f"indexpilot/{op_id}",
-            password=self.connection.password,
-            connect_timeout=self.connection.connect_timeout,
-        )
+        return build.open_builder(self.connection, f"indexpilot/{op_id}")
 
     def returned(self, op_id: str) -> Session | None:
         """A new session for the operation, waiting for a server that restarts; None when it stays away."""
@@ -158,10 +154,24 @@ def open_context(
     connection: Connection, record: Record, progress: Progress, stop: Stop, limits: RunLimits | None = None
 ) -> Iterator[RunContext]:
     """The sessions for the length of the block. Raises PrerequisiteError before ``init``."""
-    with _log_session(connection) as log:
-        metadata.require(log, connection.metadata_schema)
-        with _look_session(connection) as look:
-            yield RunContext(connection, record, progress, stop, log, look, limits or RunLimits())
+    with (
+        session_to(
+            connection,
+            read_only=False,
+            statement_timeout_ms=_LOG_STATEMENT_MS,
+            lock_timeout_ms=_LOG_LOCK_MS,
+            application_name="indexpilot/log",
+        ) as log,
+        session_to(connection, statement_timeout_ms=_LOOK_STATEMENT_MS, application_name="indexpilot/look") as look,
+    ):
+        log.value(
+            # Off, a crash may take back commits already reported, and with them the intent of a build that has begun.
+            # https://www.postgresql.org/docs/current/wal-async-commit.html
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        ctx = RunContext(connection, record, progress, stop, log, look, limits or RunLimits())
+        metadata.require(log, ctx.schema)
+        yield ctx
 
 
 def take_run(ctx: RunContext) -> None:
@@ -191,33 +201,4 @@ def _locked(holder: object, what: str) -> RefusedError:
         detail=str(holder) if holder is not None else None,
         hint="try again when it is over; indexpilot history shows what it did",
         code="locked",
-    )
-
-
-def _log_session(connection: Connection) -> Session:
-    session = open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=False,
-        statement_timeout_ms=_LOG_STATEMENT_MS,
-        lock_timeout_ms=_LOG_LOCK_MS,
-        application_name="indexpilot/log",
-        connect_timeout=connection.connect_timeout,
-    )
-    session.value(
-        # Off, a crash may take back commits already reported, and with them the intent of a build that has begun.
-        # https://www.postgresql.org/docs/current/wal-async-commit.html
-        "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
-    )
-    return session
-
-
-def _look_session(connection: Connection) -> Session:
-    return open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=True,
-        statement_timeout_ms=5_000,
-        application_name="indexpilot/look",
-        connect_timeout=connection.connect_timeout,
     )

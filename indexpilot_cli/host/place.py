@@ -96,8 +96,10 @@ def init_connection_pool(
     _configure()
     if pool.host_pool_in_use() is not None:
         return
-    log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
-    with booked(log, MutationType.SYSTEM_CONFIG_CHANGE, record_of("init_connection_pool")) as note:
+    log = LogPlace(
+        session, metadata_schema(), conninfo, secrets_of(conninfo, password), record_of("init_connection_pool")
+    )
+    with booked(log, MutationType.SYSTEM_CONFIG_CHANGE) as note:
         pool.init_connection_pool(conninfo, minimum, maximum, password=password, timeout=timeout)
         note.elsewhere = True  # that a pool was opened changes nothing: only a failure gets a row
 
@@ -190,8 +192,8 @@ def current_settings() -> Settings:
 def logged(kind: MutationType, function: str, **facts: Any) -> Iterator[Note]:
     """Run the block, then write its row through the pool, as commands do (``log.bookkeeping``)."""
     conninfo, password = pool_conninfo()
-    log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password))
-    with booked(log, kind, record_of(function), **facts) as note:
+    log = LogPlace(session, metadata_schema(), conninfo, secrets_of(conninfo, password), record_of(function))
+    with booked(log, kind, **facts) as note:
         yield note
 
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from indexpilot_cli.core import telemetry
-from indexpilot_cli.core.command import Connection, Record
+from indexpilot_cli.core.command import ANYBODY, Connection, Record
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.errors import sqlstate
-from indexpilot_cli.db.session import Session, open_session
+from indexpilot_cli.db.session import Session, session_to
 from indexpilot_cli.errors import (
     IndexPilotError,
     OutcomeUnknownError,
@@ -105,7 +105,8 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class LogPlace:
-    """Where rows go: how a session for them is opened, the schema of our tables, what must not be written down.
+    """Where rows go, and in whose name: how a session for them is opened, the schema of our tables, what must not be
+    written down.
 
     ``conninfo`` names the server, for what failed before it could be reached.
     """
@@ -113,12 +114,13 @@ class LogPlace:
     open: Callable[[], AbstractContextManager[Session]]
     schema: str
     conninfo: str
-    secrets: tuple[str, ...] = ()
+    secrets: tuple[str, ...]
+    record: Record
 
 
 @contextmanager
 def bookkeeping(
-    connection: Connection, kind: MutationType, record: Record | None = None, *, offline: bool = False, **facts: Any
+    connection: Connection, kind: MutationType, record: Record = ANYBODY, *, offline: bool = False, **facts: Any
 ) -> Iterator[Note]:
     """Run the block, then write its row: DONE, FAILED with the error's class and code, or INTERRUPTED.
 
@@ -131,17 +133,19 @@ def bookkeeping(
         connection.metadata_schema,
         connection.conninfo,
         secrets_of(connection.conninfo, connection.password),
+        record,
     )
-    with booked(None if offline else place, kind, record or Record(), **facts) as note:
+    with booked(place, kind, offline=offline, **facts) as note:
         yield note
 
 
 @contextmanager
-def booked(place: LogPlace | None, kind: MutationType, record: Record, **facts: Any) -> Iterator[Note]:
-    """``bookkeeping`` with the log at that place; None: there is none."""
+def booked(place: LogPlace, kind: MutationType, *, offline: bool = False, **facts: Any) -> Iterator[Note]:
+    """``bookkeeping`` with the log at that place."""
     note = Note()
     note.details(**facts)  # before the block, so that the row of a failure has them too
-    where = place if record.enabled else None
+    record = place.record
+    where = None if offline or not record.enabled else place
     began = time.monotonic()
     try:
         yield note
@@ -168,14 +172,8 @@ def _tell(record: Record, state: str, began: float, error: BaseException | None)
 
 def writer(connection: Connection) -> Session:
     """A short read-write session for IndexPilot's own schema."""
-    return open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=False,
-        statement_timeout_ms=_STATEMENT_MS,
-        lock_timeout_ms=_LOCK_MS,
-        connect_timeout=min(connection.connect_timeout or _CONNECT_SECONDS, _CONNECT_SECONDS),
-    )
+    soon = replace(connection, connect_timeout=min(connection.connect_timeout or _CONNECT_SECONDS, _CONNECT_SECONDS))
+    return session_to(soon, read_only=False, statement_timeout_ms=_STATEMENT_MS, lock_timeout_ms=_LOCK_MS)
 
 
 def is_writable(session: Session, schema: str) -> bool:

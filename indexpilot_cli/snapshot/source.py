@@ -116,15 +116,9 @@ def offline_source(connection: Connection) -> Source:
 def open_reader(connection: Connection) -> Iterator[Session]:
     """A read-only session with our timeouts."""
     # Imported where it is needed: a command that reads a file does not wait for psycopg.
-    from indexpilot_cli.db.session import open_session
+    from indexpilot_cli.db.session import session_to
 
-    with open_session(
-        connection.conninfo,
-        password=connection.password,
-        read_only=True,
-        statement_timeout_ms=connection.statement_timeout_ms,
-        connect_timeout=connection.connect_timeout,
-    ) as session:
+    with session_to(connection, statement_timeout_ms=connection.statement_timeout_ms) as session:
         yield session
 
 
