@@ -25,7 +25,7 @@ from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.settings.sections import BypassSettings
-from indexpilot_cli.snapshot.source import Source, offline_source, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, offline_source, open_source
 from indexpilot_cli.workload.aside import Fault, attempted, fault_warnings
 from indexpilot_cli.workload.templates import (
     fold_workload,
@@ -113,7 +113,7 @@ def _next(request: AnalyzeRequest, result: AnalyzeResult, source: Source) -> tup
 def _opened(request: AnalyzeRequest, progress: Progress, stack: ExitStack) -> tuple[Source, tuple[Warn, ...]]:
     """The database; nothing but the files when no server is there, or when none was named and none lets us in."""
     try:
-        return stack.enter_context(open_source(request.connection, request.snapshot, progress)), ()
+        return stack.enter_context(open_source(SourceRequest(request.connection, request.snapshot), progress)), ()
     except UnreachableError as error:
         named = bool(request.connection.conninfo or request.connection.password)
         if not request.workload.files or (named and error.code in _REFUSED):

@@ -22,7 +22,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.methods.existing import redundant_indexes
-from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source, wanted_tables
 
 Redundant = Mapping[QualifiedName, RedundantIndex]
 _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "foreign table"}
@@ -90,7 +90,7 @@ def run(request: DiscoverRequest, progress: Progress) -> Outcome[DiscoverResult]
     """Tables with sizes, rates, indexes and the age of their statistics."""
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, offline=bool(request.snapshot)) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
+        open_source(SourceRequest(request.connection, request.snapshot), progress) as source,
     ):
         result = _report(source, request)
         if request.save:

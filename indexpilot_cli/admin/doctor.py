@@ -39,7 +39,7 @@ from indexpilot_cli.guards.context import GuardContext, PermitRequest
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.settings.sections import BypassSettings
-from indexpilot_cli.snapshot.source import Source, open_reader, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_reader, open_source
 from indexpilot_cli.sql.parser import parse
 from indexpilot_cli.workload.aside import fault_warnings
 from indexpilot_cli.workload.templates import fold_workload, with_shares
@@ -91,7 +91,7 @@ def run(request: DoctorRequest, progress: Progress) -> Outcome[DoctorResult]:
     ):
         # First, so that the checks below tell what is left after it.
         settled = settle(request, progress) if request.reconcile else ()
-        source = stack.enter_context(open_source(request.connection, request.snapshot, progress))
+        source = stack.enter_context(open_source(SourceRequest(request.connection, request.snapshot), progress))
         found = (*settled, *_checks(source, request))
         fidelity, faults, unmeasured = _fidelity(source, request, progress)
         found = (*found, *unmeasured, *checks.fidelity_checks(fidelity))

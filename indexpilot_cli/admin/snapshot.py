@@ -21,7 +21,7 @@ from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source
 from indexpilot_cli.workload.collect import collect, merged
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def run(request: SnapshotRequest, progress: Progress) -> Outcome[SnapshotResult]
 
     with (
         bookkeeping(request.connection, MutationType.DISCOVER, request.record, snapshot=True) as note,
-        open_source(request.connection, None, progress) as source,
+        open_source(SourceRequest(request.connection), progress) as source,
     ):
         workload, remarks = _workload(source, request)
         snapshot = replace(take_snapshot(source, progress), workload=workload)

@@ -18,7 +18,7 @@ from indexpilot_cli.core.workload import FoldedWorkload
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
+from indexpilot_cli.snapshot.source import SchemaGrouping, Source, SourceRequest, open_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +88,11 @@ def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | No
     """
     require_on(request.bypass, "advice")
     checks = request.bypass.features.expression_checks.enabled
-    grouping = SchemaGrouping(request.tenant_schemas)
+    looked_at = SourceRequest(request.connection, request.snapshot, checks, SchemaGrouping(request.tenant_schemas))
     offline = bool(request.snapshot)
     with (
         bookkeeping(request.connection, MutationType.ANALYZE_WORKLOAD, request.record, offline=offline) as note,
-        open_source(request.connection, request.snapshot, progress, genome=checks, grouping=grouping) as source,
+        open_source(looked_at, progress) as source,
     ):
         note.details(command="ablate")
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)

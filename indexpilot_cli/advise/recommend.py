@@ -27,7 +27,7 @@ from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import explains
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable, writer
 from indexpilot_cli.planner.open import TwinAhead
-from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_source
+from indexpilot_cli.snapshot.source import SchemaGrouping, Source, SourceRequest, open_source
 from indexpilot_cli.workload.templates import fold_read, read_workload, touching
 
 
@@ -58,13 +58,12 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
     """
     require_on(request.bypass, "advice")  # before anything is read
     checks = request.bypass.features.expression_checks.enabled
+    looked_at = SourceRequest(request.connection, request.snapshot, checks, _grouping(request))
     with (
         bookkeeping(
             request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
         ) as note,
-        open_source(
-            request.connection, request.snapshot, progress, genome=checks, grouping=_grouping(request)
-        ) as source,
+        open_source(looked_at, progress) as source,
         TwinAhead(source, request.planner, progress) as ahead,
     ):
         require_on(request.bypass, "advice", session=source.session, schema=source.connection.metadata_schema)

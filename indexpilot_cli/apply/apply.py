@@ -36,7 +36,7 @@ from indexpilot_cli.guards.context import PermitRequest, Verdict, refused
 from indexpilot_cli.guards.window import window_of
 from indexpilot_cli.log.bookkeeping import bookkeeping, is_writable
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source
 
 Confirm = Callable[[ApplyResult], bool]
 _WELL = GOOD | {"reverted"}
@@ -68,7 +68,7 @@ def run(request: ApplyRequest, progress: Progress, confirm: Confirm, stop: Stop 
 def _run(ctx: RunContext, request: ApplyRequest, confirm: Confirm) -> Outcome[ApplyResult]:
     asked, after = request.permit(), request.verification()
     reconciled = () if request.dry_run else _reconciled(ctx, asked, after)
-    with open_source(ctx.connection, None, ctx.progress) as source:
+    with open_source(SourceRequest(ctx.connection), ctx.progress) as source:
         assert source.session is not None
         try:
             todo = plan_work(

@@ -120,11 +120,11 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
     from indexpilot_cli.log.calibrations import kept
     from indexpilot_cli.methods.builds import build_seconds, table_pages
     from indexpilot_cli.methods.size import estimate
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     with (
         place.logged(MutationType.EXPLAIN, "estimate_build_cost") as note,
-        open_source(place.connection(), None, Silent()) as source,
+        open_source(SourceRequest(place.connection()), Silent()) as source,
     ):
         session = _session(source)
         field = find_field(session, table_name, field_name)
@@ -177,13 +177,13 @@ def estimate_query_cost_without_index(table_name: str, field_name: str, query: s
     none of the queries can be planned.
     """
     from indexpilot_cli.log import explains
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     begun = time.monotonic()
     name = "estimate_query_cost_without_index"
     with (
         place.logged(MutationType.EXPLAIN, name) as note,
-        open_source(place.connection(), None, Silent()) as source,
+        open_source(SourceRequest(place.connection()), Silent()) as source,
     ):
         field = find_field(_session(source), table_name, field_name)
         note.table(field.table.name, field.table.schema, field.name)

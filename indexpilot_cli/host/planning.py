@@ -95,12 +95,12 @@ def validate_cardinality_with_cert(
     the rows may not be read.
     """
     from indexpilot_cli.host.cardinality import check
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     features = place.read_settings().features
     allowed = features.cert.max_error_pct if max_error_pct is None else max_error_pct
     with (
         place.logged(MutationType.EXPLAIN, "validate_cardinality_with_cert"),
-        open_source(place.connection(), None, Silent()) as source,
+        open_source(SourceRequest(place.connection()), Silent()) as source,
     ):
         return check(source, features, (table_name, field_name), value, 1 + allowed / 100)

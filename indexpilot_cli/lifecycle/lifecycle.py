@@ -56,7 +56,7 @@ from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.metadata import question
 from indexpilot_cli.methods.size import SizeEstimate
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import Source, open_source, wanted_tables
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source, wanted_tables
 from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import fold_workload
 
@@ -78,7 +78,7 @@ def run(request: LifecycleRequest, progress: Progress) -> Outcome[LifecycleResul
         bookkeeping(
             request.connection, MutationType.LIFECYCLE_RUN, request.record, offline=bool(request.snapshot)
         ) as note,
-        open_source(request.connection, request.snapshot, progress) as source,
+        open_source(SourceRequest(request.connection, request.snapshot), progress) as source,
     ):
         seen = look_at_counters(source, request, progress)
         facts = gather(source, request, seen, _workload(source, request, progress))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Set
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,29 +82,32 @@ class SchemaGrouping:
         return siblings_of(catalog, self.least, self.apart) if self.least else None
 
 
-@contextmanager
-def open_source(
-    connection: Connection,
-    snapshot: str | None,
-    progress: Progress,
-    *,
-    schemas: tuple[str, ...] = (),
-    genome: bool = True,
-    grouping: SchemaGrouping | None = None,
-) -> Iterator[Source]:
-    """The server or the snapshot, its catalog read, for the length of the block.
+@dataclass(frozen=True, slots=True)
+class SourceRequest:
+    """Which database to look at: that of the ``snapshot`` file where there is one, else the server's.
 
     ``genome`` False leaves out what the genome catalog and the profiles of tenants forbid to index. ``grouping`` says
-    when schemas with the same tables are looked at as one; None: never.
+    when schemas with the same tables are looked at as one.
+    """
+
+    connection: Connection
+    snapshot: str | None = None
+    genome: bool = True
+    grouping: SchemaGrouping = SchemaGrouping()
+
+
+@contextmanager
+def open_source(asked: SourceRequest, progress: Progress) -> Iterator[Source]:
+    """The server or the snapshot, its catalog read, for the length of the block.
+
     Raises UnreachableError for a server, UsageError for a file that cannot be read.
     """
     progress.stage("looking at the database")
-    if snapshot is not None:
-        yield _from_file(connection, snapshot, grouping or SchemaGrouping())
+    if asked.snapshot is not None:
+        yield _from_file(asked, asked.snapshot)
         return
-    with ExitStack() as stack:
-        session = stack.enter_context(open_reader(connection))
-        yield _from_session(connection, session, schemas, grouping or SchemaGrouping(), genome=genome)
+    with open_reader(asked.connection) as session:
+        yield _from_session(asked, session)
 
 
 def offline_source(connection: Connection) -> Source:
@@ -139,36 +142,33 @@ def open_metadata(connection: Connection, *, write: bool = False) -> Iterator[tu
         yield session, server
 
 
-def _from_file(connection: Connection, path: str, grouping: SchemaGrouping) -> Source:
+def _from_file(asked: SourceRequest, path: str) -> Source:
     from indexpilot_cli.snapshot.values import load, without_siblings
 
     snapshot = load(Path(path))
-    siblings = grouping.of(snapshot.catalog)
+    siblings = asked.grouping.of(snapshot.catalog)
     if siblings is not None:
         snapshot = without_siblings(replace(snapshot, catalog=siblings.reduced(snapshot.catalog)), siblings)
-    return Source(snapshot.catalog, snapshot.server, connection, snapshot=snapshot, siblings=siblings)
+    return Source(snapshot.catalog, snapshot.server, asked.connection, snapshot=snapshot, siblings=siblings)
 
 
-def _from_session(
-    connection: Connection, session: Session, schemas: tuple[str, ...], grouping: SchemaGrouping, *, genome: bool
-) -> Source:
+def _from_session(asked: SourceRequest, session: Session) -> Source:
     from indexpilot_cli.db.capabilities import look
     from indexpilot_cli.db.catalog import read_catalog
     from indexpilot_cli.genome.table import obey_genome
 
+    connection = asked.connection
     capabilities = look(session, metadata_schema=connection.metadata_schema)
     found: list[Siblings] = []
 
     def described(catalog: Catalog) -> tuple[Table, ...]:
-        found.extend(filter(None, (grouping.of(catalog),)))
+        found.extend(filter(None, (asked.grouping.of(catalog),)))
         return found[0].reduced(catalog).tables if found else catalog.tables
 
-    catalog = read_catalog(
-        session, schemas=schemas, metadata_schema=connection.metadata_schema, with_statistics=described
-    )
+    catalog = read_catalog(session, metadata_schema=connection.metadata_schema, with_statistics=described)
     siblings = found[0] if found else None
     catalog = catalog if siblings is None else siblings.reduced(catalog)
-    if capabilities.metadata_version and genome:
+    if capabilities.metadata_version and asked.genome:
         catalog = obey_genome(session, catalog, connection.metadata_schema)
     return Source(catalog, capabilities.server, connection, capabilities, session=session, siblings=siblings)
 

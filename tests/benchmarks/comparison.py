@@ -22,7 +22,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import ObservedStatement, Plannable, SourceKind, Workload
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
 from tests.benchmarks import peers
 from tests.benchmarks.peers import Costs, Query
@@ -160,7 +160,7 @@ def run(name, scale, shares, most, width, *measuring):
         print(f"{name} at scale {scale:g}: tables {heap / 2**20:.0f} MB, {len(data.calls)} statements", flush=True)
         before = data.first()
         with (
-            open_source(Connection(data.dsn), None, silent) as source,
+            open_source(SourceRequest(Connection(data.dsn)), silent) as source,
             open_estimator(source, PlannerRequest(), silent) as estimator,
         ):
             view = Peers(data, source, estimator, width)

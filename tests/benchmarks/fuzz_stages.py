@@ -22,7 +22,7 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Silent, Tabl
 from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.sql.parser import Unparsed, parse
 from indexpilot_cli.workload.collect import read_sql
 from indexpilot_cli.workload.templates import fold_workload
@@ -89,7 +89,7 @@ def main():
             workload=WorkloadRequest(files=(str(options.directory),)),
             planner=PlannerRequest(max_calls=options.calls),
         )
-        with open_source(connection, None, Silent()) as source:
+        with open_source(SourceRequest(connection), Silent()) as source:
             folded = fold_workload(source, request.workload, TableFilter(), Silent())
             counts = Counter((s.stage.value, s.reason) for s in folded.skipped)
             for item in folded.skipped:

@@ -27,7 +27,7 @@ from indexpilot_cli.evolve.review.migration import UnreadableMigration, read_mig
 from indexpilot_cli.evolve.review.offline.observe import observe_by_rules
 from indexpilot_cli.evolve.review.run import constraint_names, fired_tables
 from indexpilot_cli.planner.open import take_snapshot
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from tests.benchmarks import migrations_corpus as corpus
 from tests.server.evolving_change import dump
 
@@ -72,7 +72,7 @@ def full(catalog):
 
 def snapshot_of(dsn):
     """The snapshot of a loaded database, as if full."""
-    with open_source(Connection(dsn), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(dsn)), Silent()) as source:
         taken = take_snapshot(source, Silent())
     return replace(taken, catalog=full(taken.catalog))
 

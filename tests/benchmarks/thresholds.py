@@ -26,7 +26,7 @@ from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
 from tests.benchmarks import generated, tpch_database
 from tests.benchmarks.generated import Call
@@ -117,7 +117,7 @@ class Database:
             return dataclasses.replace(found, **{n: v for n, v in changed.items() if n in known})
 
         begun = time.monotonic()
-        with open_source(connection, None, Silent()) as source:
+        with open_source(SourceRequest(connection), Silent()) as source:
             self.catalog = source.catalog
             folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
             with mock.patch.object(pipeline, "limits_of", limits_of):

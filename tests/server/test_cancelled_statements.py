@@ -6,7 +6,7 @@ import pytest
 from indexpilot_cli.admin.analyze import AnalyzeRequest
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Silent, WorkloadRequest
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.collect import collect
 from tests.server.requesting import BY_CUSTOMER, BY_ID, QUIET, Place
 from tests.servers import new_database
@@ -46,7 +46,7 @@ def test_the_least_timeout_configured_is_the_least_time(pg, log_file, configured
         try:
             for statement in configured:
                 connection.execute(statement.format(f'"{name}"', role=f'"{role}"'))
-            with open_source(Place(dsn).connection, None, Silent()) as source:
+            with open_source(SourceRequest(Place(dsn).connection), Silent()) as source:
                 (workload,) = collect(source, log_file)
         finally:
             connection.execute(f'DROP ROLE "{role}"')

@@ -10,7 +10,7 @@ from indexpilot_cli.core.command import Connection, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.planner.open import take_snapshot
 from indexpilot_cli.snapshot.redact import redact
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
 # Column type to values, each in a form of its own.
 VALUES = {
@@ -129,7 +129,7 @@ def snapshot(database):
             "CREATE DOMAIN short AS text CHECK (length(VALUE) < 3); CREATE TYPE own_range AS RANGE (subtype = int4)"
         )
         connection.execute(f"CREATE TABLE things ({', '.join(f'{name(kind)} {kind}' for kind in VALUES)})")
-    with open_source(Connection(database), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(database)), Silent()) as source:
         return take_snapshot(source, Silent())
 
 

@@ -13,7 +13,7 @@ from indexpilot_cli.core.estimator import CostFactors, WhatIf
 from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.workload import ObservedStatement, PlanMode, Plannable, SourceKind, Workload
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
 from tests.server.requesting import filled
 
@@ -47,7 +47,7 @@ def folded(source, statements, ms=lambda _: 1.0):
 def planned(place, statements, time_model):
     """The plan where every statement takes what the model says of its present plan."""
     request = replace(RecommendRequest(place.connection, planner=place.planner), time_model=time_model)
-    with open_source(place.connection, None, Silent()) as source:
+    with open_source(SourceRequest(place.connection), Silent()) as source:
         with open_estimator(source, place.planner, Silent()) as estimator:
             templates = prepared(folded(source, statements), source.catalog, None).templates
             plans = timed_plans(estimator, templates)
@@ -83,7 +83,7 @@ def test_other_constants_hold_for_one_question_alone(cached, parameters):
     if parameters:
         statement = Plannable(f"SELECT 1 {TABLE} WHERE k < $1", PlanMode.PREPARED, 1)
     with (
-        open_source(cached.connection, None, Silent()) as source,
+        open_source(SourceRequest(cached.connection), Silent()) as source,
         open_estimator(source, cached.planner, Silent()) as estimator,
     ):
         ask = WhatIf(statement)

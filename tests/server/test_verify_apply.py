@@ -89,12 +89,12 @@ def test_what_was_taken_back_is_not_recommended_again(shop):
     from indexpilot_cli.advise.pipeline import without_taken_back
     from indexpilot_cli.core.command import Connection, Silent
     from indexpilot_cli.core.index import Candidate, Proposal
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     bad, good = definition("note"), definition("customer_id")
     verified(shop, keep_plan(shop, bad, good), HELPS)
     proposal = Proposal((Candidate(bad, "equality"), Candidate(good, "equality")))
-    with open_source(Connection(shop), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(shop)), Silent()) as source:
         left = without_taken_back(proposal, source)
     assert [c.definition for c in left.candidates] == [good]
     assert [(r.id, r.reason) for r in left.rejections] == [(bad.id, "ignored")]
@@ -294,9 +294,9 @@ def test_after_seventy_two_hours_a_person_is_asked(shop):
 def observed(dsn):
     from indexpilot_cli.admin.doctor import observation_checks
     from indexpilot_cli.core.command import Connection, Silent
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
-    with open_source(Connection(dsn), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(dsn)), Silent()) as source:
         (check,) = observation_checks(source)
     return check.text
 

@@ -10,7 +10,7 @@ from indexpilot_cli.core.command import Connection, Silent, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.db.capabilities import installed
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.collect import collect
 from indexpilot_cli.workload.logs import LogSettings, read_log
 from tests.servers import SETTINGS
@@ -135,7 +135,7 @@ def test_since_is_the_servers_clock(logs, format):
 
     def asked(since):
         request = WorkloadRequest(SourceKind.LOG, (str(logs[format]),), since=since)
-        with open_source(Connection(logs["dsn"]), None, Silent()) as source:
+        with open_source(SourceRequest(Connection(logs["dsn"])), Silent()) as source:
             return collect(source, request)[0]
 
     found = asked(now - timedelta(minutes=10))

@@ -30,7 +30,14 @@ from indexpilot_cli.log import intents, mutations
 from indexpilot_cli.log.bookkeeping import bookkeeping
 from indexpilot_cli.log.plans import find_recommendation
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import SchemaGrouping, Source, open_metadata, open_reader, open_source
+from indexpilot_cli.snapshot.source import (
+    SchemaGrouping,
+    Source,
+    SourceRequest,
+    open_metadata,
+    open_reader,
+    open_source,
+)
 from indexpilot_cli.workload.templates import fold_workload, report, shares
 
 _KINDS = ("R-", "q-", "P-")
@@ -55,7 +62,8 @@ def _asked(request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult
     checks = request.bypass.features.expression_checks.enabled
     # Of a query the plan on its own schema's tables is asked for; an id may be of an advice for many.
     grouping = SchemaGrouping(request.tenant_schemas if (request.subject or "").startswith("R-") else 0)
-    with open_source(request.connection, request.snapshot, progress, genome=checks, grouping=grouping) as source:
+    looked_at = SourceRequest(request.connection, request.snapshot, checks, grouping)
+    with open_source(looked_at, progress) as source:
         return replace(_answer(request)(source, request, progress), server=source.server)
 
 

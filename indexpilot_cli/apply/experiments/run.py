@@ -56,7 +56,7 @@ from indexpilot_cli.log import experiments, intents
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.log.experiments import HOST, INDEX, RUNNING, STOPPED, Experiment
 from indexpilot_cli.methods.existing import must_stay, same_structure
-from indexpilot_cli.snapshot.source import Source, open_metadata, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_metadata, open_source
 
 BUILDING, STOPPING = "building", "stopping"
 
@@ -121,7 +121,7 @@ def _planned(work: ExperimentWork, request: ExperimentStart) -> Experiment:
     if request.rounds < 1 or request.window_seconds < 0:
         raise UsageError("an experiment has at least one round", hint="indexpilot experiment start --help")
     take_snapshot(work.session)  # without counters there will be nothing to measure
-    with open_source(work.apply.connection, None, work.progress) as source:
+    with open_source(SourceRequest(work.apply.connection), work.progress) as source:
         a, b = (read_variant(texts, source, work.schema) for texts in (request.a, request.b))
         table = check_variants(a, b)
         before = there(source.catalog, (*a, *missing_from(b, a)))
@@ -200,7 +200,7 @@ def _window_over(work: ExperimentWork, experiment: Experiment) -> Experiment:
     since = datetime.fromisoformat(state["since"]) if state["since"] else None
     baseline = intents.unpacked(state["baseline"], began, since)
     side = side_of(number)
-    with open_source(work.apply.connection, None, work.progress) as source:
+    with open_source(SourceRequest(work.apply.connection), work.progress) as source:
         other = indexes_of(experiment, "b" if side == "a" else "a")
         undisturbed = in_place(source.catalog, indexes_of(experiment, side), other)
         affected, controls = windows_between(baseline, now, source.catalog, experiment.table, work.schema)
@@ -253,7 +253,7 @@ def _stop(work: ExperimentWork, experiment: Experiment, keep: str) -> Experiment
 
 def _possible(work: ExperimentWork, wanted: Indexes) -> tuple[Indexes, tuple[str, ...]]:
     """Those that can still be built, so that an experiment ends whatever happened to its table; why not the others."""
-    with open_source(work.apply.connection, None, work.progress) as source:
+    with open_source(SourceRequest(work.apply.connection), work.progress) as source:
         never = {d: why for d in wanted if (why := impossible(source.catalog, d)) is not None}
     told = tuple(f"not {summary(definition)}, {why}" for definition, why in never.items())
     return tuple(d for d in wanted if d not in never), told

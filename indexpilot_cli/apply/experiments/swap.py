@@ -36,7 +36,7 @@ from indexpilot_cli.execute.build import STANDING
 from indexpilot_cli.log import experiments, intents, plans
 from indexpilot_cli.log.experiments import Experiment
 from indexpilot_cli.methods.existing import same_structure
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source
 
 Confirm = Callable[[ApplyResult], bool]
 
@@ -73,7 +73,7 @@ class ExperimentWork:
 
 def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexes) -> Experiment | None:
     """The experiment once all of ``to`` is there and nothing else of ``away``; None where it is not (or a dry run)."""
-    with open_source(work.apply.connection, None, work.progress) as source:
+    with open_source(SourceRequest(work.apply.connection), work.progress) as source:
         never = next((why for d in to if (why := impossible(source.catalog, d)) is not None), None)
         lost = _lost(experiment, missing_from(to, there(source.catalog, to)))
         plan = _planned(work, source, experiment, to, away) if never is None else None
@@ -82,7 +82,7 @@ def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexe
         return None
     if lost and not work.apply.dry_run:
         _bring_back(work, experiment, lost)
-        with open_source(work.apply.connection, None, work.progress) as source:
+        with open_source(SourceRequest(work.apply.connection), work.progress) as source:
             plan = _planned(work, source, experiment, to, away)
     if not plan.recommendations:
         return experiment
@@ -93,7 +93,7 @@ def swap(work: ExperimentWork, experiment: Experiment, to: Indexes, away: Indexe
     plans.store(work.session, plan, schema=work.schema)
     asked = replace(work.apply, targets=(plan.id,), confirmed=work.apply.confirmed or work.answered)
     work.outcomes.append(apply.run(asked, work.progress, work.ask))
-    with open_source(work.apply.connection, None, work.progress) as source:
+    with open_source(SourceRequest(work.apply.connection), work.progress) as source:
         return experiment if in_place(source.catalog, to, away) else None
 
 

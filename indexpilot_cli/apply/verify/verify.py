@@ -45,7 +45,7 @@ from indexpilot_cli.execute.context import RunContext
 from indexpilot_cli.execute.events import report_of_event
 from indexpilot_cli.log import intents
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
 if TYPE_CHECKING:
     from indexpilot_cli.db.statements import StatementsSnapshot
@@ -143,7 +143,7 @@ def open_verifier(ctx: RunContext, asked: VerificationRequest) -> Iterator[Verif
         yield Verifier(ctx, asked)
         return
     with ExitStack() as stack:
-        source = stack.enter_context(open_source(ctx.connection, None, ctx.progress))
+        source = stack.enter_context(open_source(SourceRequest(ctx.connection), ctx.progress))
         verifier = Verifier(ctx, asked, source.catalog)
         if asked.method == STATISTICS:
             statistics.reading(ctx.look)
@@ -178,7 +178,7 @@ def look_again(ctx: RunContext, *, auto_revert: bool) -> tuple[MutationReport, .
 
     Raises PrerequisiteError where pg_stat_statements is missing.
     """
-    with open_source(ctx.connection, None, ctx.progress) as source:
+    with open_source(SourceRequest(ctx.connection), ctx.progress) as source:
         observed = statistics.look(ctx.look, source.catalog, ctx.schema)
     return tuple(report for one in observed if (report := _observed(ctx, one, auto_revert=auto_revert)) is not None)
 
@@ -258,7 +258,7 @@ def check(ctx: RunContext, operation: Operation, folded: FoldedWorkload, planner
     Both sides have the statistics of now, so a difference is the index's. Raises PrerequisiteError without a planner.
     """
     with (
-        open_source(ctx.connection, None, ctx.progress) as source,
+        open_source(SourceRequest(ctx.connection), ctx.progress) as source,
         open_estimator(source, planner, ctx.progress) as estimator,
     ):
         ready = prepared(folded, source.catalog, types_from(estimator))

@@ -40,7 +40,7 @@ from indexpilot_cli.evolve.review.values import (
 )
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
 from indexpilot_cli.planner.open import take_snapshot
-from indexpilot_cli.snapshot.source import Source, open_source
+from indexpilot_cli.snapshot.source import Source, SourceRequest, open_source
 from indexpilot_cli.sql.ddl.action import Migration
 from indexpilot_cli.sql.ddl.psql_script import Files
 from indexpilot_cli.workload.templates import fold_workload, with_scenarios
@@ -74,7 +74,7 @@ def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[Chec
         catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
         seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
         return _reviewed(files, catalog, request, DataEvidence(), seen), None
-    with open_source(request.connection, request.snapshot, progress) as source:
+    with open_source(SourceRequest(request.connection, request.snapshot), progress) as source:
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request.probe_seconds, progress)
         seen = _with_writes(seen, source, migrations, evidence)

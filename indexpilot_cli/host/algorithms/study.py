@@ -43,12 +43,12 @@ def table_study(
     from indexpilot_cli.log import calibrations
     from indexpilot_cli.methods.size import Sizes
     from indexpilot_cli.methods.written import table_writes
-    from indexpilot_cli.snapshot.source import open_source
+    from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     schema, name = place.checked_table(table_name)
     with (
         place.logged(MutationType.EXPLAIN, function) as note,
-        open_source(place.connection(), None, Silent()) as source,
+        open_source(SourceRequest(place.connection()), Silent()) as source,
     ):
         table = _table(source.catalog, schema, name or "", table_name)
         columns = tuple(_column(table, place.checked_name(field, "field")) for field in fields)

@@ -27,7 +27,7 @@ from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.sql.parser.text import split
 from indexpilot_cli.workload.fold import fold
 from tests.benchmarks.generated import Call
@@ -112,7 +112,7 @@ def planned_each(dsn, case, each):
         ObservedStatement(text, calls, calls * ms) for (text, calls), ms in zip(case.workload, times, strict=True)
     )
     with (
-        open_source(request.connection, None, Silent()) as source,
+        open_source(SourceRequest(request.connection), Silent()) as source,
         open_estimator(source, request.planner, Silent()) as estimator,
     ):
         folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)

@@ -27,7 +27,7 @@ from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.index import BRIN, HASH, IndexDefinition, IndexKey
 from indexpilot_cli.core.measured import ChangeOutcome
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
 ROUNDS = 3
 CHEAPER = 0.98  # of the cost before, from which the planner shows a gain
@@ -207,7 +207,7 @@ def outcomes(dsn, shape, seed):
         fill(server, shape)
         server.execute("SET max_parallel_workers_per_gather = 0")
         server.execute(sql.SQL("SET random_page_cost = {}").format(shape.random_page_cost))
-        with open_source(Connection(dsn), None, Silent()) as source:
+        with open_source(SourceRequest(Connection(dsn)), Silent()) as source:
             catalog = source.catalog
         lab = Lab(server, shape, seed)
         costs = {template: lab.cost(template) for template in lab.texts}

@@ -26,7 +26,7 @@ from indexpilot_cli.core.workload import ObservedStatement, Plannable, SourceKin
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.sql.parser import bind, deparse, parse
 from indexpilot_cli.workload.fold import fold
 from indexpilot_cli.workload.plannable import slots
@@ -153,7 +153,7 @@ def explored(dsn, rows, most):
     request = RecommendRequest(Connection(dsn), planner=PlannerRequest("twin"))
     observed = tuple(ObservedStatement(text, 100.0, 100.0) for text in workload)
     with (
-        open_source(request.connection, None, Silent()) as source,
+        open_source(SourceRequest(request.connection), Silent()) as source,
         open_estimator(source, request.planner, Silent()) as estimator,
     ):
         folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)

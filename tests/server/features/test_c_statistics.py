@@ -18,7 +18,7 @@ from indexpilot_cli.lifecycle.schedules.run import run as run_jobs
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from indexpilot_cli.settings.sections import OperationalSettings, QueryStatsSettings, Settings
-from indexpilot_cli.snapshot.source import open_source
+from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.templates import fold_workload
 from tests.server.features.sending import texts_sent
 from tests.servers import new_database
@@ -286,7 +286,7 @@ def test_recorded_rows_of_real_statements_only_weigh(server, dsn, tmp_path):
     assert host.flush_query_stats()
     statements = tmp_path / "real.sql"
     statements.write_text("SELECT id FROM orders WHERE status = 's7' AND customer = 5;")
-    with open_source(Connection(dsn), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(dsn)), Silent()) as source:
         asked = WorkloadRequest(source=SourceKind.QUERY_STATS, files=(str(statements),))
         folded = fold_workload(source, asked, TableFilter(), Silent())
     (template,) = folded.templates
@@ -319,7 +319,7 @@ SELECT id FROM orders WHERE status IN ('a', 'b') AND customer IS NOT NULL AND lo
 
 def test_c11_every_condition_of_a_statement_is_read(server, dsn, tmp_path):
     (tmp_path / "real.sql").write_text(C11)
-    with open_source(Connection(dsn), None, Silent()) as source:
+    with open_source(SourceRequest(Connection(dsn)), Silent()) as source:
         folded = fold_workload(source, WorkloadRequest(files=(str(tmp_path),)), TableFilter(), Silent())
     joined, listed = sorted(folded.templates, key=lambda t: len(t.relations), reverse=True)
     orders, keys = joined.uses
