@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
-from indexpilot_cli.advise.recommend import folded_for
+from indexpilot_cli.advise.recommend import by_schemas, folded_for
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Outcome, Progress
@@ -96,10 +96,10 @@ def run(request: RecommendRequest, progress: Progress, measure: MeasurePlan | No
     ):
         note.details(command="ablate")
         require_on(request.bypass, "advice", session=source.session, schema=request.connection.metadata_schema)
-        request, folded = folded_for(source, request, progress)
+        folded = folded_for(source, request, progress)
         with open_estimator(source, request.planner, progress) as estimator:
             folded = prepared(folded, source.catalog, types_from(estimator))
-            result, pairs = _ablated(_Trial(source, folded, estimator, progress), request)
+            result, pairs = _ablated(_Trial(source, folded, estimator, progress), by_schemas(request, source.catalog))
     if measure is not None:  # behind the sessions above: a database that somebody uses cannot be copied
         result = _measured(result, pairs, measure)
     return Outcome("ablate", result, server=source.server, warnings=(*source.warnings, *note.warnings))

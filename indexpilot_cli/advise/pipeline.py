@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise import drops
@@ -42,7 +42,7 @@ from indexpilot_cli.methods.rates import WriteRates
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.methods.writes import WriteModel, write_model
 from indexpilot_cli.methods.written import TableWrites, table_writes
-from indexpilot_cli.planner.open import TwinAhead, cross_checked, open_estimator
+from indexpilot_cli.planner.open import cross_checked, open_hypopg
 from indexpilot_cli.settings.features import ConstraintOptimizerSettings, FeatureSettings
 from indexpilot_cli.snapshot.source import Source, restrict, wanted_tables
 from indexpilot_cli.workload.aside import Attempt, together
@@ -50,7 +50,6 @@ from indexpilot_cli.workload.referential import with_referential
 from indexpilot_cli.workload.templates import unplanned, with_scenarios
 
 if TYPE_CHECKING:
-    from indexpilot_cli.advise.candidates.site import CandidateOptions
     from indexpilot_cli.workload.plannable import TypesOf
 
 LARGE_WORKLOAD = 300  # templates from which compression pays for itself
@@ -59,18 +58,14 @@ LARGE_WORKLOAD = 300  # templates from which compression pays for itself
 def make_plan(
     source: Source,
     folded: FoldedWorkload,
+    estimator: CostEstimator,
     request: RecommendRequest,
     progress: Progress,
     spare: Sequence[SpareIndex] = (),
-    ahead: TwinAhead | None = None,
 ) -> Plan:
-    """The plan for the folded workload, with a planner of its own for the time it takes.
-
-    ``spare`` are indexes that are there and may go; ``ahead`` may have begun to open the planner.
-    """
-    with open_estimator(source, request.planner, progress, ahead) as estimator:
-        folded = prepared(folded, source.catalog, types_from(estimator))
-        return advise_on(source, folded, estimator, request, progress, spare)
+    """The plan for the folded workload. ``spare`` are indexes that are there and may go."""
+    plannable = prepared(folded, source.catalog, types_from(estimator))
+    return advise_on(source, plannable, estimator, request, progress, spare)
 
 
 def prepared(folded: FoldedWorkload, catalog: Catalog, types_of: TypesOf | None) -> FoldedWorkload:
@@ -112,7 +107,6 @@ def advise_on(
     spare: Sequence[SpareIndex] = (),
 ) -> Plan:
     """Propose, size, price, select, explain."""
-    from indexpilot_cli.advise.candidates import propose
     from indexpilot_cli.workload.compress import compress
 
     begun = time.monotonic()
@@ -128,8 +122,7 @@ def advise_on(
         kept = _without_faulty(Stage.COMPRESS, folded, lambda some: compress(some, catalog))
     progress.stage("proposing candidates")
     columns = columns_of(kept.templates, catalog, asked=bool(request.tenants))
-    asked = _options(request, columns)
-    proposed = together(Stage.PROPOSE, kept.templates, lambda some: propose(some, catalog, asked, sizes=sizes))
+    proposed = _proposed(kept.templates, catalog, sizes, request, columns)
     folded, kept = proposed.without_lost(folded), proposed.without_lost(kept)
     calibrated = calibrations.kept(source.session, source.connection.metadata_schema)
     written = _written(folded, catalog, calibrated.rates)
@@ -182,18 +175,26 @@ def _write_model(
     return model if features.fractal_tree.enabled else model.uncounted
 
 
-def _options(request: RecommendRequest, columns: Mapping[QualifiedName, str]) -> CandidateOptions:
-    """How candidates are made: the kinds of an algorithm that is off are not."""
+def _proposed(
+    templates: tuple[QueryTemplate, ...],
+    catalog: Catalog,
+    sizes: Sizes,
+    request: RecommendRequest,
+    columns: Mapping[QualifiedName, str],
+) -> Attempt[Proposal]:
+    """The candidates; kinds of an algorithm that is off are not made."""
+    from indexpilot_cli.advise.candidates import propose
     from indexpilot_cli.advise.candidates.site import CandidateOptions
 
     strings = request.features.radix_string_spline
-    return CandidateOptions(
+    options = CandidateOptions(
         hash_width=strings.min_avg_string_length if strings.enabled else None,
         hash_distinct=strings.min_cardinality_ratio,
         nearest=request.features.idistance.enabled,
         tenants=TenantUse(request.tenants, 0) if request.tenants else None,
         tenant_columns=columns,
     )
+    return together(Stage.PROPOSE, templates, lambda some: propose(some, catalog, options, sizes=sizes))
 
 
 def _cross_checked(
@@ -207,7 +208,8 @@ def _cross_checked(
     if not request.planner.cross_check:
         return ()
     progress.stage("cross-checking with HypoPG")
-    return cross_checked(source, kept.templates, selection.definitions, estimator, request.planner)
+    hypopg = partial(open_hypopg, source, request.planner)
+    return cross_checked(hypopg, kept.templates, selection.definitions, estimator)
 
 
 def _explained(

@@ -8,8 +8,9 @@ from functools import partial
 
 from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.pipeline import make_plan
-from indexpilot_cli.advise.tenants import of_tenants, share_note
+from indexpilot_cli.advise.tenants import TenantWorkload
 from indexpilot_cli.advise.values import RecommendRequest
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, next_line
 from indexpilot_cli.core.index import SpareIndex
 from indexpilot_cli.core.mutation import MutationType
@@ -56,9 +57,10 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
     Raises RefusedError when advice is switched off, UsageError for an empty workload, PrerequisiteError when no
     statement of it could be planned.
     """
-    require_on(request.bypass, "advice")  # before anything is read
     checks = request.bypass.features.expression_checks.enabled
     looked_at = SourceRequest(request.connection, request.snapshot, checks, _grouping(request))
+    require_advice = partial(require_on, request.bypass, "advice")
+    require_advice()  # before anything is read
     with (
         bookkeeping(
             request.connection, MutationType.RECOMMEND_INDEX, request.record, offline=bool(request.snapshot)
@@ -66,10 +68,11 @@ def run(request: RecommendRequest, progress: Progress, spare_of: SpareOf = keep_
         open_source(looked_at, progress) as source,
         TwinAhead(source, request.planner, progress) as ahead,
     ):
-        require_on(request.bypass, "advice", session=source.session, schema=source.connection.metadata_schema)
-        request, folded = folded_for(source, request, progress, ahead)
+        require_advice(session=source.session, schema=source.connection.metadata_schema)
+        folded = folded_for(source, request, progress, ahead)
         spare = _of_single_schemas(spare_of(source, folded, progress), source)
-        plan = make_plan(source, folded, request, progress, spare.items, ahead)
+        with ahead.estimator() as estimator:
+            plan = make_plan(source, folded, estimator, by_schemas(request, source.catalog), progress, spare.items)
         plan = replace(plan, notes=(*plan.notes, *spare.notes))
         # Before the error below: what rests on nothing counts, too.
         _counted(plan, source, request.record)
@@ -90,39 +93,37 @@ def _grouping(request: RecommendRequest) -> SchemaGrouping:
     return SchemaGrouping(request.tenant_schemas, frozenset((*asked.schemas, *filter(None, named), *request.tenants)))
 
 
+def by_schemas(request: RecommendRequest, catalog: Catalog) -> RecommendRequest:
+    """The request, with tenants that are schemas as a part of its filter."""
+    if not request.tenants or not {*request.tenants} <= {t.name.schema for t in catalog.tables}:
+        return request
+    return replace(request, filter=replace(request.filter, schemas=request.tenants), tenants=())
+
+
 def folded_for(
     source: Source, request: RecommendRequest, progress: Progress, ahead: TwinAhead | None = None
-) -> tuple[RecommendRequest, FoldedWorkload]:
-    """The workload that the request is about. Tenants that are schemas become part of its filter.
+) -> FoldedWorkload:
+    """The workload that the request is about, of the tenants asked for where there are some.
 
     ``ahead`` opens the planner meanwhile. Raises UsageError when there is no statement.
     """
-    request, folded = _folded(source, request, progress, ahead)
-    _not_empty(folded)
-    return request, folded
-
-
-def _folded(
-    source: Source, request: RecommendRequest, progress: Progress, ahead: TwinAhead | None
-) -> tuple[RecommendRequest, FoldedWorkload]:
-    """The workload, of the tenants asked for where there are some."""
-    workloads = read_workload(source, request.workload, progress)
+    asked = by_schemas(request, source.catalog)
+    workloads = read_workload(source, asked.workload, progress)
     if ahead is not None:
         ahead.begin()
     progress.stage("folding statements into templates")
-    catalog, tenants, guessed = source.catalog, request.tenants, False
-    everything = fold_read(workloads, catalog, request.workload)
+    everything = folded = fold_read(workloads, source.catalog, asked.workload)
+    guessed = False
     if ahead is not None:
         ahead.settled()
-    if not tenants:
-        return request, touching(everything, catalog, request.filter)
-    if {*tenants} <= {t.name.schema for t in catalog.tables}:
-        request = replace(request, filter=replace(request.filter, schemas=tenants), tenants=())
-        mine = everything
-    else:
-        mine, guessed = of_tenants(source, request.workload, tenants, workloads, everything)
-    mine = touching(mine, catalog, request.filter)
-    return request, replace(mine, notes=(share_note(tenants, mine, everything, guessed=guessed), *mine.notes))
+    share = TenantWorkload(source, asked.workload, request.tenants, workloads, everything)
+    if asked.tenants:
+        folded, guessed = share.folded()
+    folded = touching(folded, source.catalog, asked.filter)
+    if request.tenants:
+        folded = replace(folded, notes=(share.note(folded, guessed=guessed), *folded.notes))
+    _not_empty(folded)
+    return folded
 
 
 def _of_single_schemas(spare: SpareIndexes, source: Source) -> SpareIndexes:

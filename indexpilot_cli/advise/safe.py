@@ -101,7 +101,9 @@ def _too_dangerous(selection: Selection, level: RiskLevel, every: bool) -> dict[
         used = sorted(
             (c for c in selection.chosen if c.candidate.definition in danger.indexes), key=lambda c: c.benefit
         )
-        for choice in used if every else used[:1]:
+        if not every:
+            del used[1:]
+        for choice in used:
             candidate = choice.candidate
             loss = sum(d.loss for d in all_of if candidate.definition in d.indexes)
             if level is RiskLevel.LOW or loss > choice.benefit:

@@ -101,29 +101,40 @@ def columns_of(templates: Sequence[QueryTemplate], catalog: Catalog, *, asked: b
     return columns or (tenant_columns(nearest_scheme(templates, catalog), catalog) if asked else {})
 
 
-def of_tenants(
-    source: Source,
-    asked: WorkloadRequest,
-    tenants: Sequence[str],
-    workloads: Sequence[Workload],
-    everything: FoldedWorkload,
-) -> tuple[FoldedWorkload, bool]:
-    """The tenants' part of the workload, and whether some of it is known by their share of the rows only.
+@dataclass(frozen=True, slots=True)
+class TenantWorkload:
+    """The tenants' part of a workload: ``workloads`` as they were read, ``everything`` the whole of them, folded."""
 
-    ``everything`` is the whole of it, folded. Raises UsageError as ``choose_tenants`` does.
-    """
-    choice = choose_tenants(workloads, everything.templates, source.catalog, tenants)
-    recorded = [_recorded_of(w, source, asked, tenants) for w in workloads]
-    own, unknown = (fold_read(w, source.catalog, asked) for w in split_by_values(recorded, choice))
-    guessed = with_tenants_values(unknown, choice)
-    return tenants_together(own, guessed), bool(guessed.templates)
+    source: Source
+    asked: WorkloadRequest
+    tenants: tuple[str, ...]
+    workloads: Sequence[Workload]
+    everything: FoldedWorkload
 
+    def folded(self) -> tuple[FoldedWorkload, bool]:
+        """The part, and whether some of it is known by their share of the rows only. Raises as ``choose_tenants``."""
+        catalog = self.source.catalog
+        choice = choose_tenants(self.workloads, self.everything.templates, catalog, self.tenants)
+        recorded = [self._recorded(w) for w in self.workloads]
+        own, unknown = (fold_read(w, catalog, self.asked) for w in split_by_values(recorded, choice))
+        guessed = with_tenants_values(unknown, choice)
+        return tenants_together(own, guessed), bool(guessed.templates)
 
-def _recorded_of(workload: Workload, source: Source, asked: WorkloadRequest, tenants: Sequence[str]) -> Workload:
-    if workload.source is not SourceKind.QUERY_STATS:
-        return workload
-    numbers = [int(t) for t in tenants if t.lstrip("-").isdecimal()]
-    return recorded_workload(source, since=asked.since, tenants=numbers)
+    def _recorded(self, workload: Workload) -> Workload:
+        if workload.source is not SourceKind.QUERY_STATS:
+            return workload
+        numbers = [int(t) for t in self.tenants if t.lstrip("-").isdecimal()]
+        return recorded_workload(self.source, since=self.asked.since, tenants=numbers)
+
+    def note(self, mine: FoldedWorkload, *, guessed: bool) -> str:
+        """How much of the recorded load is the tenants'."""
+        timed = all(t.total_ms is not None for t in chain(mine.templates, self.everything.templates))
+        total = load_of(self.everything, timed=timed) or 1.0
+        share = min(1.0, load_of(mine, timed=timed) / total)
+        names = self.tenants
+        who = f"tenant {names[0]} has" if len(names) == 1 else f"tenants {', '.join(names)} have"
+        how = "; where values are not recorded, as much as of the rows" if guessed else ""
+        return f"{who} {share:.2%} of the recorded {'time' if timed else 'calls'}{how}: benefits are shares of that"
 
 
 def choose_tenants(
@@ -276,16 +287,6 @@ def _added(one: QueryTemplate, other: QueryTemplate) -> QueryTemplate:
 def load_of(folded: FoldedWorkload, *, timed: bool) -> float:
     """Milliseconds where they are known, else calls."""
     return sum((t.total_ms or 0.0) if timed else t.calls for t in folded.templates)
-
-
-def share_note(tenants: Sequence[str], mine: FoldedWorkload, everything: FoldedWorkload, *, guessed: bool) -> str:
-    """How much of the recorded load is the tenants'."""
-    timed = all(t.total_ms is not None for t in chain(mine.templates, everything.templates))
-    total = load_of(everything, timed=timed) or 1.0
-    share = min(1.0, load_of(mine, timed=timed) / total)
-    who = f"tenant {tenants[0]} has" if len(tenants) == 1 else f"tenants {', '.join(tenants)} have"
-    how = "; where values are not recorded, as much as of the rows" if guessed else ""
-    return f"{who} {share:.2%} of the recorded {'time' if timed else 'calls'}{how}: benefits are shares of that"
 
 
 def sizes_by_tenant(priceable: Priceable, columns: Columns) -> dict[str, list[tuple[IndexDefinition, float]]]:

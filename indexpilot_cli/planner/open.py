@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -25,26 +25,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def open_estimator(
-    source: Source, request: PlannerRequest, progress: Progress, ahead: TwinAhead | None = None
-) -> Iterator[CostEstimator]:
-    """The planner ``request.what_if`` names, ready; ``auto`` is the twin, or HypoPG where no twin can run.
-
-    ``ahead`` may have begun to open the twin. Raises PrerequisiteError when neither can be had.
-    """
-    if request.what_if == "hypopg":
-        with open_hypopg(source, request) as estimator:
-            yield estimator
-        return
-    try:
-        twin = ahead.taken() if ahead is not None else open_planner_twin(source, request, progress)
-    except PrerequisiteError as no_twin:
-        if request.what_if == "twin" or source.session is None:
-            raise
-        with _instead(source, request, no_twin) as estimator:
-            yield estimator
-        return
-    with twin as estimator:
+def open_estimator(source: Source, request: PlannerRequest, progress: Progress) -> Iterator[CostEstimator]:
+    """The planner of ``TwinAhead``, opened now."""
+    with TwinAhead(source, request, progress) as ahead, ahead.estimator() as estimator:
         yield estimator
 
 
@@ -89,17 +72,22 @@ class _GivenUp(Exception):
     """Nobody waits for the twin any more."""
 
 
+@dataclass(slots=True)
 class TwinAhead:
     """The twin of a source, opened in a thread: a server fills it while this process does other work. Use ``with``.
 
     The source's session is in use from ``begin`` to ``settled``.
     """
 
-    def __init__(self, source: Source, request: PlannerRequest, progress: Progress):
-        self._source, self._request, self._progress = source, request, progress
-        self._beside = _Beside(progress)
-        self._pool = ThreadPoolExecutor(1, "indexpilot-twin")
-        self._opening: Future[TwinEstimator] | None = None
+    source: Source
+    request: PlannerRequest
+    progress: Progress
+    _beside: _Beside = field(init=False)
+    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "indexpilot-twin"), init=False)
+    _opening: Future[TwinEstimator] | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._beside = _Beside(self.progress)
 
     def __enter__(self) -> TwinAhead:
         return self
@@ -112,8 +100,8 @@ class TwinAhead:
 
     def begin(self) -> None:
         """Begin to open it, where a twin is wanted."""
-        if self._request.what_if != "hypopg":
-            self._opening = self._pool.submit(open_planner_twin, self._source, self._request, self._beside)
+        if self.request.what_if != "hypopg":
+            self._opening = self._pool.submit(open_planner_twin, self.source, self.request, self._beside)
 
     def settled(self) -> None:
         """Wait until it is open or cannot be opened."""
@@ -124,7 +112,26 @@ class TwinAhead:
     def taken(self) -> TwinEstimator:
         """It, opened now where that was not begun; it is the caller's to close. Raises as ``open_planner_twin``."""
         opening, self._opening = self._opening, None
-        return opening.result() if opening else open_planner_twin(self._source, self._request, self._progress)
+        return opening.result() if opening else open_planner_twin(self.source, self.request, self.progress)
+
+    @contextmanager
+    def estimator(self) -> Iterator[CostEstimator]:
+        """The planner ``request.what_if`` names, ready; ``auto`` is the twin, or HypoPG where no twin can run.
+
+        Raises PrerequisiteError when neither can be had.
+        """
+        with self._opened() as opened:
+            yield opened
+
+    def _opened(self) -> TwinEstimator | HypoPGEstimator:
+        if self.request.what_if == "hypopg":
+            return open_hypopg(self.source, self.request)
+        try:
+            return self.taken()
+        except PrerequisiteError as no_twin:
+            if self.request.what_if == "twin" or self.source.session is None:
+                raise
+            return _instead(self.source, self.request, no_twin)
 
 
 def _instead(source: Source, request: PlannerRequest, no_twin: PrerequisiteError) -> HypoPGEstimator:
@@ -202,17 +209,16 @@ class _Priced:
 
 
 def cross_checked(
-    source: Source,
+    hypopg: Callable[[], HypoPGEstimator],
     templates: Sequence[QueryTemplate],
     chosen: frozenset[IndexDefinition],
     estimator: CostEstimator,
-    request: PlannerRequest,
 ) -> tuple[str, ...]:
     """Sentences for the plan's notes. Indexes HypoPG cannot pretend are left out on both sides and named.
 
-    Raises PrerequisiteError when HypoPG is not there.
+    ``hypopg`` opens it, and raises PrerequisiteError where it is not there.
     """
-    with open_hypopg(source, request) as other:
+    with hypopg() as other:
         # HypoPG refuses GIN and GiST: both sides are then priced without those.
         refused = [d for d in chosen if other.refuses(d) is not None]
         common = chosen - frozenset(refused)

@@ -175,9 +175,9 @@ def _from_session(asked: SourceRequest, session: Session) -> Source:
 
 def wanted_tables(catalog: Catalog, wanted: TableFilter) -> tuple[Table, ...]:
     """The tables the filter leaves, in catalog order. Raises UsageError with the nearest name for an unknown one."""
+    check_schemas(wanted.schemas, {t.name.schema for t in catalog.tables})
     only = {_find(catalog, name).name for name in wanted.tables}
     without = {_find(catalog, name).name for name in wanted.exclude}
-    check_schemas(wanted.schemas, {t.name.schema for t in catalog.tables})
     return tuple(
         table
         for table in catalog.tables

@@ -25,6 +25,7 @@ from indexpilot_cli.advise.safe import RiskLevel
 from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.core.command import Connection, PlannerRequest, Silent
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
@@ -120,8 +121,11 @@ class Database:
         with open_source(SourceRequest(connection), Silent()) as source:
             self.catalog = source.catalog
             folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
-            with mock.patch.object(pipeline, "limits_of", limits_of):
-                plan = pipeline.make_plan(source, folded, request, Silent())
+            with (
+                open_estimator(source, request.planner, Silent()) as estimator,
+                mock.patch.object(pipeline, "limits_of", limits_of),
+            ):
+                plan = pipeline.make_plan(source, folded, estimator, request, Silent())
         return plan, time.monotonic() - begun
 
     def told(self, plan, call):

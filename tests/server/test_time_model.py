@@ -52,7 +52,8 @@ def planned(place, statements, time_model):
             templates = prepared(folded(source, statements), source.catalog, None).templates
             plans = timed_plans(estimator, templates)
             ms = {t.samples[0].text: MEMORY.ms(p) for t, p in zip(templates, plans, strict=True)}
-        return make_plan(source, folded(source, statements, lambda text: ms[text]), request, Silent())
+        with open_estimator(source, place.planner, Silent()) as estimator:
+            return make_plan(source, folded(source, statements, lambda text: ms[text]), estimator, request, Silent())
 
 
 def structures(plan):

@@ -13,7 +13,7 @@ from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query, only
 from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, make_plan, prepared, types_from
 from indexpilot_cli.advise.planfile import PlannedAdvice
-from indexpilot_cli.advise.recommend import folded_for
+from indexpilot_cli.advise.recommend import by_schemas, folded_for
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, next_line
@@ -122,7 +122,8 @@ def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> 
     """An ``R-`` id no kept plan knows: recommend again with these settings, and look there."""
     again = as_recommendation(request)
     folded = fold_workload(source, again.workload, again.filter, progress)
-    plan = make_plan(source, folded, again, progress)
+    with open_estimator(source, again.planner, progress) as estimator:
+        plan = make_plan(source, folded, estimator, again, progress)
     advice = planfile.advice_in(plan, request.subject or "")
     if advice is not None:
         return Outcome("explain", of_advice(plan, advice))
@@ -133,7 +134,8 @@ def _without_algorithms(source: Source, request: ExplainRequest, progress: Progr
     """The advice as it is now, and what would become of it and of the plan without the algorithms."""
     asked = as_recommendation(request)
     subject, names = request.subject or "", request.without_algorithms
-    asked, folded = folded_for(source, asked, progress)
+    folded = folded_for(source, asked, progress)
+    asked = by_schemas(asked, source.catalog)
     with open_estimator(source, asked.planner, progress) as estimator:
         folded = prepared(folded, source.catalog, types_from(estimator))
         plan = advise_on(source, folded, estimator, asked, progress)

@@ -74,7 +74,8 @@ def _review(request: CheckRequest, progress: Progress, note: Note) -> tuple[Chec
         catalog = replace(_EMPTY, version=(request.server_version or _EMPTY.major) * 10000)
         seen = by_rules(migrations, catalog, "no database was asked: sizes and data are not known (--offline)")
         return _reviewed(files, catalog, request, DataEvidence(), seen), None
-    with open_source(SourceRequest(request.connection, request.snapshot), progress) as source:
+    looked_at = SourceRequest(request.connection, request.snapshot)
+    with open_source(looked_at, progress) as source:
         seen = _rehearsed(source, migrations, request, progress)
         evidence = ask_database(source, migrations, seen.observations, request.probe_seconds, progress)
         seen = _with_writes(seen, source, migrations, evidence)

@@ -12,6 +12,7 @@ from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
+from indexpilot_cli.planner.open import open_estimator
 from indexpilot_cli.settings.algorithms import FractalTreeSettings
 from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
@@ -42,8 +43,12 @@ def plan_of(place, *statements, off=(), **changed):
     others = [a.name for a in registry.ALGORITHMS if a.name not in ("fractal_tree", "constraint_optimizer")]
     request = replace(request, features=registry.without(request.features, [*others, *off]))
     observed = tuple(ObservedStatement(text, calls, calls * ms) for text, calls, ms in statements)
-    with open_source(SourceRequest(place.connection), Silent()) as source:
-        return make_plan(source, fold([Workload(SourceKind.LOG, observed)], source.catalog), request, Silent())
+    with (
+        open_source(SourceRequest(place.connection), Silent()) as source,
+        open_estimator(source, place.planner, Silent()) as estimator,
+    ):
+        folded = fold([Workload(SourceKind.LOG, observed)], source.catalog)
+        return make_plan(source, folded, estimator, request, Silent())
 
 
 def chosen(plan):
