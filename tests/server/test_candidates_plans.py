@@ -15,7 +15,7 @@ pytestmark = pytest.mark.server
 SETUP = """
 CREATE TABLE accounts (id int PRIMARY KEY, name text NOT NULL);
 CREATE TABLE orders (
-    id bigint PRIMARY KEY, org_id int NOT NULL REFERENCES accounts, customer_id int, status text NOT NULL,
+    id bigint PRIMARY KEY, org_id int NOT NULL, customer_id int, status text NOT NULL,
     paid boolean NOT NULL, urgent boolean NOT NULL, total numeric(12, 2), created_at timestamptz NOT NULL,
     deleted_at timestamptz, note text, code text, email text, old_ref text, extra json
 );
@@ -37,6 +37,7 @@ SELECT g, 1 + g % 300, (random() * 8000)::int,
        'C' || md5(g::text), 'User' || g || '@Example.org',
        CASE WHEN g % 20 = 0 THEN md5(g::text) END, '{}'
 FROM generate_series(1, 60000) g;
+ALTER TABLE orders ADD FOREIGN KEY (org_id) REFERENCES accounts;
 INSERT INTO lines SELECT g / 3, g % 3, (random() * 2000)::int, 1 FROM generate_series(3, 60000) g;
 INSERT INTO docs
 SELECT g, jsonb_build_object('kind', g % 500, 'name', 'n' || g), ARRAY['t' || g % 400, 'u' || g % 37],

@@ -14,8 +14,9 @@ from tests.server.evolving_change import prepare
 
 TABLES = """
 CREATE TABLE public.target (id int PRIMARY KEY); INSERT INTO public.target VALUES (1);
-CREATE TABLE public.rows (id int PRIMARY KEY, "no Te" text NOT NULL, other int NOT NULL REFERENCES public.target);
+CREATE TABLE public.rows (id int PRIMARY KEY, "no Te" text NOT NULL, other int NOT NULL);
 INSERT INTO public.rows SELECT g, 'note ' || g, 1 FROM generate_series(1, 60000) g;
+ALTER TABLE public.rows ADD FOREIGN KEY (other) REFERENCES public.target;
 CREATE INDEX rows_note ON public.rows ("no Te");
 ANALYZE public.rows
 """

@@ -18,7 +18,7 @@ from tests.servers import new_database
 
 SCHEMA = """
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, email text, note text);
-CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL REFERENCES customers, total numeric(10,2), seen bool);
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, total numeric(10,2), seen bool);
 CREATE TABLE audit (what text);
 CREATE TABLE tickets (id serial PRIMARY KEY, kind text NOT NULL);
 INSERT INTO tickets SELECT i, 'k' || i FROM generate_series(1, 10) i;
@@ -29,6 +29,7 @@ CREATE TRIGGER remembers AFTER UPDATE ON customers FOR EACH ROW EXECUTE FUNCTION
 INSERT INTO customers SELECT i, 'n' || i, CASE WHEN i % 3 > 0 THEN 'e' || i % 20000 END
     FROM generate_series(1, 30000) i;
 INSERT INTO orders SELECT i, 1 + i % 30000, i FROM generate_series(1, 60000) i;
+ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customers;
 """
 WORKLOAD = """
 SELECT id, total FROM orders WHERE customer_id = 42;
