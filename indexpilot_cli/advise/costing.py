@@ -219,6 +219,11 @@ class Pricer:
         """The least cost that a plan known to be possible with this set has."""
         return min((a.cost for a in self._answers[case] if not a.used & ~mask), default=NO_PLAN)
 
+    def possible(self, case: int, mask: Mask) -> Answer | None:
+        """The plan with this set; where nobody asked, the cheapest that is known to be possible with it."""
+        found = (a for a in self._answers[case] if not a.used & ~mask)
+        return self.known(case, mask) or min(found, key=lambda a: a.cost, default=None)
+
     def lower(self, case: int, mask: Mask, seen: int = 0) -> float:
         """A cost that no plan with this set can go below, more indexes never making a plan dearer.
 

@@ -154,7 +154,7 @@ def _trees(
     """The final plans, as trees, of the cases whose plan uses a chosen index."""
     pricer = problem.pricer
     new = problem.pool.new
-    used = [c for c in range(len(pricer.cases)) if (a := pricer.known(c, selection)) is not None and a.used & new]
+    used = [c for c in range(len(pricer.cases)) if (a := pricer.possible(c, selection)) is not None and a.used & new]
     # Once more, now with the tree: the search keeps costs and names alone, for trees of all its plans would fill
     # memory.
     asked = [pricer.question(c, selection, keep_tree=True) for c in used]

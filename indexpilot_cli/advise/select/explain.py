@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
-from indexpilot_cli.advise.costing import Pricer
+from indexpilot_cli.advise.costing import NO_PLAN, Pricer
 from indexpilot_cli.advise.explain.risks import ClassEffect, holds_in
 from indexpilot_cli.advise.masks import Mask, by_member, members
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Choice, SelectionProblem, shares
@@ -34,8 +34,8 @@ class Ledger:
 
     def case_cost(self, case: int, selection: Mask) -> float:
         """What the planner says, or the cheapest plan known when it was not asked."""
-        answer = self.pricer.known(case, selection)
-        return answer.cost if answer is not None else self.pricer.upper(case, selection)
+        answer = self.pricer.possible(case, selection)
+        return answer.cost if answer is not None else NO_PLAN
 
     def weight(self, case: int) -> float:
         """What one unit of the case's cost is worth."""
@@ -50,7 +50,7 @@ class Ledger:
         new = selection & self.problem.pool.new
         found: dict[int, list[int]] = {n: [] for n in members(new)}
         for case in range(len(self.pricer.cases)):
-            answer = self.pricer.known(case, selection)
+            answer = self.pricer.possible(case, selection)
             for number in members(answer.used & new) if answer is not None else ():
                 found[number].append(case)
         return found
@@ -106,7 +106,7 @@ class Ledger:
     def _classes(self, cases: Sequence[int], selection: Mask, mask: Mask) -> list[ClassEffect]:
         found = []
         for c in cases:
-            answer = self.pricer.known(c, selection)
+            answer = self.pricer.possible(c, selection)
             used = answer is not None and bool(answer.used & mask)
             label, share = self.pricer.cases[c].label, self.shares[c]
             found.append(ClassEffect(label, share, self.case_cost(c, self.now), self.case_cost(c, selection), used))

@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.advise.select import Limits, advise
+from indexpilot_cli.advise.select.explain import Ledger
+from indexpilot_cli.advise.select.problem import build
+from indexpilot_cli.core.command import Silent
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import (
     ModelPlanner,
@@ -35,6 +38,20 @@ def test_leave_one_out_benefit_counts_only_what_comes_back():
     assert chosen[C].benefit == pytest.approx(0.45)
     assert [e.template for e in chosen[A].effects] == ["q-1"]
     assert chosen[A].reduction == pytest.approx(0.8)
+
+
+def test_an_index_that_the_best_plan_known_uses_has_a_user_where_the_calls_have_ended():
+    """Without one it was given up as worth nothing, and a looser limit of calls gave a dearer set."""
+    ways, pool = {"q": [way(1000), way(100, A), way(10, B)]}, [candidate(d) for d in (A, B, C)]
+    templates = [template("q", tables=(0, 1))]
+    problem = build(templates, pool, ModelPlanner(ways), Limits(calls=3), WriteModel(), {}, Silent(), float)
+    problem.pricer.ask([(0, 0b001)])
+    ledger, selection = Ledger(problem), 0b101
+    assert problem.pricer.left() == 0
+    assert problem.pricer.known(0, selection) is None
+    assert ledger.users(selection) == {0: [0], 2: []}
+    assert ledger.cost(selection) == 100
+    assert ledger.choice(0, selection, 0.9, [0]).holds == 1
 
 
 def test_effects_of_every_template():
