@@ -237,7 +237,8 @@ class RunOptions:
 
 Snapshot = Annotated[str | None, option("--snapshot FILE", "Read a snapshot file, no server.")]
 Files = Annotated[
-    list[str] | None, typer.Argument(metavar="FILE", help="Server logs or SQL files; - is stdin.", show_default=False)
+    list[str] | None,
+    typer.Argument(metavar="FILE", help="Logs, SQL or exported statements; - is stdin.", show_default=False),
 ]
 SourceOption = Annotated[
     SourceChoice | None, option("--source KIND", "statements (pg_stat_statements), log, sql, query_stats or snapshot.")

@@ -104,12 +104,16 @@ def _recorded(source: Source, request: WorkloadRequest) -> Workload:
 
 
 def _read_file(name: str, request: WorkloadRequest, source: Source) -> Workload:
+    from indexpilot_cli.workload.exported import begins_exported, read_export
     from indexpilot_cli.workload.logs import read_log
 
     stream = sys.stdin if name == "-" else Path(name)
+    database = request.log_database or source.catalog.database or None
+    told = request.source in (None, SourceKind.QUERY_STATS) and begins_exported(stream)
+    if told or request.source is SourceKind.STATEMENTS:
+        return read_export(name, database=database)
     if _is_log(stream, request.source):
-        database, settings = request.log_database or source.catalog.database or None, _log_settings(source)
-        return read_log(stream, database=database, since=request.since, settings=settings)
+        return read_log(stream, database=database, since=request.since, settings=_log_settings(source))
     if name == "-":
         return read_sql(text=files.read_text(name, files.SQL))
     return read_sql((Path(name),))

@@ -205,20 +205,26 @@ def _direct(node: Node) -> Iterator[tuple[int, bool]]:
         plain = kind == "AEXPR_OP" and here.names("name")[-1] in _COMPARISONS
         if not plain and kind not in ("AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_NOT_DISTINCT", "AEXPR_OP_ANY"):
             continue
-        for side in (here.child("lexpr"), here.child("rexpr")):
-            for value in _values(side):
+        sides = (here.child("lexpr"), here.child("rexpr"))
+        # Beside one column a row is its value: its fields are no values of the column.
+        kinds = _LISTS - {"RowExpr"} if any(s is not None and s.kind == "ColumnRef" for s in sides) else _LISTS
+        for side in sides:
+            for value in _values(side, kinds):
                 if value.kind == "ParamRef":
                     yield value.number("number"), kind == "AEXPR_OP_ANY"
 
 
-def _values(side: Node | None) -> Iterator[Node]:
+_LISTS = frozenset(("List", "RowExpr"))
+
+
+def _values(side: Node | None, kinds: frozenset[str]) -> Iterator[Node]:
     if side is None:
         return
-    if side.kind in ("List", "RowExpr"):
+    if side.kind in kinds:
         for item in side.children("items" if side.kind == "List" else "args"):
-            yield from _values(item)
+            yield from _values(item, kinds)
     elif side.kind == "TypeCast":
-        yield from _values(side.child("arg"))
+        yield from _values(side.child("arg"), kinds)
     else:
         yield side
 

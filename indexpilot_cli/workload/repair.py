@@ -32,7 +32,7 @@ def repaired(node: Node, type_of: TypeOf) -> Node:
     selects = (n for n in node.walk() if n.kind == "SelectStmt")
     units = dict(chain.from_iterable(map(_group_units, selects)))
     node = bind(node, units) if units else node
-    node = _with_typed_values(node, type_of)
+    node = _with_typed_starts(_with_typed_values(node, type_of), type_of)
     return rewrite(node, lambda here, _parent: _repair(here, type_of))
 
 
@@ -85,6 +85,35 @@ def _with_typed_values(node: Node, type_of: TypeOf) -> Node:
         return cast(here, known[number]) if number in known else None
 
     return rewrite(node, typed) if known else node
+
+
+def _with_typed_starts(node: Node, type_of: TypeOf) -> Node:
+    """Parameters that a recursive query begins with, cast to what its later rows are: the server takes a bare one for
+    text, to which no depth can be added."""
+    known: dict[int, str] = {}
+    for query in (n.child("ctequery") for n in node.walk() if n.kind == "CommonTableExpr"):
+        arms = (query.child("larg"), query.child("rarg")) if query is not None and query.kind == "SelectStmt" else ()
+        targets = [[t.child("val") for t in arm.children("target_list")] for arm in arms if arm is not None]
+        for first, later in zip(*targets, strict=False) if len(targets) == 2 else ():
+            kind = _kind_of(later, type_of) if later is not None and first is not None and _open(first) else None
+            known |= {first.number("number"): kind} if first is not None and kind is not None else {}
+
+    def typed(here: Node, parent: Node) -> Node | None:
+        number = here.number("number") if here.kind == "ParamRef" and parent.kind == "ResTarget" else 0
+        return cast(here, known[number]) if number in known else None
+
+    return rewrite(node, typed) if known else node
+
+
+def _kind_of(node: Node, type_of: TypeOf) -> str | None:
+    """The type of a column, and of a sum what both sides can be; None where it is not known."""
+    if node.kind == "ColumnRef":
+        return type_of(node)
+    sides = [node.child("lexpr"), node.child("rexpr")] if node.kind == "A_Expr" else []
+    if len(sides) != 2 or None in sides or node.names("name")[-1] not in _SIGNED:
+        return None
+    types = [type_of(s) for s in sides if s is not None and s.kind == "ColumnRef"]
+    return next((t for t in types if t is not None), "integer")
 
 
 def _parameters_at(rows: Sequence[Node], place: int) -> Iterator[int]:
@@ -151,6 +180,9 @@ def _function(node: Node, type_of: TypeOf) -> Node | None:
         return _typed(node, "integer")
     if name in _ADDITIVE:
         return _typed(node, "numeric")
+    if node.flag("agg_within_group"):
+        arrays = [a.message for a in arguments if _open_array(a)]
+        return rewrite(node, lambda here, _: cast(here, "double precision[]") if here.message in arrays else None)
     return _typed(node, "text") if name == "count" and arguments and _open(arguments[0]) else None
 
 

@@ -3,12 +3,24 @@
 import psycopg
 import pytest
 
-from tests.unit.advise.test_rewrites import BOUND, DISTANCES, FORMS, of_order, read
+from tests.unit.advise.test_rewrites import BOUND, DISTANCES, FORMS, OVERLAPS, UNIONS, of_order, read, united
 
 pytestmark = pytest.mark.server
 ROWS = """
 SET timezone = 'Europe/Berlin';
-CREATE TABLE t (i int, b bigint, n numeric, s text, ts timestamp, tz timestamptz, d date, u uuid, a text[], j jsonb);
+CREATE EXTENSION citext;
+CREATE TABLE t (i int, b bigint, n numeric, s text, ts timestamp, tz timestamptz, d date, u uuid, a text[], j jsonb,
+                c citext, r tsrange, te timestamp);
+CREATE TABLE u (i int, e text);
+INSERT INTO u SELECT i, e FROM unnest(ARRAY[5, 5, 7, 70, NULL]) i, unnest(ARRAY['x', 'y', NULL]) e;
+INSERT INTO t (c) SELECT unnest(ARRAY['', 'a', 'abc', 'ABC', 'aBcd', 'xb', 'B', NULL]::citext[]);
+INSERT INTO t (r) SELECT tsrange(a, b, '[)')
+FROM unnest(ARRAY['2023-12-01', '2024-01-01', '2024-01-15', '2024-02-01', '2024-02-02', '-infinity', NULL]
+            ::timestamp[]) a,
+     unnest(ARRAY['2024-01-01', '2024-01-20', '2024-02-01', '2024-03-01', 'infinity', localtimestamp, NULL]
+            ::timestamp[]) b
+WHERE a <= b IS NOT FALSE UNION ALL VALUES (tsrange('2024-01-01', '2024-01-01', '[]')), ('empty'), (NULL),
+  (tsrange('2024-01-15', '2024-01-16', '(]')), (tsrange(localtimestamp - interval '1 day', '2999-01-01'));
 INSERT INTO t (i, b, n) SELECT i, b, n
 FROM unnest(ARRAY[-2147483000, -2, -1, 0, 1, 3, 4, 5, 6, 7, 10, 70, 77, 489, 490, 491, 2147483000, NULL]) i,
      unnest(ARRAY[-9223372036854775808, -78, -77, -1, 0, 6, 7, 8, 76, 77, 78, 9223372036854775807, NULL]) b,
@@ -90,3 +102,23 @@ def test_both_forms_give_the_same_rows_nearest_first(rows, text):
         rows.execute("INSERT INTO t (i) SELECT generate_series(1, 3)")
         before, new = (rows.execute(_filled(form, ["40"])).fetchall() for form in (text, after))
     assert [row[0] for row in before] == [row[0] for row in new] and len(new) >= 3
+
+
+@pytest.mark.parametrize("text", UNIONS)
+def test_both_forms_give_the_same_rows_as_often(rows, text):
+    ((_, after),) = united(text)
+    before, new = (sorted(map(str, rows.execute(form).fetchall())) for form in (text, after))
+    assert before == new and before
+
+
+@pytest.mark.parametrize("condition", OVERLAPS)
+def test_overlaps_with_comparisons_is_true_for_the_same_intervals(rows, condition):
+    (hint,) = read(condition)
+    with rows.transaction(force_rollback=True):
+        rows.execute("DELETE FROM t")
+        rows.execute(
+            """INSERT INTO t (ts, te) SELECT s, e
+               FROM generate_series(timestamp '2023-12-25', '2024-02-10', '12 hours') s,
+                    generate_series(timestamp '2023-12-25', '2024-02-10', '1 day') e WHERE s <= e"""
+        )
+        assert _compared(rows, condition, hint.after)[0] == 0 < _compared(rows, condition, hint.after)[1]

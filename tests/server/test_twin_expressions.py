@@ -23,6 +23,7 @@ INDEXES = [
     ),
     ("gist (circle(point(n % 100, 1), 2))", "circle(point(n % 100, 1), 2) && circle '<(1,1),2>'"),
     ("gist (int4range(n % 100, n % 100 + 5))", "int4range(n % 100, n % 100 + 5) && int4range(3, 4)"),
+    ("gist (int4multirange(int4range(n, n + 9)))", "int4multirange(int4range(n, n + 9)) && '{[3,9)}'::int4multirange"),
     ("gist (('10.0.0.0'::inet + n) inet_ops)", "('10.0.0.0'::inet + n) <<= '10.0.1.0/24'::inet"),
     ("spgist (('10.0.0.0'::inet + n * 2))", "('10.0.0.0'::inet + n * 2) <<= '10.0.1.0/24'::inet"),
     ("spgist ((title || '!'))", "(title || '!') < 'title word2'"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from indexpilot_cli.core.catalog import Column
+from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.sql.normal import type_name
 from indexpilot_cli.sql.parser import Node, deparse_expression
 
@@ -29,6 +30,22 @@ class Condition:
     def value(self) -> str:
         """SQL text of the right side."""
         return deparse_expression(self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class Sargable:
+    """A condition as written and as an index could serve it. ``only`` says when both are true for the same rows
+    ('' always); ``rule`` is a stable word, ``why`` a clause on what keeps an index from the first.
+    ``others`` are tables whose indexes the new form may want besides.
+    """
+
+    rule: str
+    table: QualifiedName
+    before: str
+    after: str
+    why: str
+    only: str = ""
+    others: tuple[QualifiedName, ...] = ()
 
 
 Answer = tuple[str, str, str]  # the condition to write, why, and when it is the same
@@ -77,3 +94,30 @@ def binary(node: Node) -> tuple[Node, str, Node] | None:
     if left is not None and node.enum("kind") == "AEXPR_OP":
         right = node.child("rexpr")
     return (left, node.names("name")[-1], right) if left is not None and right is not None else None
+
+
+# -- columns
+
+Tables = Mapping[str, Table]
+
+
+def named_tables(nodes: Iterable[Node], catalog: Catalog) -> Tables:
+    found: dict[str, Table] = {}
+    for item in (n for n in nodes if n.kind == "RangeVar"):
+        table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
+        alias = item.child("alias")
+        if table is not None:
+            found.setdefault(alias.text("aliasname") if alias else item.text("relname"), table)
+    return found
+
+
+def column_of(reference: Node, tables: Tables) -> tuple[Table, Column] | None:
+    *before, name = reference.names("fields")
+    among = [tables[before[-1]]] if before and before[-1] in tables else [] if before else list(tables.values())
+    having = [(t, c) for t in among if (c := t.column(name)) is not None]
+    # A bare name that several tables have depends on scopes, which are not looked at here.
+    return having[0] if len(having) == 1 else None
+
+
+def references_in(node: Node) -> list[Node]:
+    return [n for n in node.walk() if n.kind == "ColumnRef"]

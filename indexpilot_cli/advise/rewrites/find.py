@@ -7,48 +7,43 @@ not, and are left alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from indexpilot_cli.advise.rewrites.condition import (
     FLIPPED,
     WHOLE,
     Condition,
+    Sargable,
+    Tables,
     binary,
     call_arguments,
+    column_of,
     is_column,
+    named_tables,
     number_value,
+    references_in,
 )
+from indexpilot_cli.advise.rewrites.intervals import interval_hints
 from indexpilot_cli.advise.rewrites.rules import RULES
+from indexpilot_cli.advise.rewrites.unions import united
 from indexpilot_cli.algorithms.rewriting import moving
-from indexpilot_cli.core.catalog import Catalog, Column, Table
-from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.core.catalog import Catalog, Column
 from indexpilot_cli.sql.parser import Node, Statement, deparse_expression, parse, parse_expression, rewrite
-
-
-@dataclass(frozen=True, slots=True)
-class Sargable:
-    """A condition as written and as an index could serve it. ``only`` says when both are true for the same rows
-    ('' always); ``rule`` is a stable word, ``why`` a clause on what keeps an index from the first.
-    """
-
-    rule: str
-    table: QualifiedName
-    before: str
-    after: str
-    why: str
-    only: str = ""
 
 
 def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], ...]:
     """The rewrites of a statement's conditions, each with the statement in which it was made."""
     nodes = tuple(statement.walk())
-    tables = _tables(nodes, catalog)
+    tables = named_tables(nodes, catalog)
     found: dict[str, tuple[Sargable, Node]] = {}
     for condition in _conditions(nodes):
         answer = _of_condition(condition, tables)
         if answer is not None and answer.before not in found:
             found[answer.before] = (answer, _with(statement, answer.before, answer.after))
+    for made in chain(interval_hints(statement, tables), united(statement, tables)):
+        found.setdefault(made[0].before, made)
     for key, distance in sorted_distances(nodes):
         hint = _of_distance(key, distance, tables)
         if hint is not None:
@@ -57,7 +52,7 @@ def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], 
 
 
 def _of_distance(key: Node, distance: PlaneDistance, tables: Tables) -> Sargable | None:
-    read = [_column(reference, tables) for reference in distance.columns]
+    read = [column_of(reference, tables) for reference in distance.columns]
     (first, second) = read
     if first is None or second is None or first[0] is not second[0] or not is_plane((first[1], second[1])):
         return None
@@ -86,7 +81,7 @@ def _with(statement: Node, before: str, after: str) -> Node:
 
     def exchanged(here: Node, parent: Node) -> Node | None:
         # Not in what is selected, where unknown and false are not the same.
-        condition = here.kind in ("A_Expr", "BoolExpr", "FuncCall") and parent.kind != "ResTarget"
+        condition = here.kind in ("A_Expr", "BoolExpr", "FuncCall", "SubLink") and parent.kind != "ResTarget"
         return fresh if condition and deparse_expression(here) == before else None
 
     return rewrite(statement, exchanged)
@@ -103,7 +98,7 @@ def _conditions(nodes: Iterable[Node]) -> Iterator[Node]:
 
 
 def _arms(node: Node) -> Iterator[Node]:
-    if node.kind in ("A_Expr", "FuncCall"):
+    if node.kind in ("A_Expr", "FuncCall", "SubLink"):
         yield node
     elif node.kind == "BoolExpr" and node.enum("boolop") != "NOT_EXPR":
         if node.enum("boolop") == "OR_EXPR":
@@ -112,38 +107,13 @@ def _arms(node: Node) -> Iterator[Node]:
             yield from _arms(arm)
 
 
-Tables = Mapping[str, Table]
-
-
-def _tables(nodes: Iterable[Node], catalog: Catalog) -> Tables:
-    found: dict[str, Table] = {}
-    for item in (n for n in nodes if n.kind == "RangeVar"):
-        table = catalog.resolve(item.text("relname"), item.text("schemaname") or None)
-        alias = item.child("alias")
-        if table is not None:
-            found.setdefault(alias.text("aliasname") if alias else item.text("relname"), table)
-    return found
-
-
-def _column(reference: Node, tables: Tables) -> tuple[Table, Column] | None:
-    *before, name = reference.names("fields")
-    among = [tables[before[-1]]] if before and before[-1] in tables else [] if before else list(tables.values())
-    having = [(t, c) for t in among if (c := t.column(name)) is not None]
-    # A bare name that several tables have depends on scopes, which are not looked at here.
-    return having[0] if len(having) == 1 else None
-
-
-def _references(node: Node) -> list[Node]:
-    return [n for n in node.walk() if n.kind == "ColumnRef"]
-
-
 def _of_condition(node: Node, tables: Tables) -> Sargable | None:
     if node.kind == "BoolExpr":
         return _keyset(node, tables)
-    read = _read(node)
+    read = unnested(node) if node.kind == "SubLink" else _read(node)
     for left, operator, right in read:
-        references = _references(left)
-        found = _column(references[0], tables) if len(references) == 1 and not moving(right) else None
+        references = references_in(left)
+        found = column_of(references[0], tables) if len(references) == 1 and not moving(right) else None
         if found is None:
             continue
         condition = Condition(left, operator, right, found[1], deparse_expression(references[0]))
@@ -166,7 +136,7 @@ def _read(node: Node) -> tuple[tuple[Node, str, Node], ...]:
         return (left, "is", right), (right, "is", left)
     if kind == "AEXPR_OP_ANY":
         return ((right, "any", left),) if name == "=" else ()
-    if kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_LIKE"):
+    if kind not in ("AEXPR_OP", "AEXPR_IN", "AEXPR_BETWEEN", "AEXPR_LIKE", "AEXPR_ILIKE"):
         return ()
     if kind == "AEXPR_BETWEEN":
         return ((left, "between", right),)
@@ -174,7 +144,49 @@ def _read(node: Node) -> tuple[tuple[Node, str, Node], ...]:
         return ((left, "in", right),) if name == "=" else ()
     if name in FLIPPED:
         return (left, name, right), (right, FLIPPED[name], left)
-    return ((left, name, right),) if kind == "AEXPR_LIKE" and name == "~~" else ()
+    return ((left, name, right),) if name in _PATTERNS else ()
+
+
+_PATTERNS = ("~~", "~~*", "~", "~*")
+
+
+def unnested(link: Node) -> tuple[tuple[Node, str, Node], ...]:
+    """``EXISTS (SELECT FROM unnest(col) x WHERE x = v)`` and ``v IN (SELECT unnest(col))``, as (col, unnested, v)."""
+    query, asked = link.child("subselect"), link.child("testexpr")
+    kind, own = link.enum("sub_link_type"), ("target_list", "from_clause", "where_clause")
+    written = [d.name for d, _ in query.message.ListFields() if d.name not in ("limit_option", "op")] if query else []
+    if query is None or any(name not in own for name in written) or _computes(query):
+        return ()
+    taken = _element_of(query)
+    if kind == "ANY_SUBLINK" and taken is not None and query.child("where_clause") is None and asked is not None:
+        return ((taken[0], "unnested", asked),) if link.names("oper_name") in ((), ("=",)) else ()
+    condition = query.child("where_clause")
+    read = _read(condition) if condition is not None and condition.kind == "A_Expr" else ()
+    if kind != "EXISTS_SUBLINK" or taken is None:
+        return ()
+    equal = ((left, o, v) for left, o, v in read if is_column(left) and left.names("fields")[-1] == taken[1])
+    return tuple((taken[0], "unnested", v) for _, o, v in equal if o in ("=", "in"))[:1]
+
+
+def _computes(query: Node) -> bool:
+    """Whether it selects what a function makes: an aggregate gives a row where there is none."""
+    calls = [n for t in query.children("target_list") for n in t.level() if n.kind == "FuncCall"]
+    return any(call.names("funcname")[-1] != "unnest" for call in calls)
+
+
+def _element_of(query: Node) -> tuple[Node, str] | None:
+    """The column whose elements a query gives, and what they are called in it."""
+    items, targets = query.children("from_clause"), query.children("target_list")
+    value = targets[0].child("val") if len(targets) == 1 and not items else None
+    if len(items) == 1 and items[0].kind == "RangeFunction" and not items[0].flag("ordinality"):
+        lists, alias = items[0].children("functions"), items[0].child("alias")
+        called = lists[0].children("items") if len(lists) == 1 else ()
+        value = called[0] if called else None
+        name = (*alias.names("colnames"), alias.text("aliasname"))[0] if alias is not None else "unnest"
+    else:
+        name = ""
+    arguments = call_arguments(value, "unnest") if value is not None else ()
+    return (arguments[0], name) if len(arguments) == 1 and is_column(arguments[0]) else None
 
 
 # -- keyset pagination
@@ -199,8 +211,8 @@ def _keyset(node: Node, tables: Tables) -> Sargable | None:
         same |= {s[2]: v for s, v in zip(arm, values, strict=False) if s[2] != v}
     if not all(re.fullmatch(r"\$\d+", text) for text in (*same, *same.values())):
         return None
-    found = _column(_references(node)[0], tables)
-    if found is None or any(_column(r, tables) is None for r in _references(node)):
+    found = column_of(references_in(node)[0], tables)
+    if found is None or any(column_of(r, tables) is None for r in references_in(node)):
         return None
     after = f"({', '.join(names)}) {operator} ({', '.join(values)})"
     only = " and ".join(f"{a} is the same as {b}" for a, b in sorted(same.items()))

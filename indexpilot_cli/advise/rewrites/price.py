@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from indexpilot_cli.advise.rewrites.find import Sargable, sargable
+from indexpilot_cli.advise.rewrites.condition import Sargable
+from indexpilot_cli.advise.rewrites.find import sargable
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
@@ -85,10 +86,17 @@ def _priced(
     before, plain, *others = estimator.plan(questions)
     if not before.ok or not plain.ok:
         return None
-    best, index = plain.total_cost, None
-    for definition, answer in zip(offers, others, strict=True):
-        if answer.ok and answer.total_cost < best * _ENOUGH:
-            best, index = answer.total_cost, definition
+    best, wanted = plain.total_cost, list[IndexDefinition]()
+    for _ in (hint.table, *hint.others):  # an index for each of the tables at most
+        added = None
+        for definition, answer in zip(offers, others, strict=True):
+            if answer.ok and answer.total_cost < best * _ENOUGH:
+                best, added = answer.total_cost, definition
+        if added is None or not hint.others:
+            wanted += [added] if added is not None else []
+            break
+        wanted.append(added)
+        others = list(estimator.plan([WhatIf(fresh, chosen | {*wanted, d}) for d in offers]))
     why = hint.why
     # Pages by key are told whatever the planner says: it takes the rows of earlier pages for few.
     if best >= before.total_cost * _ENOUGH and hint.rule != "keyset":
@@ -99,7 +107,7 @@ def _priced(
         best, why = without.total_cost, f"{why}, for which {', '.join(sorted(map(summary, spared)))} would be built"
     return Rewrite(
         template.id, hint.table, hint.rule, hint.before, hint.after, why, hint.only,
-        before.total_cost, best, summary(index) if index is not None else None,
+        before.total_cost, best, " and ".join(map(summary, wanted)) or None,
     )  # fmt: skip
 
 
@@ -112,8 +120,11 @@ def _offers(
     from indexpilot_cli.workload.predicates.blocks import relation_uses
 
     asking = replace(template, uses=relation_uses(statement, catalog))
-    proposed = (c.definition for c in propose([asking], catalog).candidates if c.definition.table == hint.table)
-    found = sorted(proposed, key=lambda d: (len(d.keys) + len(d.include), d.predicate or ""))[:_MOST_CANDIDATES]
+    proposed = [c.definition for c in propose([asking], catalog).candidates]
+    narrow = sorted(proposed, key=lambda d: (len(d.keys) + len(d.include), d.predicate or ""))
+    found: list[IndexDefinition] = []
+    for table in (hint.table, *hint.others):
+        found += [d for d in narrow if d.table == table][:_MOST_CANDIDATES]
     Sizes(catalog).tell(estimator, found)
     estimator.prepare(found)
     yield from (d for d in found if estimator.refuses(d) is None)

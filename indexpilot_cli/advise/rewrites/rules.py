@@ -284,6 +284,30 @@ def _any_of_column(c: Condition) -> Answer | None:
     return f"{c.name} @> ARRAY[{c.value}]::{c.column.type}", "no index serves a value compared with ANY of a column", ""
 
 
+def _unnested(c: Condition) -> Answer | None:
+    """``EXISTS (SELECT FROM unnest(tags) tag WHERE tag = 'a')``: the arrays that contain it, or one of several."""
+    element = c.column.type.removesuffix("[]")
+    items = c.right.children("items") if c.right.kind == "List" else (c.right,)
+    number = number_value if element in ("integer", "bigint") else string_value
+    if c.operator != "unnested" or element not in _ELEMENTS or not is_column(c.left):
+        return None
+    if not all(_param(item) or number(item) is not None for item in items):
+        return None
+    operator, values = "&&" if len(items) > 1 else "@>", ", ".join(map(deparse_expression, items))
+    why = "it takes the array of every row apart, and no index serves what comes out"
+    return f"{c.name} {operator} ARRAY[{values}]::{c.column.type}", why, ""
+
+
+def _case_insensitive(c: Condition) -> Answer | None:
+    """``email LIKE 'a%'`` of citext: what its operators do to text, which trigrams serve."""
+    operator = {"~~": "ILIKE", "~~*": "ILIKE", "~": "~*", "~*": "~*"}.get(c.operator)
+    if operator is None or not is_column(c.left) or c.column.base_type != "citext":
+        return None
+    value = c.value if _param(c.right) or string_value(c.right) is not None else None
+    why = "trigrams are of text, and no index of citext serves a pattern"
+    return (f"{c.name}::text {operator} {value}", why, "") if value is not None else None
+
+
 _ELEMENTS = ("text", "integer", "bigint", "uuid")  # whose containment means the equality that ANY asks for
 
 RULES: Mapping[str, Rule] = {
@@ -303,4 +327,6 @@ RULES: Mapping[str, Rule] = {
     "coalesce": _defaulted,
     "not_distinct": _not_distinct,
     "any_of_column": _any_of_column,
+    "unnested": _unnested,
+    "citext_pattern": _case_insensitive,
 }

@@ -81,19 +81,48 @@ def of_day(c: Condition) -> Answer | None:
     """``ts::date = d``."""
     inner = c.left.child("arg") if c.left.kind == "TypeCast" and cast_to(c.left) == "date" else None
     call = call_arguments(c.left, "date")
-    inner = call[0] if len(call) == 1 else inner
-    if not is_column(inner) or c.column.base_type not in ("timestamp", "timestamptz"):
+    zone = _zone(call[0] if len(call) == 1 else inner, c)
+    if zone is None or c.column.base_type not in ("timestamp", "timestamptz"):
         return None
     ends = c.right.children("items") if c.operator == "between" else (c.right,)
     days = [_day(end) for end in ends]
     if None in days:
         return None
-    only = _ZONES if c.column.base_type == "timestamptz" else ""
-    why = f"it takes the day of {c.name} for every row"
+    only, why = _when_equal(c, zone), f"it takes the day of {c.name} for every row"
     if c.operator == "between":
-        return f"{c.name} >= {days[0]} AND {c.name} < {days[1]} + 1", why, only
-    found = _period(c.name, c.operator, days[0] or "", f"{days[0]} + 1")
+        first, behind = _at(days[0] or "", zone), _at(f"{days[1]} + 1", zone)
+        return f"{c.name} >= {first} AND {c.name} < {behind}", why, only
+    found = _period(c.name, c.operator, _at(days[0] or "", zone), _at(f"{days[0]} + 1", zone))
     return (found, why, only) if found is not None else None
+
+
+def _zone(node: Node | None, c: Condition) -> str | None:
+    """SQL text of the zone that the column is moved to ('' for the column itself); None for anything else."""
+    if node is None or is_column(node):
+        return "" if is_column(node) else None
+    arguments = call_arguments(node, "timezone")
+    if len(arguments) != 2 or not is_column(arguments[1]) or c.column.base_type != "timestamptz":
+        return None
+    known = string_value(arguments[0]) is not None or arguments[0].kind == "ParamRef"
+    return deparse_expression(arguments[0]) if known else None
+
+
+def _at(bound: str, zone: str) -> str:
+    """A bound of the moved column as one of the column itself."""
+    plain = _PLAIN_MOMENT.fullmatch(bound)
+    if not zone:
+        return bound
+    return f"{plain[1] if plain is not None else f'({bound})'}::timestamp AT TIME ZONE {zone}"
+
+
+_PLAIN_MOMENT = re.compile(r"('[^']*'|\$\d+)(::timestamp)?")
+
+
+def _when_equal(c: Condition, zone: str) -> str:
+    return "" if c.column.base_type != "timestamptz" or zone.strip("'").upper() in _FIXED_ZONES else _ZONES
+
+
+_FIXED_ZONES = ("UTC", "GMT", "ETC/UTC")
 
 
 def _day(node: Node) -> str | None:
@@ -125,21 +154,22 @@ def truncated(c: Condition) -> Answer | None:
     """``date_trunc('day', ts) = d``."""
     arguments = call_arguments(c.left, "date_trunc")
     unit = (string_value(arguments[0]) or "").lower() if len(arguments) == 2 else ""
-    zoned = c.column.base_type == "timestamptz"
-    if unit not in _UNITS or not is_column(arguments[1]) or c.column.base_type not in ("timestamp", "timestamptz"):
+    zone = _zone(arguments[1], c) if unit in _UNITS else None
+    if zone is None or c.column.base_type not in ("timestamp", "timestamptz"):
         return None
-    if zoned and unit in ("minute", "hour"):
+    if c.column.base_type == "timestamptz" and unit in ("minute", "hour"):
         return None  # an hour that the clocks repeat begins twice
+    kind = "timestamp" if zone else c.column.base_type
     text, step = string_value(c.right), f"'{_STEPS.get(unit, f'1 {unit}')}'::interval"
-    why, only = f"it cuts {c.name} off for every row", _ZONES if zoned else ""
+    why, only = f"it cuts {c.name} off for every row", _when_equal(c, zone)
     if c.right.kind == "ParamRef":
-        start = f"{c.value}::{c.column.base_type}"
+        start = f"{c.value}::{kind}"
         only = f"as long as {c.value} is the beginning of a {unit}" + (f", {only}" if only else "")
-    elif text is not None and _begins(text, unit) and cast_to(c.right) in ("", "date", c.column.base_type):
-        start = f"{quote_literal(text)}::{c.column.base_type}"
+    elif text is not None and _begins(text, unit) and cast_to(c.right) in ("", "date", kind):
+        start = f"{quote_literal(text)}::{kind}"
     else:
         return None
-    found = _period(c.name, c.operator, start, f"{start} + {step}")
+    found = _period(c.name, c.operator, _at(start, zone), _at(f"{start} + {step}", zone))
     return (found, why, only) if found is not None else None
 
 
@@ -169,15 +199,15 @@ def of_year(c: Condition) -> Answer | None:
     arguments = call_arguments(c.left, "extract", "date_part")
     year = number_value(c.right)
     # A date of Python, also of the year behind it, ends with 9999.
-    known = len(arguments) == 2 and (string_value(arguments[0]) or "").lower() == "year" and is_column(arguments[1])
-    if not known or year is None or year % 1 or not 1 < year < 9999:
+    asked = len(arguments) == 2 and (string_value(arguments[0]) or "").lower() == "year"
+    zone = _zone(arguments[1], c) if asked else None
+    if zone is None or year is None or year % 1 or not 1 < year < 9999:
         return None
     if c.column.base_type not in ("date", "timestamp", "timestamptz"):
         return None
     start, end = (date(int(y), 1, 1).isoformat() for y in (year, year + 1))
-    found = _period(c.name, c.operator, f"'{start}'", f"'{end}'")
-    only = _ZONES if c.column.base_type == "timestamptz" else ""
-    return (found, f"it takes the year of {c.name} for every row", only) if found is not None else None
+    found = _period(c.name, c.operator, _at(f"'{start}'", zone), _at(f"'{end}'", zone))
+    return (found, f"it takes the year of {c.name} for every row", _when_equal(c, zone)) if found is not None else None
 
 
 _WRITTEN = {"YYYY-MM-DD": ("", "1 day"), "YYYY-MM": ("-01", "1 month"), "YYYY": ("-01-01", "1 year")}
@@ -188,29 +218,30 @@ def written(c: Condition) -> Answer | None:
     arguments = call_arguments(c.left, "to_char")
     rest, step = _WRITTEN.get(string_value(arguments[1]) or "", ("", "")) if len(arguments) == 2 else ("", "")
     text = string_value(c.right)
-    if not step or text is None or not is_column(arguments[0]) or c.operator != "=":
+    zone = _zone(arguments[0], c) if step else None
+    if zone is None or text is None or c.operator != "=":
         return None
-    kind = c.column.base_type
+    kind = "timestamp" if zone else c.column.base_type
     if kind not in ("date", "timestamp", "timestamptz") or not re.fullmatch(r"[\d-]+", text):
         return None
     if not _begins(text + rest, "day") or (text + rest).count("-") != 2 or len(text + rest) != len("2024-01-01"):
         return None
     start = f"{quote_literal(text + rest)}::{kind}"
-    only = "as long as all are of our era" + (f", {_ZONES}" if kind == "timestamptz" else "")
-    after = f"{c.name} >= {start} AND {c.name} < {start} + '{step}'::interval"
+    only = ", ".join(filter(None, ("as long as all are of our era", _when_equal(c, zone))))
+    behind = _at(f"{start} + '{step}'::interval", zone)
+    after = f"{c.name} >= {_at(start, zone)} AND {c.name} < {behind}"
     return after, f"it writes {c.name} as text for every row", only
 
 
 def shifted(c: Condition) -> Answer | None:
-    """``tz AT TIME ZONE 'UTC' >= v``: only zones whose clocks never change keep the order."""
-    arguments = call_arguments(c.left, "timezone")
-    zone = (string_value(arguments[0]) or "").upper() if len(arguments) == 2 else ""
-    known = zone in ("UTC", "GMT", "ETC/UTC") and is_column(arguments[1]) and c.operator in FLIPPED
+    """``tz AT TIME ZONE 'UTC' >= v``: zones whose clocks never change keep the order, others but for those hours."""
+    zone = _zone(c.left, c)
     text = string_value(c.right)
-    if not known or c.column.base_type != "timestamptz" or (text is None and c.right.kind != "ParamRef"):
+    if not zone or c.operator not in FLIPPED or (text is None and c.right.kind != "ParamRef"):
         return None
     if cast_to(c.right) not in ("", "timestamp", "date"):
         return None
     value = c.value if text is None else quote_literal(text)
-    after = f"{c.name} {c.operator} {value}::timestamp AT TIME ZONE {quote_literal(zone)}"
-    return after, f"it moves {c.name} to another zone for every row", ""
+    after = f"{c.name} {c.operator} {value}::timestamp AT TIME ZONE {zone}"
+    only = _when_equal(c, zone) and "but for the hours that the clocks repeat or leave out"
+    return after, f"it moves {c.name} to another zone for every row", only

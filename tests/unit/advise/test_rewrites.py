@@ -12,6 +12,9 @@ T = table(
     *(column(name, kind) for name, kind in (("ts", "ts"), ("tz", "tstz"), ("d", "date"), ("u", "uuid"))),
     column("a", "texts"),
     column("j", "jsonb"),
+    column("c", "citext"),
+    column("r", "tsrange"),
+    column("te", "ts"),
 )
 ID = "6f1ed002-ab15-4b5c-bd5a-e3a1c5a9f1c5"
 # The condition, its rule and the form to write. The server test runs both over generated rows.
@@ -78,6 +81,35 @@ FORMS = [
     ("i IS NOT DISTINCT FROM 5", "not_distinct", "i = 5"),
     ("'abc' IS NOT DISTINCT FROM s", "not_distinct", "s = 'abc'"),
     ("'b' = ANY (a)", "any_of_column", "a @> ARRAY['b']::text[]"),
+    ("(tz AT TIME ZONE 'Europe/Rome')::date = '2024-01-01'", "day_of",
+     "tz >= ('2024-01-01'::date)::timestamp AT TIME ZONE 'Europe/Rome'"
+     " AND tz < ('2024-01-01'::date + 1)::timestamp AT TIME ZONE 'Europe/Rome'"),
+    ("date(tz AT TIME ZONE 'UTC') BETWEEN '2024-01-01' AND '2024-01-31'", "day_of",
+     "tz >= ('2024-01-01'::date)::timestamp AT TIME ZONE 'UTC'"
+     " AND tz < ('2024-01-31'::date + 1)::timestamp AT TIME ZONE 'UTC'"),
+    ("date_trunc('month', tz AT TIME ZONE 'Asia/Tokyo') = '2024-02-01'", "date_trunc",
+     "tz >= '2024-02-01'::timestamp AT TIME ZONE 'Asia/Tokyo'"
+     " AND tz < ('2024-02-01'::timestamp + '1 month'::interval)::timestamp AT TIME ZONE 'Asia/Tokyo'"),
+    ("to_char(tz AT TIME ZONE 'UTC', 'YYYY-MM-DD') = '2024-01-31'", "written_date",
+     "tz >= '2024-01-31'::timestamp AT TIME ZONE 'UTC'"
+     " AND tz < ('2024-01-31'::timestamp + '1 day'::interval)::timestamp AT TIME ZONE 'UTC'"),
+    ("extract(year FROM tz AT TIME ZONE 'UTC') = 2024", "year_of",
+     "tz >= '2024-01-01'::timestamp AT TIME ZONE 'UTC' AND tz < '2025-01-01'::timestamp AT TIME ZONE 'UTC'"),
+    ("tz AT TIME ZONE 'Europe/Rome' > '2024-01-01'", "time_zone",
+     "tz > '2024-01-01'::timestamp AT TIME ZONE 'Europe/Rome'"),
+    ("EXISTS (SELECT FROM unnest(a) x WHERE x = 'b')", "unnested", "a @> ARRAY['b']::text[]"),
+    ("EXISTS (SELECT 1 FROM unnest(t.a) AS u(v) WHERE u.v IN ('a', 'x'))", "unnested",
+     "t.a && ARRAY['a', 'x']::text[]"),
+    ("'b' IN (SELECT unnest(a))", "unnested", "a @> ARRAY['b']::text[]"),
+    ("c LIKE 'aB%'", "citext_pattern", "c::text ILIKE 'aB%'"),
+    ("c ~~* '%B%'", "citext_pattern", "c::text ILIKE '%B%'"),
+    ("c ~ '^A.c'", "citext_pattern", "c::text ~* '^A.c'"),
+    ("lower(r) < '2024-02-01' AND upper(r) > '2024-01-01'", "range_ends",
+     "r && tsrange('2024-01-01', '2024-02-01', '[]') AND lower(r) < '2024-02-01' AND upper(r) > '2024-01-01'"),
+    ("'2024-01-01' < upper(r) AND '2024-01-01' > lower(r)", "range_ends",
+     "r && tsrange('2024-01-01', '2024-01-01', '[]') AND lower(r) < '2024-01-01' AND upper(r) > '2024-01-01'"),
+    ("lower(r) < now() AND upper(r) > now()", "range_ends",
+     "r && tsrange(now()::timestamp, now()::timestamp, '[]') AND lower(r) < now() AND upper(r) > now()"),
     ("i < 5 OR (i = 5 AND b < 7)", "keyset", "(i, b) < (5, 7)"),
     ("i > 5 OR (b >= 7 AND 5 = i)", "keyset", "(i, b) >= (5, 7)"),
     ("i < 5 OR (i = 5 AND b < 7) OR (i = 5 AND b = 7 AND n < 1)", "keyset", "(i, b, n) < (5, 7, 1)"),
@@ -93,15 +125,24 @@ BOUND = [
      [("'2024-01-01'", "'2024-01-01'", "5")]),
     ("i IS NOT DISTINCT FROM $1", "i = $1", "$1 is not NULL", [("5",)]),
     ("$1 = ANY (a)", "a @> ARRAY[$1]::text[]", "", [("'b'",), ("NULL",)]),
+    ("(tz AT TIME ZONE $1)::date = $2",
+     "tz >= ($2::date)::timestamp AT TIME ZONE $1 AND tz < ($2::date + 1)::timestamp AT TIME ZONE $1",
+     "clocks never go back", [("'UTC'", "'2024-01-01'")]),
+    ("EXISTS (SELECT FROM unnest(a) x WHERE x = $1)", "a @> ARRAY[$1]::text[]", "", [("'b'",), ("NULL",)]),
+    ("lower(r) <= $1 AND upper(r) > $2", "r && tsrange($2, $1, '[]') AND lower(r) <= $1 AND upper(r) > $2",
+     "$2 is not after $1 and every range holds its own beginning", [("'2024-02-01'", "'2024-01-01'")]),
     ("i::text = $1", "i = $1::int4", "as the server writes it", [("'77'",)]),
 ]  # fmt: skip
 KEPT = """i + b = 5; NOT (i + 10 = 500); lower(s) = 'x'; date_trunc('month', ts) = '2024-02-02'; b = 77.5; i * 2 = 10
 date_trunc('hour', tz) = '2024-01-01 05:00'; tz + interval '1 month' < now(); coalesce(n, i) = 5; s || 'x' = 'ax'
 left(s, 3) = 'ab'; i::text = '007'; u::text = 'X'; i < 5 OR (i = 6 AND b < 7); i < 5 OR (i = 5 AND b > 7); i = 500
-i < 5 OR b < 7; ts < $1 OR (ts = '2024-01-01' AND i < 5); n = 5::float8; tz AT TIME ZONE 'Europe/Rome' > '2024-01-01'
+i < 5 OR b < 7; ts < $1 OR (ts = '2024-01-01' AND i < 5); n = 5::float8; ts AT TIME ZONE 'Europe/Rome' > '2024-01-01'
 ts::date = now(); b = 9007199254740993::float8; s = 'x'; i > (SELECT max(b) FROM t) + 1.5; n + $1 = $2; 5 + ts = 7
 i IS NOT DISTINCT FROM NULL; i IS DISTINCT FROM 5; i IS NOT DISTINCT FROM b; i = ANY ('{5,7}')
-'b' <> ANY (a); s = ANY (a)"""
+'b' <> ANY (a); s = ANY (a); s LIKE 'a%'; c = 'a'; lower(r) < '2024-01-01'; 'b' NOT IN (SELECT unnest(a))
+EXISTS (SELECT count(*) FROM unnest(a) x WHERE x = 'b'); EXISTS (SELECT FROM unnest(a) x WHERE x = 'b' LIMIT 0)
+EXISTS (SELECT FROM unnest(a) x WHERE x > 'b'); EXISTS (SELECT FROM unnest(a) x WHERE x = s)
+lower(r) < '2024-02-01' AND upper(r) >= '2024-01-01'; (ts, tz) OVERLAPS (now(), interval '1 day')"""
 
 
 def read(condition, relation="t"):
@@ -113,8 +154,9 @@ def read(condition, relation="t"):
 def test_the_form_to_write(condition, rule, after):
     (found,) = read(condition)
     assert (found.rule, found.after, found.table.name) == (rule, after, "t")
-    zoned = "clocks never go back" in found.only
-    assert zoned == (rule in ("day_of", "date_trunc", "year_of", "written_date") and "tz" in condition)
+    zoned = "clocks" in found.only
+    dated = rule in ("day_of", "date_trunc", "year_of", "written_date", "time_zone")
+    assert zoned == (dated and "tz" in condition and "UTC" not in condition)
     assert zoned or not found.only or rule in ("function", "written_date")
 
 
@@ -167,3 +209,49 @@ def test_a_computed_distance_is_one_of_points(text, after):
 @pytest.mark.parametrize("text", NO_DISTANCES.replace("\n", ";").split(";"))
 def test_what_gives_another_order_stays(text):
     assert of_order(text) == []
+
+
+U = table("u", column("i", "int"), column("e", "text"))
+UNIONS = [
+    "SELECT t.i, t.s FROM t JOIN u ON u.i = t.i WHERE u.e = 'x' OR t.b = 7",
+    "SELECT t.i, u.e FROM t LEFT JOIN u ON u.i = t.i WHERE (t.b = 7 OR u.e = 'x' OR t.b = 8) AND t.i > 0 "
+    "ORDER BY t.i DESC",
+    "SELECT DISTINCT t.b FROM t, u WHERE t.i = u.i AND (t.b = 7 OR u.e = 'x')",
+    "SELECT count(*) FROM t JOIN u USING (i) WHERE t.b IS NULL OR u.e = 'x'",
+    "SELECT x.i, count(*) FROM t x WHERE x.b = 7 OR EXISTS (SELECT 1 FROM u WHERE u.i = x.i AND e = 'x') GROUP BY x.i",
+    "SELECT max(i) FROM t WHERE b = 7 OR i IN (SELECT i FROM u WHERE e = 'x')",
+    "SELECT i FROM u WHERE i IN (SELECT x.i FROM t x WHERE x.b = 7 OR EXISTS (SELECT 1 FROM u y WHERE y.i = x.i))",
+]
+NO_UNIONS = """SELECT * FROM t WHERE i = 5 OR b = 6; SELECT * FROM t WHERE $1 IS NULL OR i IN (SELECT i FROM u)
+SELECT t.i FROM t JOIN u ON u.i = t.i WHERE u.e = 'x' OR t.b = 7 FOR UPDATE
+SELECT t FROM t WHERE i = 5 OR EXISTS (TABLE u)
+SELECT max(t.i) FROM t JOIN u ON u.i = t.i WHERE u.e = 'x' OR t.b = 7
+SELECT ctid FROM t WHERE i = 5 OR EXISTS (TABLE u)
+SELECT t.s FROM t JOIN u ON u.i = t.i WHERE u.e = 'x' OR t.b = 7 ORDER BY t.i
+SELECT * FROM t WHERE i = 5 OR b IN (SELECT i FROM u WHERE random() < 0.5)"""
+
+
+def united(text):
+    return [(hint, deparse(made)) for hint, made in sargable(parse(text).node, catalog(T, U)) if hint.rule == "union"]
+
+
+@pytest.mark.parametrize("text", UNIONS)
+def test_an_or_of_several_tables_is_a_union_of_its_sides(text):
+    ((hint, made),) = united(text)
+    assert hint.only == "" and hint.others == (U.name,) and made.count("UNION") == 1
+    assert "IS NOT TRUE" in made.partition("UNION")[2]
+
+
+@pytest.mark.parametrize("text", NO_UNIONS.replace("\n", ";").split(";"))
+def test_an_or_that_a_union_would_change_stays(text):
+    assert united(text) == []
+
+
+OVERLAPS = ["(ts, te) OVERLAPS ('2024-01-01', '2024-02-01')", "('2024-01-08', '2024-01-08') OVERLAPS (ts, te)"]
+
+
+@pytest.mark.parametrize("condition", OVERLAPS)
+def test_overlaps_is_told_with_two_comparisons_beside_it(condition):
+    (found,) = read(condition)
+    assert found.after.startswith("ts <= '2024-0") and found.after.endswith(found.before)
+    assert found.only == "as long as neither ts nor te is NULL and ts is not after te in any row"

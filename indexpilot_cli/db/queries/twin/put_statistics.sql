@@ -19,7 +19,10 @@ placed AS (
 typed AS (
     SELECT p.*, t.typcategory, t.typtype,
            CASE WHEN t.typcategory = 'A' THEN t.typelem WHEN t.oid = 'tsvector'::regtype THEN 'text'::regtype END
-               AS element_type
+               AS element_type,
+           -- Of a multirange the bounds are those of one range; the column is not there before 14.
+           coalesce((SELECT r.rngtypid FROM pg_range r WHERE (to_jsonb(r) ->> 'rngmultitypid')::oid = t.oid), t.oid)
+               AS bounds_type
     FROM placed p
     JOIN pg_type t ON t.oid = p.value_type
     WHERE p.whole
@@ -112,7 +115,7 @@ put AS (
            NULL,
            CASE WHEN elements THEN array_in(textout(most_common_elems::text), element_type, -1)
                 WHEN lengths THEN array_in(textout(coalesce(range_length_histogram, '{}')::text), 'float8'::regtype, -1) END,
-           CASE WHEN ranges THEN array_in(textout(range_bounds_histogram::text), value_type, -1) END
+           CASE WHEN ranges THEN array_in(textout(range_bounds_histogram::text), bounds_type, -1) END
     FROM slots
 )
 SELECT relation, coalesce("column", number::text) AS "column", false AS taken, true AS left_out

@@ -25,6 +25,7 @@ TYPES = {
     "point": ("point", "point", "G", 16, "d"),
     "tsvector": ("tsvector", "tsvector", "U", -1, "i"),
     "texts": ("text[]", "_text", "A", -1, "i"),
+    "citext": ("citext", "citext", "S", -1, "i"),
     "tsrange": ("tsrange", "tsrange", "R", -1, "d"),
 }
 
