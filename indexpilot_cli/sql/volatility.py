@@ -217,10 +217,19 @@ def expression_type(node: Expression, table: Table) -> str | None:
     return _operator_type(node, table)
 
 
+# What the ends of a range are; else lower() and upper() are of texts.
+_ENDS = {
+    "int4range": "int4", "int8range": "int8", "numrange": "numeric", "daterange": "date", "tsrange": "timestamp",
+    "tstzrange": "timestamptz",
+}  # fmt: skip
+
+
 def _call_type(node: Expression, table: Table) -> str | None:
     if node.value == "date_trunc" and len(node.arguments) > 1:
         kind = expression_type(node.arguments[1], table)
         return "timestamp" if kind == "date" else kind
+    if node.value in ("lower", "upper") and node.arguments:
+        return _ENDS.get(expression_type(node.arguments[0], table) or "", "text")
     if node.value in ("coalesce", "nullif", "greatest", "least", "abs", "round") and node.arguments:
         return expression_type(node.arguments[0], table)
     return _CALL_TYPES.get(node.value)

@@ -6,11 +6,13 @@ Indexes"), so a predicate never comes from a parameter, with one exception that 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Proposed, Site, absent_value, key_of, label, unfit_key
+from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.core.index import BTREE, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import quote_identifier, quote_literal
 from indexpilot_cli.core.workload import Atom, AtomKind
@@ -24,6 +26,7 @@ _NULLS = (AtomKind.IS_NULL, AtomKind.IS_NOT_NULL)
 _NO_KEY = (AtomKind.IS_NOT_NULL, AtomKind.NOT_EQUAL)
 _STRICT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.JOIN, AtomKind.LIKE_PREFIX)
 _FLAG_VALUES = 5
+_ORDERED = 0.9  # correlation of values and rows
 _BARE_WORDS = ("bool", "int2", "int4", "int8", "numeric", "float4", "float8")
 
 
@@ -103,10 +106,30 @@ def _steady(site: Site, atom: Atom) -> bool:
         known = index_statistics(atom.expression, site.table) if atom.expression is not None else None
         return known is not None and known.distinct(site.rows) <= site.options.partial_distinct
     if atom.kind is AtomKind.RANGE:
-        # A range of dates moves on with the calendar.
-        return column.category == "N" and atom.operator.upper() != "BETWEEN"
+        # A range of dates moves on with the calendar, one of ids and counters with the rows.
+        return column.category == "N" and atom.operator.upper() != "BETWEEN" and not _grows(site, column)
+    if atom.kind is AtomKind.NOT_EQUAL:
+        return True
     few = column.statistics is None or column.statistics.distinct(site.rows) <= site.options.partial_distinct
-    return few or atom.kind is AtomKind.NOT_EQUAL
+    return few and not _names_rows(column)
+
+
+# A shop, forum or account that was asked for is one of many, however few there are today; kinds and states are flags.
+_OF_ROWS = re.compile(r"(?:(?P<stem>.*)_)?(?:id|uuid)|(?P<camel>.*[a-z])Id")
+_KINDS = re.compile(r".*(?:state|status|type|kind|level)", re.IGNORECASE)
+
+
+def _names_rows(column: Column) -> bool:
+    found = _OF_ROWS.fullmatch(column.name)
+    stem = "" if found is None else found["stem"] or found["camel"] or ""
+    return found is not None and column.category in "NU" and _KINDS.fullmatch(stem) is None
+
+
+def _grows(site: Site, column: Column) -> bool:
+    """Whether the values follow the order of the rows, as those of ids, counters and times in seconds do."""
+    known = column.statistics
+    ordered = known is not None and (known.correlation or 0.0) > _ORDERED
+    return ordered and known is not None and known.distinct(site.rows) > site.options.partial_distinct
 
 
 def _variants(site: Site, draft: Draft) -> Iterator[Draft]:

@@ -324,7 +324,12 @@ class WhyNot:
         return None
 
 
+_NOTHING = 1e-12  # what rounding leaves
+
+
 def _percent(share: float) -> str:
     if share >= 1:
         return f"{share * 100:,.0f} %"  # a price may be many times the workload
-    return f"{share * 100:.2g} %" if share >= 1e-5 else "nothing"
+    if share < 1e-6:
+        return "less than 0.0001 %" if share > _NOTHING else "nothing"
+    return f"{share * 100:.2g} %"

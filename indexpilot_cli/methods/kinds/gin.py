@@ -46,6 +46,7 @@ _POSTING_FREE = (BLOCK - 24 - 8 - 32) * 0.92
 _KIND = "\0"  # between the kind of a key and the key
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})", re.DOTALL)
 _ENOUGH = 20  # different keys without a repeat: every row has its own
+_FREQUENT = 0.1  # of the values, from which on a key is one that most have
 _INLINE = 2704  # longest entry tuple; longer posting lists move to trees of their own
 
 
@@ -167,6 +168,8 @@ def _unseen(counts: Counter[str], scale: float, rows: float) -> float:
     once = sum(1 for c in counts.values() if c == 1)
     if once == len(counts) >= _ENOUGH:
         return min(_numbers(counts), once * scale, rows)
+    if once >= _ENOUGH and not any(1 < c < _FREQUENT * rows / scale for c in counts.values()):
+        return once * scale  # beside words of every row none came twice: the others are a row's own
     twice = sum(1 for c in counts.values() if c == 2)
     return min(once + once * (once - 1) / (2.0 * (twice + 1)), once * scale) if once else 0.0
 

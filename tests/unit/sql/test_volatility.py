@@ -14,6 +14,7 @@ T = table(
     column("d", "date"),
     column("j", "jsonb"),
     column("tags", "texts"),
+    column("r", "tsrange"),
 )
 FUNCTIONS = {"mine": "i", "yours": "s", "public.wild": "v"}
 
@@ -51,7 +52,7 @@ def test_alternative_is_named():
 @pytest.mark.parametrize(
     ("expression", "kind"),
     [("lower(s)", "text"), ("tz AT TIME ZONE 'UTC'", "timestamp"), ("(j ->> 'k')::int", "int4"), ("j -> 'k'", "jsonb"),
-     ("length(s)", "int4"), ("nobody(s)", None)],
+     ("length(s)", "int4"), ("nobody(s)", None), ("upper(r)", "timestamp")],
 )  # fmt: skip
 def test_types(expression, kind):
     assert result_type(expression, T) == kind

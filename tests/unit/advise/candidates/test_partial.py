@@ -30,6 +30,8 @@ JOBS = table(
     column("gone", "tstz", statistics=stats(nulls=0.9, width=8)),
     column("parent", "bigint", statistics=stats(-0.05, 8, nulls=0.95)),
     column("created", "tstz", statistics=stats(width=8)),
+    column("counter", statistics=stats(bounds=map(str, range(0, 100_001, 1000)), correlation=1.0)),
+    column("score", statistics=stats(bounds=map(str, range(0, 100_001, 1000)), correlation=0.1)),
 )
 PLAIN = CandidateOptions(covering=False)
 GONE = atom(AtomKind.IS_NULL, "IS NULL", "gone", sql="gone IS NULL")
@@ -130,6 +132,22 @@ def test_nulls_stay_when_somebody_asks_for_them():
 def test_moving_time_is_no_predicate(text):
     recent = atom(AtomKind.RANGE, ">", "created", constant="now()", sql=text)
     assert not any("where created" in t for t in texts(asked(use("jobs", recent, eq("owner")))))
+
+
+@pytest.mark.parametrize(("name", "found"), [("counter", False), ("score", True)])
+def test_a_range_of_what_grows_with_the_rows_is_no_predicate(name, found):
+    high = atom(AtomKind.RANGE, ">", name, constant="99000", sql=f"{name} > 99000")
+    assert any(f"where {name} > 99000" in t for t in texts(asked(use("jobs", high, eq("owner"))))) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "found"), [("shop_id", False), ("forumId", False), ("state_id", True), ("rank", True)]
+)
+def test_a_value_of_what_names_rows_is_no_predicate(name, found):
+    known = column(name, statistics=stats(9, common=[(str(n), 0.11) for n in range(9)]))
+    shop = table("jobs", *JOBS.columns, known)
+    proposal = propose([template(use("jobs", eq(name, "7"), eq("owner")))], catalog(shop), PLAIN)
+    assert any(f"where {name} = 7" in t.replace('"', "") for t in texts(proposal)) == found
 
 
 def test_value_of_a_column_with_many_values_is_no_predicate():
