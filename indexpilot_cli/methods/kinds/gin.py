@@ -179,9 +179,8 @@ def _numbers(counts: Counter[str]) -> float:
 
     Without end for keys of another form.
     """
-    found = [_NUMBERED.fullmatch(k.rpartition(_KIND)[2]) for k in counts]
-    numbers = [int(match[2]) for match in found if match is not None]
-    heads = {match[1] for match in found if match is not None}
+    found = [match for k in counts if (match := _NUMBERED.fullmatch(k.rpartition(_KIND)[2])) is not None]
+    numbers, heads = [int(match[2]) for match in found], {match[1] for match in found}
     alike = len(numbers) == len(counts) and len(heads) == 1
     return 1.0 + max(numbers) - min(numbers) if alike else math.inf
 
