@@ -25,10 +25,8 @@ from tests.waiting import LIMIT
 
 
 @pytest.fixture(scope="session", autouse=True)
-def patience():
-    """A page sample that is cut off leaves the advice without what it would have told, and where a transaction is held
-    for long nothing is built: not by this machine's pace.
-    """
+def patient_samples():
+    """A page sample that is cut off leaves the advice without what it would have told: not by this machine's pace."""
     ask = queries.get
 
     def patient(name, version):
@@ -37,8 +35,15 @@ def patience():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(queries, "get", patient)
-        patch.setattr(transactions, "REFUSE", LIMIT)
         yield
+
+
+@pytest.fixture(autouse=True)
+def patient_builds(monkeypatch):
+    """Behind a transaction that a test holds for long nothing is built: not by this machine's pace. For these tests
+    alone, others know the minute.
+    """
+    monkeypatch.setattr(transactions, "REFUSE", LIMIT)
 
 
 @pytest.fixture(scope="session")
