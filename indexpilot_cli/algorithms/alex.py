@@ -26,7 +26,6 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.workload import StatementKind
-from indexpilot_cli.methods.kinds.btree import FILL
 from indexpilot_cli.methods.writes import touch_share
 from indexpilot_cli.methods.written import hot_share, rows_per_call
 from indexpilot_cli.sql.selectivity import row_count
@@ -41,6 +40,7 @@ HOT = 0.2  # share of new keys in a hundredth of the old ones
 DIFFERENT = 0.5  # share of keys that differ, below which posting lists take in what is new
 ALPHA = 1.63  # Kolmogorov-Smirnov: a distance that one of a hundred pairs of equal windows exceeds
 LEAST_GROWTH = 0.14  # a fifth less still fills what a default build leaves empty, a ninth of what is there
+MORE = 1.5  # times the growth seen, for which room is kept: leaves that fill up after all split as well
 HORIZON = 30.0  # days for which room is kept
 LEAST_PAGES_OF_INDEX = 128
 FULLEST, EMPTIEST, STEP = 90, 60, 5
@@ -263,9 +263,9 @@ def room(study: Study, table: Table, definition: IndexDefinition, grown: Growth)
         return Room(None, _WHY[landing], seen)
     if seen.different < DIFFERENT:
         return Room(None, "keys repeat: new ones join posting lists", seen)
-    fill = fillfactor(grown.share)
-    if fill >= FILL:
-        return Room(None, "a default build has room enough", seen)
+    if 1 + MORE * grown.share > 100 / EMPTIEST:
+        return Room(None, "so much is to come that leaves would split all the same", seen)
+    fill = fillfactor(MORE * grown.share)
     return Room(fill, f"new keys are spread like the older ones, and {grown.share:.0%} more are to come", seen)
 
 

@@ -37,9 +37,9 @@ from indexpilot_cli.algorithms.pgm_index.predict import (
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.ddl import summary
 from indexpilot_cli.core.estimator import CostEstimator, DelegatingEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import BRIN, Candidate, IndexDefinition, Proposal, Reason, Rejection
+from indexpilot_cli.core.index import BRIN, BTREE, Candidate, IndexDefinition, Proposal, Reason, Rejection
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
-from indexpilot_cli.core.samples import KeyRange
+from indexpilot_cli.core.samples import UNIT_PAGES, KeyRange
 from indexpilot_cli.core.workload import Plannable
 
 _LEAST_PAGES = 1280  # 10 MB: below, everything is read as quickly
@@ -89,7 +89,13 @@ class PgmIndex(Algorithm):
         if not any(c.definition.method == BRIN for c in candidates):
             return Found(study.estimator)
         read: _Read = study.memory.get(self.name, ())
-        for question, ranges, _ in read:
+        for question, ranges, unit in read:
+            beside = [c.definition for c in candidates if _begins_with(c.definition, question)]
+            if any(_is_on(c.definition, question) for c in candidates) and beside:
+                # Rows that lie together are few pages for a B-tree too: else the one index would be flattered.
+                for least in predictions(question, ranges, unit, study.catalog)[:1]:
+                    for tree in beside:
+                        shares |= {(tree, s): (share, UNIT_PAGES) for s, share in least.by_statement.items()}
             for candidate in candidates:
                 definition = candidate.definition
                 known = _is_on(definition, question)
@@ -130,6 +136,11 @@ def _is_on(definition: IndexDefinition, question: BrinQuestion) -> bool:
     alone = len(definition.keys) == 1 and definition.predicate is None
     here = definition.table == question.table.name and definition.keys[0].column == question.column.name
     return definition.method == BRIN and alone and here
+
+
+def _begins_with(definition: IndexDefinition, question: BrinQuestion) -> bool:
+    whole = definition.method == BTREE and definition.predicate is None and definition.table == question.table.name
+    return whole and definition.keys[0].column == question.column.name
 
 
 def _candidate(best: BrinPrediction, question: BrinQuestion, own: Sequence[Candidate] = ()) -> Candidate:
@@ -199,13 +210,14 @@ def _added(
 
 
 Shares = Mapping[tuple[IndexDefinition, Plannable], tuple[float, int]]
-_HEAP, _INDEX = "Bitmap Heap Scan", "Bitmap Index Scan"
+_HEAP, _INDEX, _TREE = "Bitmap Heap Scan", "Bitmap Index Scan", "Index Scan"
 _NOT_ADDED = ("Limit", "Nested Loop", "SubPlan")  # above these a scan's cost is not simply a part of the whole
 
 
 class RepricedEstimator(DelegatingEstimator):
-    """The planner's answers, where a plan reads a table by a BRIN index that pages were sampled for, with the cost of
-    that scan worked out anew. ``shares`` has the share of the heap and the pages of a range by index and statement.
+    """The planner's answers, where a plan reads a table by a BRIN index that pages were sampled for, or by a B-tree
+    beside one, with the cost of that scan worked out anew. ``shares`` has the share of the heap and the pages of a
+    range by index and statement.
     """
 
     def __init__(self, planner: CostEstimator, shares: Shares, catalog: Catalog):
@@ -231,21 +243,24 @@ class RepricedEstimator(DelegatingEstimator):
             table = self._catalog.table(definition.table)
             scan = _only_scan(answer, definition) if answer.tree is not None else None
             if known is not None and table is not None and scan is not None:
-                total += _scan_cost(scan, *known, table, self._catalog) - float(scan["Total Cost"])
+                reckoned = _scan_cost if definition.method == BRIN else _tree_cost
+                total += reckoned(scan, definition, *known, table, self._catalog) - float(scan["Total Cost"])
         return replace(answer, total_cost=max(total, 0.01), tree=answer.tree if question.keep_tree else None)
 
 
 def _only_scan(answer: PlannedStatement, definition: IndexDefinition) -> Mapping[str, Any] | None:
-    """The one scan of the table by a bitmap of that index alone, where its cost is a part of the whole plan's."""
-    if sum(d.method == BRIN and d.table == definition.table for d in answer.hypothetical) != 1:
+    """The one scan of the table by that index alone, where its cost is a part of the whole plan's."""
+    if sum(d.table == definition.table for d in answer.hypothetical) != 1:
         return None
     tree = answer.tree or {}
     found = [n for n in _scans(tree) if n.get("Relation Name") == definition.table.name]
-    return found[0] if len(found) == 1 and found[0]["Plans"][0]["Node Type"] == _INDEX else None
+    if len(found) != 1 or (found[0]["Node Type"] == _HEAP and found[0]["Plans"][0]["Node Type"] != _INDEX):
+        return None
+    return found[0]
 
 
 def _scans(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    if node.get("Node Type") == _HEAP:
+    if node.get("Node Type") in (_HEAP, _TREE):
         yield node
     if node.get("Node Type") not in _NOT_ADDED:
         for child in node.get("Plans", ()):
@@ -253,20 +268,45 @@ def _scans(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield from _scans(child)
 
 
-def _scan_cost(scan: Mapping[str, Any], share: float, size: int, table: Table, catalog: Catalog) -> float:
+def _scan_cost(
+    scan: Mapping[str, Any], _: IndexDefinition, share: float, size: int, table: Table, catalog: Catalog
+) -> float:
     """What cost_bitmap_heap_scan would say of so many pages. The planner expects the rows of the ranges to lie
     anywhere (Mackert and Lohman); they fill whole ranges, which are read one page after the other.
     """
     index = scan["Plans"][0]
-    sequential, random = _setting(catalog, "seq_page_cost", 1.0), _setting(catalog, "random_page_cost", 4.0)
-    pages, rows = max(table.pages, 1), max(float(index["Plan Rows"]), 1.0)
-    expected = min(2.0 * pages * rows / (2.0 * pages + rows), pages)
-    each = random - (random - sequential) * math.sqrt(expected / pages)
-    entry = float(index["Total Cost"])
+    rows, entry = max(float(index["Plan Rows"]), 1.0), float(index["Total Cost"])
+    expected, each, in_order = _page_costs(rows, size, table, catalog)
     computing = max(0.0, float(scan["Total Cost"]) - entry - expected * each)
     believed = min(1.0, rows / max(table.rows, 1.0))
-    in_order = (random + (size - 1) * sequential) / size
-    return entry + share * pages * in_order + computing * share / max(believed, 1e-9)
+    return entry + share * max(table.pages, 1) * in_order + computing * share / max(believed, 1e-9)
+
+
+def _page_costs(rows: float, size: int, table: Table, catalog: Catalog) -> tuple[float, float, float]:
+    """The pages that so many rows are expected on anywhere in the table, what one of these costs in a bitmap's order,
+    and what one does where whole ranges are read.
+    """
+    sequential, random = _setting(catalog, "seq_page_cost", 1.0), _setting(catalog, "random_page_cost", 4.0)
+    pages = max(table.pages, 1)
+    expected = min(2.0 * pages * rows / (2.0 * pages + rows), pages)
+    each = random - (random - sequential) * math.sqrt(expected / pages)
+    return expected, each, (random + (size - 1) * sequential) / size
+
+
+def _tree_cost(
+    scan: Mapping[str, Any], definition: IndexDefinition, share: float, size: int, table: Table, catalog: Catalog
+) -> float:
+    """What a B-tree's scan costs when its rows lie on so many pages, where the planner expects more of them."""
+    bitmap = scan["Node Type"] == _HEAP
+    rows = max(float((scan["Plans"][0] if bitmap else scan)["Plan Rows"]), 1.0)
+    expected, each, in_order = _page_costs(rows, size, table, catalog)
+    believed = expected * each
+    if not bitmap:  # cost_index: between a page for each row and rows that lie in the order of the keys
+        column = table.column(definition.columns[0])
+        known = column.statistics if column is not None else None
+        most, least = expected * _setting(catalog, "random_page_cost", 4.0), rows / max(table.rows, 1.0) * table.pages
+        believed = most + ((known.correlation if known else None) or 0.0) ** 2 * (least - most)
+    return float(scan["Total Cost"]) - max(0.0, believed - share * max(table.pages, 1) * in_order)
 
 
 def _setting(catalog: Catalog, name: str, default: float) -> float:

@@ -33,7 +33,8 @@ from indexpilot_cli.workload.predicates.blocks import relation_uses
 
 MULTI_SINCE = 140000
 _LEAST_RANGES = 30  # below, an interval over them says little
-_SUMMARY = 0.1  # of a page read and checked: what it takes to look at one range's summary (0.8 of 7 us)
+# What it takes to look at one range's summary, in pages that are read and checked (4 us).
+_SUMMARY, _SUMMARY_MULTI = 0.03, 0.15
 _SHARED = 50  # rows at least that share a value, for equality to read more than one
 
 
@@ -186,7 +187,12 @@ def work_of(
     table, weights = question.table, [asked.weight or 1.0 for asked in question.asked]
     wanted = sum(w * a.width for w, a in zip(weights, question.asked, strict=True)) / sum(weights) * table.pages
     beyond = max(known.share.share * table.pages - wanted, 0.0) * own / size
-    return min(wanted + beyond, table.pages) + estimate(definition, table, catalog).pages + _SUMMARY * table.pages / own
+    pages = min(wanted + beyond, table.pages) + estimate(definition, table, catalog).pages
+    return pages + _summaries(definition) * table.pages / own
+
+
+def _summaries(definition: IndexDefinition) -> float:
+    return _SUMMARY_MULTI if "minmax_multi" in (definition.keys[0].operator_class or "") else _SUMMARY
 
 
 def definitions(table: QualifiedName, column: Column, version: int) -> Iterator[IndexDefinition]:
@@ -230,7 +236,7 @@ def predicted(
     share, low, high = (sum(w * getattr(s, e) for w, s in zip(weights, met, strict=True)) / sum(weights) for e in ends)
     index_pages = estimate(definition, question.table, catalog).pages
     pages = share * question.table.pages + index_pages
-    work = pages + _SUMMARY * question.table.pages / size
+    work = pages + _summaries(definition) * question.table.pages / size
     return BrinPrediction(
         definition, ReadShare(share, low, high, len(summaries)), by_statement, pages, index_pages, work
     )

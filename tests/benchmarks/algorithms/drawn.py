@@ -177,11 +177,11 @@ def written(draw):
 
 
 KINDS = {
-    "pgm_index": (pages, 16),
+    "pgm_index": (pages, 28),
     "bx_tree": (times, 16),
     "idistance": (places, 12),
     "radix_string_spline": (strings, 12),
-    "alex": (growing, 14),
+    "alex": (growing, 28),
     "predictive_indexing": (outcomes, 14),
     "fractal_tree": (written, 14),
 }

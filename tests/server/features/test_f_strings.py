@@ -105,7 +105,7 @@ def test_f8_strings_that_no_btree_holds_are_hashed_though_few(advised):
 
 def test_f7_room_is_kept_where_keys_come_in_spread(advised):
     found, effects = advised("alex", BY_TOKEN, BY_SEQ)
-    assert any("(token)" in index and "WITH (fillfactor = 70)" in index for index in found), found
+    assert any("(token)" in index and "WITH (fillfactor = 60)" in index for index in found), found
     assert not any("(seq" in index and "fillfactor" in index for index in found)
     assert Effect.RETYPED in effects
     without, effects = advised("alex", BY_TOKEN, BY_SEQ, enabled=False)
@@ -149,7 +149,7 @@ def test_f7_f8_and_f10_are_told_to_a_host(own_places, tables):
         assert index.method == "hash" and "USING hash (url)" in index.ddl and index.size_bytes < index.btree_bytes
         assert index.forms and "= $1" in index.forms[0].condition
         token, seq = (host.should_use_alex_strategy("events", name) for name in ("token", "seq"))
-        assert (token.use, token.fillfactor, token.landing) == (True, 70, "spread")
+        assert (token.use, token.fillfactor, token.landing) == (True, 60, "spread")
         assert (seq.use, seq.fillfactor, seq.landing) == (False, 90, "append")
         assert "fillfactor = 70" in host.get_alex_index_recommendation("events", "token").ddl
         (pattern,) = host.detect_multi_dimensional_pattern("places", [NEAREST])
