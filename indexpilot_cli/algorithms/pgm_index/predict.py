@@ -186,7 +186,8 @@ def work_of(
         return math.inf if known is None else known.work
     table, weights = question.table, [asked.weight or 1.0 for asked in question.asked]
     wanted = sum(w * a.width for w, a in zip(weights, question.asked, strict=True)) / sum(weights) * table.pages
-    beyond = max(known.share.share * table.pages - wanted, 0.0) * own / size
+    # The least that the sample bears out: chance changes no decision.
+    beyond = max(known.share.low * table.pages - wanted, 0.0) * own / size
     pages = min(wanted + beyond, table.pages) + estimate(definition, table, catalog).pages
     return pages + _summaries(definition) * table.pages / own
 

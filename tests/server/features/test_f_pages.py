@@ -59,9 +59,9 @@ def keyed(pg):
         yield found
 
 
-def advised(place, table, features):
-    """The plan within the budget for a range of a hundredth of the table's keys."""
-    wanted = queries(f"SELECT count(pad) FROM {table} WHERE k BETWEEN 12000 AND 12250")
+def advised(place, table, features, last=12250):
+    """The plan within the budget for a range of the table's keys, a hundredth of them unless said otherwise."""
+    wanted = queries(f"SELECT count(pad) FROM {table} WHERE k BETWEEN 12000 AND {last}")
     more = {"workload": wanted, "planner": place.planner, "features": features, "budget_bytes": BUDGET}
     return place.ask(RecommendRequest, **more).result
 
@@ -72,7 +72,6 @@ def advised(place, table, features):
         ('"Far ""Keys"""', ["brin"], ["brin int4_minmax_multi_ops"], Effect.RETYPED),
         ("loaders", [], ["brin int4_minmax_multi_ops"], Effect.ADDED),
         ("scattered", [], [], None),
-        ("serial", ["brin"], ["brin"], None),  # smaller ranges would read a few pages less: not seen
     ],
 )
 def test_f6_brin_goes_by_the_pages_it_would_read(keyed, own_places, table, without, judged, effect):
@@ -86,6 +85,12 @@ def test_f6_brin_goes_by_the_pages_it_would_read(keyed, own_places, table, witho
     assert chosen(on) == judged
     assert {f.effect for f in on.findings} == ({effect, Effect.REPRICED} if effect else set())
     assert all(f.algorithm == "pgm_index" and 0 < f.pages <= 300 for f in on.findings)
+
+
+@pytest.mark.parametrize(("last", "size"), [(12050, "8"), (20_000, "32")])
+def test_f6_what_is_proposed_by_the_order_stays_where_smaller_ranges_spare_little(keyed, own_places, last, size):
+    (found,) = advised(keyed, "serial", FeatureSettings(pgm_index=SMALL), last).recommendations
+    assert found.definition.method == "brin" and dict(found.definition.options) == {"pages_per_range": size}
 
 
 def test_f6_the_keys_of_the_settings_decide(keyed, own_places):

@@ -151,7 +151,7 @@ def test_f7_f8_and_f10_are_told_to_a_host(own_places, tables):
         token, seq = (host.should_use_alex_strategy("events", name) for name in ("token", "seq"))
         assert (token.use, token.fillfactor, token.landing) == (True, 60, "spread")
         assert (seq.use, seq.fillfactor, seq.landing) == (False, 90, "append")
-        assert "fillfactor = 70" in host.get_alex_index_recommendation("events", "token").ddl
+        assert "fillfactor = 60" in host.get_alex_index_recommendation("events", "token").ddl
         (pattern,) = host.detect_multi_dimensional_pattern("places", [NEAREST])
         assert (pattern.pattern, pattern.fields) == ("nearest", ("spot",))
         assert host.analyze_idistance_suitability("places", [BOX]).suitable
