@@ -25,6 +25,7 @@ MAX_SCENARIOS = 4
 _UNTYPED = frozenset(("unknown", "text", "record", "anyarray", "anyelement", ""))
 GENERIC_FROM = 160000  # EXPLAIN (GENERIC_PLAN) came with 16
 ROWS_WANTED = "1000"  # what an unknown LIMIT is taken for
+ROWS_EACH = "10"  # and one for each row of another query, which takes the newest or best few
 
 
 def scenarios(template: QueryTemplate, catalog: Catalog, types_of: TypesOf | None = None) -> tuple[Scenario, ...]:
@@ -124,13 +125,28 @@ def _bound(sample: ObservedStatement) -> str | None:
 
 def without_unknown_limits(node: Node) -> Node:
     """LIMIT and OFFSET parameters as numbers: a generic plan would take a tenth of the rows for them."""
+    wanted = {id(query): rows for query, rows in _rows_of_subqueries(node)}  # nodes of one tree are kept by it
     values: dict[int, str] = {}
     for select in (n for n in node.walk() if n.kind == "SelectStmt"):
-        for field, value in (("limit_count", ROWS_WANTED), ("limit_offset", "0")):
+        for field, value in (("limit_count", wanted.get(id(select), ROWS_WANTED)), ("limit_offset", "0")):
             number = _parameter(select.child(field))
             if number is not None:
                 values[number] = value
     return bind(node, values) if values else node
+
+
+def _rows_of_subqueries(node: Node) -> Iterator[tuple[Node, str]]:
+    """What is asked for each row of another query: one row where only one may come, else the first few."""
+    for here in node.walk():
+        field, wanted = {"SubLink": ("subselect", "1"), "RangeSubselect": ("subquery", ROWS_EACH)}.get(
+            here.kind, ("", "")
+        )
+        apart = here.kind == "RangeSubselect" and not here.flag("lateral")
+        if here.kind == "SubLink" and here.enum("sub_link_type") not in ("EXPR_SUBLINK", "EXISTS_SUBLINK"):
+            wanted = ROWS_EACH if here.enum("sub_link_type") == "ARRAY_SUBLINK" else ROWS_WANTED
+        query = here.child(field) if field and not apart else None
+        if query is not None:
+            yield query, wanted
 
 
 def _parameter(node: Node | None) -> int | None:

@@ -135,8 +135,12 @@ def early_ends(tree: Node, before: float) -> tuple[EarlyEnd, ...]:
 
 
 def _streamed(limit: Node) -> Node | None:
-    """The filtering index scan that rows come from, when nothing between it and the LIMIT reads to the end."""
-    node = limit
+    """The index scan that rows come from, when nothing between it and the LIMIT reads to the end and rows are thrown
+    away on the way: by a filter of the scan or of a join, or because they find no partner."""
+    node, discards = limit, False
     while node["Node Type"] in _PASSES_ROWS_ON and node.get("Plans"):
-        node = node["Plans"][0]
-    return node if node["Node Type"] in _INDEX_SCANS and "Filter" in node else None
+        below = node["Plans"][0]
+        partners = node["Node Type"] != "Nested Loop" or float(node["Plan Rows"]) >= float(below["Plan Rows"])
+        discards |= "Filter" in node or "Join Filter" in node or not partners
+        node = below
+    return node if node["Node Type"] in _INDEX_SCANS and (discards or "Filter" in node) else None

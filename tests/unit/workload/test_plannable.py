@@ -93,6 +93,20 @@ def test_arrays_and_lists_take_several_values():
     assert "IN ('open', 'done')" in texts(made("SELECT * FROM orders WHERE status IN ($1, $2)"))[0]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("FROM orders o, LATERAL (SELECT id FROM orders i WHERE i.id = o.id LIMIT $1) x LIMIT $2", "10) x LIMIT 1000"),
+        ("FROM orders WHERE id = (SELECT max(id) FROM orders LIMIT $1 OFFSET $2)", "LIMIT 1 OFFSET 0)"),
+        ("FROM orders WHERE id = ANY (ARRAY(SELECT id FROM orders LIMIT $1))", "LIMIT 10))"),
+        ("FROM orders WHERE id IN (SELECT id FROM orders LIMIT $1)", "LIMIT 1000)"),
+        ("FROM (SELECT id FROM orders LIMIT $1) x", "LIMIT 1000) x"),
+    ],
+)
+def test_an_unknown_limit_for_each_row_of_another_query_is_a_small_one(before, after):
+    assert texts(made(f"SELECT 1 {before}"))[0].endswith(after)
+
+
 def test_unknown_parameters_stay_and_are_renumbered():
     found = made("SELECT * FROM orders WHERE note = $1 AND status = $2 AND id = $3 LIMIT $4")
     assert texts(found)[0] == "SELECT * FROM orders WHERE note = $1 AND status = 'open' AND id = $2 LIMIT 1000"

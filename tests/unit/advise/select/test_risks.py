@@ -79,7 +79,15 @@ def test_a_limit_over_an_ordered_filtering_scan():
     (end,) = early_ends(node("Limit", 20, 10, scan), 1000)
     assert (end.relation, end.limit) == ("t0", 10)
     assert early_ends(node("Limit", 20, 10, node("Sort", 900, 10, scan)), 1000) == ()
-    assert early_ends(node("Limit", 20, 10, node("Index Scan", 9000, 500)), 1000) == ()
+    bare = node("Index Scan", 9000, 500)
+    assert early_ends(node("Limit", 20, 10, bare), 1000) == ()
+    probe = node("Index Only Scan", 1, 1)
+    assert early_ends(node("Limit", 20, 10, node("Nested Loop", 9000, 500, bare, probe)), 1000) == ()
+    for joined in (
+        node("Nested Loop", 9000, 500, bare, probe) | {"Filter": "x"},
+        node("Nested Loop", 9000, 20, bare, probe),
+    ):
+        assert len(early_ends(node("Limit", 20, 10, joined), 1000)) == 1
 
 
 def test_risks_from_plans_name_the_statement_that_settles_them():
