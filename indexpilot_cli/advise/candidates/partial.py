@@ -39,6 +39,7 @@ def propose_partial(site: Site, drafts: Iterable[Draft]) -> Iterator[Draft]:
     for demand in site.demands:
         yield from _rare(site, demand)
         yield from _alone(site, demand)
+        yield from _alternatives(site, demand)
 
 
 def constants(site: Site, demand: Demand) -> dict[str, Atom]:
@@ -227,6 +228,18 @@ def _alone(site: Site, demand: Demand) -> Iterator[Draft]:
             text = f"{atom.sql} is true of only {share:.1%} of the rows"
             definition = site.definition((key,), predicate=atom.sql)
             yield Draft(definition, "partial", (demand,), 1, (Reason("partial", text, "pg_stats"),))
+
+
+def _alternatives(site: Site, demand: Demand) -> Iterator[Draft]:
+    """Rare flags under OR: each side needs its index, and a plain one on a flag is none."""
+    for atom in demand.use.atoms:
+        wanted = not atom.conjunctive and atom.sql is not None and atom.kind in (AtomKind.EQUAL, AtomKind.IS_NULL)
+        if not wanted or not _steady(site, atom) or not _may_filter(site, atom) or not _narrows(site, atom):
+            continue
+        if unfit_key(site, key_of(atom)) is None:
+            definition = site.definition((key_of(atom),), predicate=atom.sql)
+            text = f"{atom.sql} is one of several alternatives (OR), each needs its own index"
+            yield Draft(definition, "partial", (demand,), 1, (Reason("alternative", text),))
 
 
 def _values_seen(demand: Demand, atom: Atom) -> frozenset[str | None] | None:

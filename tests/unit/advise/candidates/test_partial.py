@@ -1,5 +1,7 @@
 """Partial indexes: constants that carry the workload, rare values, nulls; never an ordinary parameter."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
@@ -61,6 +63,15 @@ def test_a_rare_condition_that_no_key_serves_gets_an_index_of_its_rows():
 def test_a_condition_on_an_expression_of_which_nothing_is_known_gets_none():
     there = Atom(AtomKind.IS_NOT_NULL, "IS NOT NULL", None, "lower(status)", sql="lower(status) IS NOT NULL")
     assert texts(asked(use("jobs", there))) == set()
+
+
+def test_a_rare_flag_under_or_gets_an_index_of_its_rows_and_a_common_one_none():
+    def under_or(value):
+        return replace(eq("live", value), sql=f"live = {value}", conjunctive=False)
+
+    owner = replace(eq("owner"), conjunctive=False)
+    for value, found in (("true", True), ("false", False)):
+        assert any("where live" in t for t in texts(asked(use("jobs", under_or(value), owner)))) == found
 
 
 def test_a_common_condition_that_no_key_serves_gets_none():
