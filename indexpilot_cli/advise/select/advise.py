@@ -9,6 +9,7 @@ from dataclasses import replace
 from indexpilot_cli.advise.costing import stand_ins
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot, dropped
+from indexpilot_cli.advise.select.greed_first import search_of
 from indexpilot_cli.advise.select.limits import Limits, budget_row, errors_of
 from indexpilot_cli.advise.select.problem import OF_A_STATEMENT, Selection, SelectionProblem, build
 from indexpilot_cli.advise.select.program import Solution
@@ -47,7 +48,7 @@ def advise(
     model, spare = writes or WriteModel(), spare if spare and estimator.hides else ()
     problem = build(templates, candidates, estimator, limits, model, sizes or {}, progress, clock, spare)
     progress.stage("Choosing indexes", limits.calls)
-    search = Search(problem)
+    search = search_of(problem)
     found = search.run()
     progress.stage("Explaining the choice")
     ledger = Ledger(problem)

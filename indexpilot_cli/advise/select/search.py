@@ -32,7 +32,8 @@ from indexpilot_cli.advise.select.questions import Guesses, Questions
 GUESS = Effort(40, 5e-3)
 QUICK = Effort(40, 2e-3)
 EXACT = Effort(400, 1e-5)
-EXPLORING_ROUNDS = SETTLING_ROUNDS = 6
+EXPLORING_ROUNDS = 6
+SETTLING_ROUNDS = 6
 GUESSES = 8
 FIRST_LOOK = 64  # questions before the first selection is priced
 CLOSE = 1e-3  # a gap that is no gap
@@ -40,7 +41,6 @@ SMALLER = 2  # smaller indexes tried in the place of a chosen one
 AGREED = 1e-4
 RELAXED = 2  # rounds with the relaxed program for one with whole indexes
 LOOK = 4  # rounds between two looks at what the plans known by now lead to
-GREED = 500  # cases: for more greed takes long, and the program chooses alone
 SAME = 1e-6  # objectives this near are equal: the solver's own tolerance
 
 
@@ -67,25 +67,25 @@ class Search:
 
     def __init__(self, problem: SelectionProblem):
         self.program = problem.program
-        self.pricer = pricer = problem.pricer
+        self.pricer = problem.pricer
         self.limits = problem.limits
         # The least gain worth a call: half of what the cheapest new index must save.
         self.worth = max(min(problem.prices[: problem.pool.first_spare], default=0.0) / 2, 1e-6 * problem.program.scale)
-        self.questions = Questions(problem.program, pricer, leads(problem.pool))
-        self.cases = range(len(pricer.cases))
+        self.questions = Questions(problem.program, self.pricer, leads(problem.pool))
+        self.cases = range(len(self.pricer.cases))
         wider = stand_ins(problem.pool)
         self.narrower = by_member(wider)  # those whose work this one can do for more bytes
         self.sizes = problem.sizes
-        self.guesses = Guesses(pricer, wider)
-        self.proof, self.costs = Proof(problem, self.questions.groups), KnownCosts(pricer)
+        self.guesses = Guesses(self.pricer, wider)
+        self.proof = Proof(problem, self.questions.groups)
+        self.costs = KnownCosts(self.pricer)
         self.now: Mask = problem.pool.now
         self.best: Mask = self.now
         self.value = self.true(self.now) or 0.0
         self.before_fewest: Mask = 0
         self.predicted: float | None = None
         self.solver = "greedy" if self.limits.greedy else "HiGHS"
-        self.greed_first = self.solver != "greedy" and self.limits.least_gain > 0 and len(self.cases) <= GREED
-        self.told = self.greed_first and not self.limits.is_limited  # the bound is mostly for being told
+        self.told = False  # whether the bound is mostly for being told
 
     def true(self, mask: Mask) -> float | None:
         """The objective of a selection when the planner's costs of every case are known, else None."""
@@ -171,10 +171,7 @@ class Search:
         """
         self.proof.raise_to(self.program.objective(0, [self.pricer.lower(case, -1) for case in self.cases]))
         with suppress(OutOfAllowance):
-            if self.greed_first:
-                self.after_greed()
-            else:
-                self.choose()
+            self.choose()
         if self.best == self.now:
             self._best_of_known()
         predicted = self.expected(self.best) if self.predicted is None else self.predicted
@@ -190,25 +187,6 @@ class Search:
         if self.solver == "HiGHS":
             self.prove()
         self.settle()
-
-    def after_greed(self) -> None:
-        """The greedy choice as it would be alone, the program's in its place where that is better by enough."""
-        self.solver = "greedy"
-        with suppress(OutOfAllowance):
-            self.choose()
-        self.solver = "HiGHS"
-        greedy = self.best, self.value, self.predicted, self.before_fewest
-        enough = self.value * (1 - self.limits.least_gain)
-        with suppress(OutOfAllowance):
-            self.confirm(QUICK)
-            self.bound()
-            if not self.told:  # within limits a set has more to win
-                self.explore()
-            self.prove()
-            if self.value <= enough:
-                self.settle()
-        if self.value > enough:
-            self.best, self.value, self.predicted, self.before_fewest = greedy
 
     def _best_of_known(self) -> None:
         """What the plans known to exist allow, when the allowance ended before any selection was looked at."""
@@ -391,7 +369,8 @@ class Search:
     def protect(self, mask: Mask) -> bool:
         """Forbid the combination of indexes under which a case became dearer than it may; whether there was one."""
         rows = protection_rows(self.program, self.pricer, self.costs.of(mask) or (), mask)
-        self.program = replace(self.program, rows=(*self.program.rows, *rows)) if rows else self.program
+        if rows:
+            self.program = replace(self.program, rows=(*self.program.rows, *rows))
         return bool(rows)
 
     def reset(self) -> None:
