@@ -38,6 +38,11 @@ class _Climb:
         self.stand_ins = stand_ins
         self.near = by_member(serving(choices, case, stand_ins) for case, choices in enumerate(options))
         self.indexes = sorted(self.near.keys() | set(members(program.start)))
+        # Thousands of steps are looked at for each that is made: of every limit only what they add is reckoned anew.
+        self.rows: dict[int, list[tuple[int, float]]] = {}
+        for place, row in enumerate(program.rows):
+            for number, value in row.coefficients:
+                self.rows.setdefault(number, []).append((place, value))
         self.sets = {option.present for option in chain.from_iterable(options) if option.present}
         # What a step is about: the statements of its indexes, and these themselves, by numbers after the statements'.
         first = 1 + max((charge.group for charge in program.charges), default=0)
@@ -49,6 +54,7 @@ class _Climb:
     def settled(self, per_size: bool) -> tuple[float, Mask]:
         """Grow, exchange, grow again until neither helps; the objective and the selection."""
         self.mask = self.program.start
+        self.taken = [row.taken(self.mask) for row in self.program.rows]
         self.costs = [self._cost(case, self.mask) for case in range(len(self.options))]
         self.value = self.program.objective(self.mask, self.costs)
         self._saved: dict[Mask, float] = {}
@@ -62,10 +68,11 @@ class _Climb:
 
     def _stepped(self, steps: Iterable[tuple[float, Mask]]) -> bool:
         """Make the best of the steps that the limits allow; whether there is one."""
-        step = next((step for _, step in sorted(steps, reverse=True) if self.program.allows(self.mask ^ step)), None)
+        step = next((step for _, step in sorted(steps, reverse=True) if self._allows(step)), None)
         if step is None:
             return False
         self.costs, self.mask = self._after(step)[0], self.mask ^ step
+        self.taken = [row.taken(self.mask) for row in self.program.rows]
         self.value = self.program.objective(self.mask, self.costs)
         for group in members(self._about_which(step)):
             for other in self._about.pop(group, ()):
@@ -91,12 +98,22 @@ class _Climb:
                 yield saved / (self._weight(step) if per_size else 1.0), step
 
     def _weight(self, added: Mask) -> float:
-        shares = [
-            sum(v for n, v in row.coefficients if added >> n & 1) / row.limit
-            for row in self.program.rows
-            if row.limit > 0
-        ]
+        shares = (v / limit for place, v in self._more(added).items() if (limit := self.program.rows[place].limit) > 0)
         return max([*shares, 1e-6])  # what takes nothing of any limit would be worth more than everything
+
+    def _allows(self, step: Mask) -> bool:
+        """Whether the selection, which keeps to every limit, does after the step."""
+        rows, taken = self.program.rows, self.taken
+        return all(rows[place].holds(taken[place] + more) for place, more in self._more(step).items())
+
+    def _more(self, step: Mask) -> dict[int, float]:
+        """What the step takes more of each limit that it is about."""
+        found: dict[int, float] = {}
+        for number in members(step):
+            sign = -1.0 if self.mask >> number & 1 else 1.0
+            for place, value in self.rows.get(number, ()):
+                found[place] = found.get(place, 0.0) + sign * value
+        return found
 
     def _exchanges(self) -> Iterator[tuple[float, Mask]]:
         """Removals and swaps that save something."""

@@ -43,10 +43,16 @@ class Row:
 
     def allows(self, selection: Mask) -> bool:
         """Whether the selection keeps to the limit."""
+        return self.holds(self.taken(selection))
+
+    def taken(self, selection: Mask) -> float:
+        """What the selection takes of the limit."""
+        return sum(value for number, value in self.coefficients if selection >> number & 1)
+
+    def holds(self, taken: float) -> bool:
+        """Whether so much keeps to the limit."""
         # A sum of sizes is only so exact, and what just fits is to fit.
-        return sum(value for number, value in self.coefficients if selection >> number & 1) <= self.limit + 1e-9 * abs(
-            self.limit
-        )
+        return taken <= self.limit + 1e-9 * abs(self.limit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,11 @@ class Guesses:
                     wrong = True
         return wrong
 
+    @property
+    def given_up(self) -> int:
+        """How many guesses were given up so far: it grows with each that had not been before."""
+        return len(self._dead) + sum(map(int.bit_count, self._refused.values()))
+
     def _give_up(self, case: int, option: Option, selection: Mask) -> None:
         missing = option.present & ~selection
         if not missing:

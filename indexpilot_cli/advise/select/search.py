@@ -19,6 +19,7 @@ from indexpilot_cli.advise.select.limits import protection_rows
 from indexpilot_cli.advise.select.problem import SelectionProblem
 from indexpilot_cli.advise.select.program import (
     Option,
+    Program,
     Solution,
     StandIns,
     option_cost,
@@ -222,10 +223,15 @@ class Search:
             solution = self.solved(options, GUESS, self.guesses.stand_ins)
             if solution is None or solution.objective >= self.value - self.worth:
                 break
+            known = self._known()
             self.price(solution.mask)
-            if not self.guesses.correct(options, solution.mask):
+            if not self.guesses.correct(options, solution.mask) or self._known() == known:
                 break
         self.confirm(QUICK)
+
+    def _known(self) -> tuple[int, int, Program]:
+        """What the program's answer goes by: while it stays the same, asking again would give the same answer."""
+        return self.pricer.calls, self.guesses.given_up, self.program
 
     def confirm(self, effort: Effort) -> float | None:
         """Price what the plans known to exist lead to; what the program predicted for it."""
@@ -289,8 +295,11 @@ class Search:
     def converge(self) -> None:
         """Price what the known plans lead to until that teaches nothing new."""
         for _ in range(SETTLING_ROUNDS):
+            known = self._known()
             expected = self.confirm(EXACT)
             if expected is None or abs(expected - self.value) <= AGREED * self.value or self.pricer.left() == 0:
+                return
+            if self._known() == known:
                 return
 
     def expected(self, mask: Mask) -> float:

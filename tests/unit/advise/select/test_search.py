@@ -291,6 +291,21 @@ def test_without_scipy_a_greedy_answer_says_it_has_no_bound(monkeypatch):
     assert "no bound" in selection.bound.note
 
 
+def test_the_same_program_is_not_solved_again_when_nothing_was_learned(monkeypatch):
+    _, _, ways = two_good_indexes()
+    solved = []
+
+    def promises(self, effort):
+        if effort is search.EXACT:
+            solved.append(self.pricer.calls)
+        return self.value / 2  # more than the planner keeps, however often it is asked
+
+    monkeypatch.setattr(search.Search, "confirm", promises)
+    choose([], ways, {})
+    assert solved
+    assert max(map(solved.count, solved)) == 1
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_greedy_is_close_to_brute_force(seed, monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.optimize", None)
