@@ -153,12 +153,14 @@ class Search:
             raise OutOfAllowance
         return seconds
 
-    def quick(self, options: Sequence[Sequence[Option]], most: int = BRANCHED) -> Solution | None:
+    def quick(
+        self, options: Sequence[Sequence[Option]], most: int = BRANCHED, effort: Effort = QUICK
+    ) -> Solution | None:
         """A good answer of the program with little work, with more than ``most`` options; None when no time is left."""
         try:
             if self.solver == "HiGHS" and sum(map(len, options)) > most:
-                return nearly_solved(self.program, options, replace(QUICK, seconds=self._has_time()))
-            return self.solved(options, QUICK)
+                return nearly_solved(self.program, options, replace(effort, seconds=self._has_time()))
+            return self.solved(options, effort)
         except OutOfAllowance:
             return None
 
