@@ -145,6 +145,10 @@ class Samples(Protocol):
         """Conditions that a CHECK keeps for every row of the table: they are true, or NULL."""
         return ()
 
+    def may_be_long(self, table: QualifiedName) -> bool:  # noqa: ARG002
+        """Whether values of the table may be longer than a quarter of a page, or than the statistics say."""
+        return True
+
 
 class NoSamples(Samples):
     """Of a snapshot or a file there are no rows."""

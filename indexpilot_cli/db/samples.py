@@ -49,6 +49,7 @@ class PageSamples(Samples):
         self._columns = columns
         self._known: dict[QualifiedName, PageSample | None] = {}
         self._ranges: dict[_RangesKey, Mapping[str, tuple[KeyRange, ...]]] = {}
+        self._long: dict[QualifiedName, bool] = {}
 
     def of(self, table: QualifiedName) -> PageSample | None:
         """The sample, None where the rows may not be read or have no pages."""
@@ -94,12 +95,14 @@ class PageSamples(Samples):
         question = _runs_question(self._session, of, column, number, keys, starts)
         return tuple(tuple(row.keys or ()) for row in self._within_limits(question) or ())
 
-    def _within_limits(self, question: Composable) -> list[Row] | None:
+    def _within_limits(
+        self, question: Composable | str, parameters: Mapping[str, object] | None = None
+    ) -> list[Row] | None:
         """The answer; None without a right, with a policy or a lock in the way, or when two seconds are gone."""
         try:
             with self._session.transaction(rollback=True):
                 self._session.rows("samples/limits")
-                return self._session.rows(question)
+                return self._session.rows(question, parameters)
         except IndexPilotError:
             return None
 
@@ -135,6 +138,16 @@ class PageSamples(Samples):
         return [
             row.condition for row in self._session.rows("samples/checks", {"schema": table.schema, "name": table.name})
         ]
+
+    def may_be_long(self, table: QualifiedName) -> bool:
+        """See Samples; so where that cannot be asked."""
+        if table not in self._long:
+            of = self._catalog.table(table)
+            parts = [leaf.name for leaf in leaves(of, self._catalog)] if of is not None else []
+            named = {"schemas": [part.schema for part in parts], "names": [part.name for part in parts]}
+            rows = self._within_limits("samples/long", named)
+            self._long[table] = rows is None or bool(rows[0].found)
+        return self._long[table]
 
     def _read(self, name: QualifiedName) -> PageSample | None:
         table = self._catalog.table(name)

@@ -25,6 +25,7 @@ CREATE TABLE hidden (id int);
 INSERT INTO hidden VALUES (1);
 ALTER TABLE hidden ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE TABLE nothing (id int);
+CREATE TABLE packed (id int, far text) WITH (toast_tuple_target = 4000);
 CREATE TABLE ends (day date, at timestamp, until timestamptz);
 INSERT INTO ends VALUES ('infinity', '-infinity', '0044-03-15 BC'), ('9999-12-31', '20000-01-01', '2026-01-01Z');
 ANALYZE
@@ -85,3 +86,12 @@ def test_times_that_python_does_not_have_are_left_out(sampled):
 def test_nothing_where_there_is_nothing_to_read(sampled, name):
     role = "pg_monitor" if name == "hidden" else None
     assert sampled(name, "id", role=role) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "long"), [("small", True), ("packed", True), (BIG, False), ("parts", False), ("nothing", False)]
+)
+def test_whether_values_may_be_longer_than_statistics_tell(tables, name, long):
+    with open_session(tables.dsn, read_only=True) as session:
+        samples = PageSamples(session, read_catalog(session), {})
+        assert samples.may_be_long(QualifiedName("public", name)) is long
