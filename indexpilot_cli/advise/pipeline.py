@@ -21,7 +21,7 @@ from indexpilot_cli.advise.select.limits import ENOUGH, Limits
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import places_of, wanted_somewhere
 from indexpilot_cli.advise.tenants import columns_of, for_all_tenants, within_tenants
-from indexpilot_cli.advise.values import ExplainRequest, RecommendRequest
+from indexpilot_cli.advise.values import RecommendRequest
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.command import Progress, TableFilter
@@ -234,24 +234,6 @@ def _without_faulty(
     """The workload as the work leaves it, without the templates that make the work fail."""
     done = together(stage, folded.templates, lambda templates: work(replace(folded, templates=templates)))
     return done.without_lost(done.result)
-
-
-def as_recommendation(request: ExplainRequest) -> RecommendRequest:
-    """The same question asked of ``recommend``, for an explanation that has to be worked out again."""
-    return RecommendRequest(
-        request.connection,
-        request.snapshot,
-        request.workload,
-        TableFilter(),
-        request.planner,
-        min_benefit=request.min_benefit,
-        risk=request.risk,
-        features=request.features,
-        safeguards=request.safeguards,
-        bypass=request.bypass,
-        record=request.record,
-        time_model=request.time_model,
-    )
 
 
 def _open_to_advice(catalog: Catalog, wanted: TableFilter) -> Catalog:

@@ -66,34 +66,22 @@ class RecommendRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainRequest:
+class ExplainRequest(RecommendRequest):
     """Either ``subject`` (an id the tool printed) or ``query`` with indexes to add and to hide.
 
     ``with_indexes`` are CREATE INDEX statements, ``without_indexes`` index names. ``analyze`` runs the query.
     ``without_algorithms`` asks what the plan that has the subject would be without these.
-    ``workload`` and ``recommend`` settings apply when an id must be worked out again.
+    What ``recommend`` is asked applies when an id must be worked out again.
     """
 
-    connection: Connection = field(default_factory=Connection)
-    snapshot: str | None = None
     subject: str | None = None
     query: str | None = None
     with_indexes: tuple[str, ...] = ()
     without_indexes: tuple[str, ...] = ()
     without_algorithms: tuple[str, ...] = ()
     analyze: bool = False
-    workload: WorkloadRequest = field(default_factory=WorkloadRequest)
-    planner: PlannerRequest = field(default_factory=PlannerRequest)
-    min_benefit: float = 0.005
-    risk: str = "high"
-    features: FeatureSettings = field(default_factory=FeatureSettings)
-    safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
-    bypass: BypassSettings = field(default_factory=BypassSettings)
-    record: Record = field(default_factory=Record)
-    tenant_schemas: int = 0
-    time_model: str = "off"
 
-    def by(self, settings: Settings) -> ExplainRequest:
+    def chosen_by(self, settings: Settings) -> ExplainRequest:
         """The request with what the settings say of how indexes are chosen and of what is switched off."""
         advisor = settings.advisor
         return replace(

@@ -273,7 +273,7 @@ class Site:
                 planner=self.planner,
                 record=self.reader,
             )
-            found = partial(explain.run, asked.by(self.settings))
+            found = partial(explain.run, asked.chosen_by(self.settings))
         return Question(f"explain {subject[:40]}", found, 60.0, 1 + self._workers)
 
     def review(self, sql: str, *, offline: bool, server_version: int | None = None) -> Review:

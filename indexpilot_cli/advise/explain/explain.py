@@ -11,9 +11,9 @@ from indexpilot_cli.advise import planfile
 from indexpilot_cli.advise.ablate import PlanDifference, difference
 from indexpilot_cli.advise.explain import query
 from indexpilot_cli.advise.explain.query import explain_query, only
-from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, make_plan, prepared, types_from
+from indexpilot_cli.advise.pipeline import advise_on, make_plan, prepared, types_from
 from indexpilot_cli.advise.planfile import PlannedAdvice
-from indexpilot_cli.advise.recommend import by_schemas, folded_for
+from indexpilot_cli.advise.recommend import folded_for
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.algorithms import registry
 from indexpilot_cli.core.command import Outcome, Progress, TableFilter, next_line
@@ -120,10 +120,9 @@ def _of_the_database(
 
 def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """An ``R-`` id no kept plan knows: recommend again with these settings, and look there."""
-    again = as_recommendation(request)
-    folded = fold_workload(source, again.workload, again.filter, progress)
-    with open_estimator(source, again.planner, progress) as estimator:
-        plan = make_plan(source, folded, estimator, again, progress)
+    folded = fold_workload(source, request.workload, request.filter, progress)
+    with open_estimator(source, request.planner, progress) as estimator:
+        plan = make_plan(source, folded, estimator, request, progress)
     advice = planfile.advice_in(plan, request.subject or "")
     if advice is not None:
         return Outcome("explain", of_advice(plan, advice))
@@ -132,14 +131,12 @@ def _worked_out(source: Source, request: ExplainRequest, progress: Progress) -> 
 
 def _without_algorithms(source: Source, request: ExplainRequest, progress: Progress) -> Outcome[ExplainResult]:
     """The advice as it is now, and what would become of it and of the plan without the algorithms."""
-    asked = as_recommendation(request)
     subject, names = request.subject or "", request.without_algorithms
-    folded = folded_for(source, asked, progress)
-    asked = by_schemas(asked, source.catalog)
-    with open_estimator(source, asked.planner, progress) as estimator:
+    folded = folded_for(source, request, progress)
+    with open_estimator(source, request.planner, progress) as estimator:
         folded = prepared(folded, source.catalog, types_from(estimator))
-        plan = advise_on(source, folded, estimator, asked, progress)
-        other_request = replace(asked, features=registry.without(asked.features, names))
+        plan = advise_on(source, folded, estimator, request, progress)
+        other_request = replace(request, features=registry.without(request.features, names))
         other = advise_on(source, folded, estimator, other_request, progress)
     now, then = (planfile.advice_in(p, subject) for p in (plan, other))
     shown = now or then

@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from indexpilot_cli.advise.pipeline import advise_on, as_recommendation, prepared, types_from
+from indexpilot_cli.advise.pipeline import advise_on, prepared, types_from
 from indexpilot_cli.advise.values import Alternative, Evidence, ExplainRequest, ExplainResult, PlanView
 from indexpilot_cli.core import units
 from indexpilot_cli.core.catalog import Catalog, Index, Table
@@ -39,7 +39,7 @@ def explain_query(source: Source, request: ExplainRequest, progress: Progress) -
         _refusals(estimator, added)
         answers = _plans(estimator, statement, added, hidden)
         result = _result(source, request, template, answers, added, hidden, estimator.name)
-        plan = advise_on(source, folded, estimator, as_recommendation(request), progress)
+        plan = advise_on(source, folded, estimator, request, progress)
     views = (*result.plans, *_really_run(source, request, statement))
     told = replace(result, plans=views, alternatives=_alternatives(plan, added), rewrites=plan.rewrites)
     return Outcome("explain", told, server=source.server)

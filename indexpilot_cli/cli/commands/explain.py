@@ -123,7 +123,7 @@ def explain(
         planner=planner(session),
         record=session.record(),
     )
-    return shown(session, session.call(run, request.by(session.settings)))
+    return shown(session, session.call(run, request.chosen_by(session.settings)))
 
 
 def check(subject: str | None, query: str | None, what_if: bool, without: Sequence[str]) -> None:

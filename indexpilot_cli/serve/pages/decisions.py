@@ -170,5 +170,5 @@ def compared(site: Site, query: str, index: str) -> Question[ExplainResult]:
     """The plans of a statement without and with an index that is not there."""
     asked = ExplainRequest(
         site.connection, query=query, with_indexes=(index,), planner=site.planner, record=site.reader
-    ).by(site.settings)
+    ).chosen_by(site.settings)
     return Question(f"compare {index} {query}", partial(explain.run, asked), 3600.0, long=True)
