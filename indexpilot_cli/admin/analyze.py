@@ -9,10 +9,9 @@ from datetime import datetime
 from functools import partial
 
 from indexpilot_cli.core.command import (
-    Connection,
+    CommandRequest,
     Outcome,
     Progress,
-    Record,
     TableFilter,
     WorkloadRequest,
     next_line,
@@ -38,19 +37,17 @@ from indexpilot_cli.workload.templates import (
 
 
 @dataclass(frozen=True, slots=True)
-class AnalyzeRequest:
+class AnalyzeRequest(CommandRequest):
     """``by`` is total, mean, calls or io; ``top`` None shows all templates.
 
     ``reads`` False: the planner is not asked how they find their rows, which may count as scans of indexes.
     """
 
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     filter: TableFilter = field(default_factory=TableFilter)
     top: int | None = 20
     by: str = "total"
-    record: Record = field(default_factory=Record)
     bypass: BypassSettings = field(default_factory=BypassSettings)
     reads: bool = True
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, next_line
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress, next_line
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.calibrate import expected_wal, measure, refuse_elsewhere, swept
@@ -32,15 +32,13 @@ class CalibrateAction(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrateRequest:
+class CalibrateRequest(CommandRequest):
     """``rows`` of the table that is written to; after ``seconds`` nothing further is measured."""
 
-    connection: Connection = field(default_factory=Connection)
     action: CalibrateAction = CalibrateAction.MEASURE
     rows: int = 100_000
     seconds: float = 60.0
     bypass: BypassSettings = field(default_factory=BypassSettings)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from itertools import chain
 
 from indexpilot_cli.core.catalog import Activity, Index, Table
 from indexpilot_cli.core.command import (
-    Connection,
+    CommandRequest,
     Outcome,
     Progress,
-    Record,
     TableFilter,
     next_line,
 )
@@ -29,16 +28,14 @@ _KINDS = {"r": "table", "p": "partitioned", "m": "materialized view", "f": "fore
 
 
 @dataclass(frozen=True, slots=True)
-class DiscoverRequest:
+class DiscoverRequest(CommandRequest):
     """``sort`` is size, writes, reads or name; ``save`` records the columns in the genome catalog."""
 
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     filter: TableFilter = field(default_factory=TableFilter)
     min_size_bytes: int = 0
     sort: str = "size"
     save: bool = False
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

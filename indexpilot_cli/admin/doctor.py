@@ -15,11 +15,10 @@ from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.verdict import IndexVerdict
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import (
-    Connection,
+    CommandRequest,
     Outcome,
     PlannerRequest,
     Progress,
-    Record,
     TableFilter,
     WorkloadRequest,
     next_line,
@@ -50,19 +49,17 @@ _UNSETTLED = 7  # --reconcile left something behind
 
 
 @dataclass(frozen=True, slots=True)
-class DoctorRequest:
+class DoctorRequest(CommandRequest):
     """``twin`` also measures how faithfully the twin plans the workload.
 
     ``reconcile`` settles what earlier runs left open. ``probe`` is all, alive (does this program work; no server is
     asked), live (does the server answer) or ready (could indexes be changed now); they ask a handful of questions only.
     """
 
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     twin: bool = False
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
-    record: Record = field(default_factory=Record)
     reconcile: bool = False
     probe: str = "all"
     bypass: BypassSettings = field(default_factory=BypassSettings)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Annotated
 
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
@@ -24,15 +24,13 @@ from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class GenomeListRequest:
+class GenomeListRequest(CommandRequest):
     """Fields of the genome catalog; every filter that is empty or None lets all pass."""
 
-    connection: Connection = field(default_factory=Connection)
     tables: tuple[str, ...] = ()
     schemas: tuple[str, ...] = ()
     group: str | None = None
     only_forbidden: bool = False
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import (
-    Connection,
+    CommandRequest,
     Outcome,
     Progress,
-    Record,
 )
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
@@ -27,16 +26,14 @@ from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class HistoryRequest:
+class HistoryRequest(CommandRequest):
     """Rows of the mutation log, newest first. ``types`` are mutation types; ``since`` is UTC."""
 
-    connection: Connection = field(default_factory=Connection)
     since: datetime | None = None
     types: tuple[str, ...] = ()
     table: str | None = None
     tenant: int | None = None
     limit: int = 100
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +75,11 @@ def log_filter(request: HistoryRequest) -> LogFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionsRequest:
+class VersionsRequest(CommandRequest):
     """The versions of all indexes, or of those of one table."""
 
-    connection: Connection = field(default_factory=Connection)
     table: str | None = None
     limit: int = 100
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +112,11 @@ def list_versions(request: VersionsRequest, progress: Progress) -> Outcome[Versi
 
 
 @dataclass(frozen=True, slots=True)
-class UsageRequest:
+class UsageRequest(CommandRequest):
     """What algorithms did in the plans that are kept, on all tables or one; ``since`` is UTC."""
 
-    connection: Connection = field(default_factory=Connection)
     table: str | None = None
     since: datetime | None = None
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from indexpilot_cli.admin.doctor_checks import Check, version_check
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Capabilities, Server
 from indexpilot_cli.core.command import (
+    CommandRequest,
     Connection,
     Outcome,
     Progress,
-    Record,
 )
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import quote_identifier
@@ -41,7 +41,7 @@ _LOCK_MS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class InitRequest:
+class InitRequest(CommandRequest):
     """``check`` only looks, ``dry_run`` plans and prints the SQL, neither writes.
 
     ``config_path`` is where the configuration file goes (an existing one is left alone) and ``config_text`` what
@@ -49,7 +49,6 @@ class InitRequest:
     ``schema_file`` and ``discover`` fill the genome catalog; ``grantees`` are roles that may read our tables.
     """
 
-    connection: Connection = field(default_factory=Connection)
     check: bool = False
     upgrade: bool = False
     dry_run: bool = False
@@ -60,7 +59,6 @@ class InitRequest:
     discover: bool = False
     grantees: tuple[str, ...] = ()
     bypass: BypassSettings = field(default_factory=BypassSettings)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from indexpilot_cli.algorithms.xgboost.training import (
     train,
 )
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.measured import BENEFIT_MODEL, RISK_MODEL
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
@@ -29,12 +29,10 @@ from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class ModelRequest:
+class ModelRequest(CommandRequest):
     """Train, show or forget; ``name`` is a model's, None: all there are."""
 
-    connection: Connection = field(default_factory=Connection)
     name: str | None = None
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.genome import sync
@@ -18,13 +18,11 @@ from indexpilot_cli.snapshot.source import check_schemas, open_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaSyncRequest:
+class SchemaSyncRequest(CommandRequest):
     """Compare these schemas (none: all) with the genome catalog; ``write``: the catalog follows."""
 
-    connection: Connection = field(default_factory=Connection)
     schemas: tuple[str, ...] = ()
     write: bool = False
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Connection, Outcome, Progress, Record
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Warn
@@ -20,11 +20,8 @@ INIT, ENABLE = "init", "enable"
 
 
 @dataclass(frozen=True, slots=True)
-class TenantListRequest:
+class TenantListRequest(CommandRequest):
     """Every tenant with a profile."""
-
-    connection: Connection = field(default_factory=Connection)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from indexpilot_cli.core import files
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName, split_table
 from indexpilot_cli.db.capabilities import look
@@ -33,13 +33,11 @@ class WantedTypes:
 
 
 @dataclass(frozen=True, slots=True)
-class TypesRequest:
+class TypesRequest(CommandRequest):
     """``check`` is the file that should hold just that; None: the source is the result."""
 
-    connection: Connection = field(default_factory=Connection)
     wanted: WantedTypes = field(default_factory=WantedTypes)
     check: str | None = None
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

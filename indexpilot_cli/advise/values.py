@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.core.command import CommandRequest, PlannerRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.mutation import Mutation
@@ -15,7 +15,7 @@ from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, 
 
 
 @dataclass(frozen=True, slots=True)
-class RecommendRequest:
+class RecommendRequest(CommandRequest):
     """``min_benefit`` is what an index must save of the workload's cost (0–1), or 10 times that of one statement's.
 
     None limits mean no limit. ``max_slower`` is the share by which a drop may make a recorded statement dearer.
@@ -24,7 +24,6 @@ class RecommendRequest:
     the indexes that are one tenant's own may take, in bytes.
     """
 
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     filter: TableFilter = field(default_factory=TableFilter)
@@ -37,7 +36,6 @@ class RecommendRequest:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
-    record: Record = field(default_factory=Record)
     max_slower: float = 0.1
     tenant_schemas: int = 0
     tenants: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.command import CommandRequest, Connection, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.core.mutation import MutationReport
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.guards.bypass import BypassLevel
@@ -31,7 +31,7 @@ class VerificationRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class ApplyRequest:
+class ApplyRequest(CommandRequest):
     """Which plan, file or ids to build (none: the latest plan), and how careful to be.
 
     ``window`` is the text of ``--window "22:00-02:30 Europe/Berlin mon-fri"``; None uses the configured one.
@@ -42,7 +42,6 @@ class ApplyRequest:
     ``origins``: where a setting comes from, by its key.
     """
 
-    connection: Connection = field(default_factory=Connection)
     targets: tuple[str, ...] = ()
     window: str | None = None
     cron: bool = False
@@ -67,7 +66,6 @@ class ApplyRequest:
     safeguards: SafeguardSettings = field(default_factory=SafeguardSettings)
     bypass: BypassSettings = field(default_factory=BypassSettings)
     origins: Mapping[str, str] = field(default_factory=dict, compare=False)
-    record: Record = field(default_factory=Record)
 
     @classmethod
     def by(cls, settings: Settings) -> ApplyRequest:
@@ -100,13 +98,12 @@ class ApplyRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class RollbackRequest:
+class RollbackRequest(CommandRequest):
     """Mutations (``M-…``), a plan (``P-…``), the last one, or all since a time (UTC).
 
     ``to_version``: back to that version of the one target, an index, ``M-…`` or ``R-…``.
     """
 
-    connection: Connection = field(default_factory=Connection)
     targets: tuple[str, ...] = ()
     last: bool = False
     since: datetime | None = None
@@ -116,7 +113,6 @@ class RollbackRequest:
     lock_timeout: float = 2.0
     retries: int = 5
     bypass: BypassSettings = field(default_factory=BypassSettings)
-    record: Record = field(default_factory=Record)
     to_version: int | None = None
 
 
@@ -156,12 +152,10 @@ class PlanRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class PlanListRequest:
+class PlanListRequest(CommandRequest):
     """The newest plans that are kept in the database."""
 
-    connection: Connection = field(default_factory=Connection)
     limit: int = 50
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

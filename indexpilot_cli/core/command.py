@@ -47,6 +47,14 @@ ANYBODY = Record()
 
 
 @dataclass(frozen=True, slots=True)
+class CommandRequest:
+    """What every command that works on a server is asked: on which, and in whose name the log is told."""
+
+    connection: Connection = field(default_factory=Connection)
+    record: Record = field(default_factory=Record, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadRequest:
     """Which statements to look at.
 

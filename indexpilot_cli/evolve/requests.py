@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.command import CommandRequest, Connection, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.settings.sections import BypassSettings, SafeguardSettings, Settings
 
@@ -17,7 +17,7 @@ _WRAPS = {"per-statement": False, "as-written": False, "file": True, "single": T
 
 
 @dataclass(frozen=True, slots=True)
-class CheckRequest:
+class CheckRequest(CommandRequest):
     """Which migrations to review, and against what.
 
     ``files`` are files, directories (their ``*.sql`` in order) or ``-``; ``git_diff`` adds the ``*.sql`` files that
@@ -30,7 +30,6 @@ class CheckRequest:
 
     files: tuple[str, ...] = ()
     git_diff: str | None = None
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     offline: bool = False
     server_version: int | None = None
@@ -45,7 +44,6 @@ class CheckRequest:
     probe_seconds: float = 20.0
     run_seconds: float = 60.0
     long_rows: int = 5_000
-    record: Record = field(default_factory=Record)
     texts: tuple[tuple[str, str], ...] = ()
 
     @classmethod

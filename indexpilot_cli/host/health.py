@@ -62,7 +62,7 @@ def get_health(book: AlertBook | None = None, *, most: int | None = None) -> Hea
     from indexpilot_cli.lifecycle.metrics import MetricsRequest, measured, unreached
 
     judged = alert_book if book is None else book
-    request, failure = MetricsRequest(Connection(), most or _limits.most, Record(version=__version__)), None
+    request, failure = MetricsRequest(Connection(), most or _limits.most, record=Record(version=__version__)), None
     try:
         request = replace(request, connection=place.connection())
         with place.session() as session:

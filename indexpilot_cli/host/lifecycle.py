@@ -74,7 +74,7 @@ def get_lifecycle_status() -> Result:
     from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusRequest, run
 
     request = _request("get_lifecycle_status", (), True)
-    asked = LifecycleStatusRequest(request.connection, request.maintenance, request.record)
+    asked = LifecycleStatusRequest(request.connection, request.maintenance, record=request.record)
     found: Result = to_json(run(asked, Silent()).result)
     return found
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from indexpilot_cli.core.catalog import Capabilities
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import Blocker, MutationType
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.db.capabilities import look as look_at_server
@@ -29,13 +29,11 @@ _PREPARED = "a prepared transaction"
 
 
 @dataclass(frozen=True, slots=True)
-class BuildsRequest:
+class BuildsRequest(CommandRequest):
     """``seconds`` is how long progress is looked at; ``watch`` goes on until nothing is being built."""
 
-    connection: Connection = field(default_factory=Connection)
     seconds: float = 2.0
     watch: bool = False
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

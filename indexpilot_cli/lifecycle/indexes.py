@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.lifecycle.metric_families import MeasuredIndex
@@ -16,12 +16,10 @@ from indexpilot_cli.snapshot.source import open_reader
 
 
 @dataclass(frozen=True, slots=True)
-class IndexesRequest:
+class IndexesRequest(CommandRequest):
     """``most`` indexes are given at most, the largest."""
 
-    connection: Connection = field(default_factory=Connection)
     most: int = 1_000_000
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,11 +6,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Connection, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
@@ -38,12 +38,10 @@ _UNREACHABLE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class MetricsRequest:
+class MetricsRequest(CommandRequest):
     """``most`` series are given at most; what is left out is counted."""
 
-    connection: Connection = field(default_factory=Connection)
     most: int = 2000
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
 from indexpilot_cli.core.catalog import Capabilities
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import Event, MutationType, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.capabilities import look
@@ -31,14 +31,12 @@ _BUILT = STANDING | {OperationState.REVERTED}
 
 
 @dataclass(frozen=True, slots=True)
-class PerformanceRequest:
+class PerformanceRequest(CommandRequest):
     """The last ``hours`` by ``bucket`` (minute, hour, day); ``days`` of the counts of EXPLAIN."""
 
-    connection: Connection = field(default_factory=Connection)
     hours: float = 24.0
     bucket: str = "hour"
     days: int = 30
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 from indexpilot_cli.core.codec import UNPUBLISHED, Amount, Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.errors import sqlstate
 from indexpilot_cli.db.locks import retrying
@@ -57,17 +57,15 @@ class StatisticsStep:
 
 
 @dataclass(frozen=True, slots=True)
-class StatisticsRequest:
+class StatisticsRequest(CommandRequest):
     """``keep_days`` None: nothing is too old. ``partition_by`` none, day, week or month; ``convert``: a table that is
     not partitioned yet becomes it. ``write`` False only shows what would be done.
     """
 
-    connection: Connection = field(default_factory=Connection)
     keep_days: float | None = None
     partition_by: str = "none"
     convert: bool = True
     write: bool = False
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

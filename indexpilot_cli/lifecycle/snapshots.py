@@ -8,7 +8,7 @@ from typing import Annotated
 
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.errors import PrerequisiteError
 from indexpilot_cli.lifecycle.counters import Look, earlier, keep, look, look_at_standby
@@ -17,12 +17,10 @@ from indexpilot_cli.snapshot.source import open_metadata
 
 
 @dataclass(frozen=True, slots=True)
-class CounterSnapshotRequest:
+class CounterSnapshotRequest(CommandRequest):
     """``standbys`` are connection strings of standbys whose counters are kept, too."""
 
-    connection: Connection = field(default_factory=Connection)
     standbys: tuple[str, ...] = field(default=(), repr=False)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.core.catalog import Catalog, Index
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, TableFilter, WorkloadRequest
+from indexpilot_cli.core.command import CommandRequest, PlannerRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.statistics import ExtendedStatistics
@@ -227,7 +227,7 @@ def parts_by_whole(catalog: Catalog) -> Mapping[QualifiedName, tuple[Index, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class LifecycleRequest:
+class LifecycleRequest(CommandRequest):
     """``plan``: keep the findings as a plan for ``apply``. ``states`` empty: all of them. ``standbys`` are connection
     strings of standbys whose scans count too.
 
@@ -237,7 +237,6 @@ class LifecycleRequest:
     not logged (None: it is logged). ``periods`` as in the facts.
     """
 
-    connection: Connection = field(default_factory=Connection)
     snapshot: str | None = None
     plan: bool = False
     filter: TableFilter = field(default_factory=TableFilter)
@@ -249,7 +248,6 @@ class LifecycleRequest:
     bloat_ratio: float = 1.5
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
-    record: Record = field(default_factory=Record)
     idle: str | None = None
     periods: bool = True
 

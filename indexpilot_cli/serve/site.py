@@ -152,7 +152,8 @@ class Site:
     def metrics(self) -> Question[MetricsResult]:
         """How the server is."""
         most = self.settings.operational.health_checks.max_series
-        return Question("metrics", partial(metrics.run, MetricsRequest(self.connection, most, self.reader)), 5.0)
+        request = MetricsRequest(self.connection, most, record=self.reader)
+        return Question("metrics", partial(metrics.run, request), 5.0)
 
     @property
     def alive(self) -> Question[DoctorResult]:
@@ -204,7 +205,7 @@ class Site:
     @property
     def schedules(self) -> Question[LifecycleStatusResult]:
         """Each job of lifecycle: when it ran, what came of it, when it is due."""
-        request = LifecycleStatusRequest(self.connection, self.settings.operational.maintenance, self.reader)
+        request = LifecycleStatusRequest(self.connection, self.settings.operational.maintenance, record=self.reader)
         return Question("schedules", partial(status.run, request), 2.0)
 
     def history(self, asked: HistoryRequest | None = None) -> Question[HistoryResult]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from indexpilot_cli.core.command import Connection, PlannerRequest, Record, WorkloadRequest
+from indexpilot_cli.core.command import CommandRequest, PlannerRequest, Record, WorkloadRequest
 from indexpilot_cli.settings.sections import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class ServeRequest:
+class ServeRequest(CommandRequest):
     """Where to listen, whom to let in, and what to ask which database.
 
     ``token`` None: only on loopback. ``allow_apply``: what writes may be asked for too, with the token. ``origins`` are
@@ -17,7 +17,6 @@ class ServeRequest:
     and the address listened on always are, and any address where others reach it).
     """
 
-    connection: Connection = field(default_factory=Connection)
     address: str = "127.0.0.1"
     port: int = 8080
     token: str | None = field(default=None, repr=False)
@@ -25,7 +24,6 @@ class ServeRequest:
     settings: Settings = field(default_factory=Settings)
     workload: WorkloadRequest = field(default_factory=WorkloadRequest)
     planner: PlannerRequest = field(default_factory=PlannerRequest)
-    record: Record = field(default_factory=Record)
 
     def record_of(self, command: str) -> Record:
         """Who asks for a command to be carried out; its rows are those of the command line's."""

@@ -68,7 +68,7 @@ def ask(dsn, *keys, maintenance=QUICK, report=AT_ONCE, **more):
 
 
 def shown(dsn, maintenance=QUICK):
-    outcome = status.run(status.LifecycleStatusRequest(Connection(dsn), maintenance, RECORD), Silent())
+    outcome = status.run(status.LifecycleStatusRequest(Connection(dsn), maintenance, record=RECORD), Silent())
     return {str(JobKey(j.job, j.tenant)): j for j in outcome.result.jobs}
 
 

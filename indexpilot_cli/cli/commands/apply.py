@@ -223,8 +223,8 @@ def rollback(
         session.settings.production_safeguards.lock_manager.lock_timeout_seconds,
         lock.retries,
         session.settings.bypass,
-        session.record(),
         to_version,
+        record=session.record(),
     )
     return change.carry_out(session, run, request, rollback_view, exit_code=exit_code)
 

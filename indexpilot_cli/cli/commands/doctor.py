@@ -57,10 +57,10 @@ def doctor(
         twin,
         workload(session, opt.StatementOptions(source, log_database=log_database), files),
         planner(session),
-        session.record(),
         reconcile,
         "alive" if alive else "live" if live else "ready" if ready else "all",
         session.settings.bypass,
+        record=session.record(),
     )
     outcome = session.call(run, request)
     document = doctor_view(outcome.result, verbose=session.verbose)

@@ -59,7 +59,7 @@ def serve(
         session.settings,
         workload(session, opt.StatementOptions(source, log_database=log_database), files),
         planner(session),
-        session.record(),
+        record=session.record(),
     )
 
     outcome = run(request, partial(serving, session))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, TableFilter
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress, TableFilter
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.capabilities import look as look_at_server
@@ -84,16 +84,14 @@ def tables_of(session: Session, tenant: int, schema: str) -> TableFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class PolicyRequest:
+class PolicyRequest(CommandRequest):
     """``tenant`` None: show all. What is None of the rest stays as it is; ``everything``: no component is left out."""
 
-    connection: Connection = field(default_factory=Connection)
     tenant: int | None = None
     schedule: str | None = None
     components: tuple[str, ...] | None = None
     everything: bool = False
     min_age: timedelta | None = None
-    record: Record = field(default_factory=Record)
 
     @property
     def changes(self) -> bool:

@@ -11,7 +11,7 @@ from itertools import chain
 from types import MappingProxyType
 
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, TableFilter
+from indexpilot_cli.core.command import CommandRequest, Connection, Outcome, Progress, TableFilter
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look as look_at_server
@@ -53,7 +53,7 @@ class RunOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class ScheduleRunRequest:
+class ScheduleRunRequest(CommandRequest):
     """``keys`` empty: what is due. ``report`` is what a run of ``lifecycle`` is asked beside the states to look for.
 
     ``plan`` keeps findings as a plan; ``reconcile`` lets the integrity check settle what was left open, unless a switch
@@ -61,14 +61,12 @@ class ScheduleRunRequest:
     ``stale_seconds``: a lock whose session did nothing for so long is told.
     """
 
-    connection: Connection = field(default_factory=Connection)
     keys: tuple[JobKey, ...] = ()
     report: LifecycleRequest = field(default_factory=LifecycleRequest)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
     plan: bool = False
     reconcile: bool = False
     stale_seconds: float = 300.0
-    record: Record = field(default_factory=Record)
     bypass: BypassSettings = field(default_factory=BypassSettings)
     query_stats: QueryStatsSettings = field(default_factory=QueryStatsSettings)
 
@@ -86,9 +84,9 @@ class ScheduleRunRequest:
             plan or maintenance.plan,
             reconcile or maintenance.reconcile,
             settings.production_safeguards.lock_manager.stale_lock_seconds,
-            report.record,
             settings.bypass,
             settings.operational.query_stats,
+            record=report.record,
         )
 
 
@@ -269,7 +267,7 @@ def _daily(ran: JobRun, request: ScheduleRunRequest, progress: Progress) -> _Ran
     notes: list[str] = []
     warnings: list[Warn] = []
     if "counters" in ran.components:
-        asked = CounterSnapshotRequest(request.connection, request.report.standbys, request.record)
+        asked = CounterSnapshotRequest(request.connection, request.report.standbys, record=request.record)
         kept = snapshots.run(asked, progress)
         notes += kept.result.notes
         warnings += kept.warnings

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from indexpilot_cli.core.command import Connection, Outcome, Progress, Record
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.lifecycle.schedules.run import KnownJobs, look_at_jobs
 from indexpilot_cli.lifecycle.schedules.store import JobRunState, PastRun
@@ -50,12 +50,10 @@ class JobStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class LifecycleStatusRequest:
+class LifecycleStatusRequest(CommandRequest):
     """``maintenance`` are the settings that say when jobs are due."""
 
-    connection: Connection = field(default_factory=Connection)
     maintenance: MaintenanceSettings = field(default_factory=MaintenanceSettings)
-    record: Record = field(default_factory=Record)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,7 @@ def as_rows(connection, outcomes):
 
 
 def asked(dsn, name=None):
-    return model.ModelRequest(Connection(dsn), name, Record("model", "1", "test"))
+    return model.ModelRequest(Connection(dsn), name, record=Record("model", "1", "test"))
 
 
 def test_f5_a_model_is_trained_on_measured_outcomes_kept_shown_and_forgotten(place, connection):

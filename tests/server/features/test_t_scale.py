@@ -33,9 +33,9 @@ def dsns(pg):
 def test_t11_questions_do_not_grow_with_tables_and_tenants(dsns, monkeypatch):
     asked = {
         "sync": lambda place: schema_sync.run(schema_sync.SchemaSyncRequest(place, record=RECORD), Silent()),
-        "write": lambda place: schema_sync.run(schema_sync.SchemaSyncRequest(place, (), True, RECORD), Silent()),
+        "write": lambda place: schema_sync.run(schema_sync.SchemaSyncRequest(place, (), True, record=RECORD), Silent()),
         "show": lambda place: tenant.show_tenant(tenant.TenantShowRequest(place, 2, record=RECORD), Silent()),
-        "list": lambda place: tenant.list_tenants(tenant.TenantListRequest(place, RECORD), Silent()),
+        "list": lambda place: tenant.list_tenants(tenant.TenantListRequest(place, record=RECORD), Silent()),
     }
     for name, ask in asked.items():
         counts = []
