@@ -16,7 +16,6 @@ from indexpilot_cli.db.session import Session, session_to
 from indexpilot_cli.guards.bypass import require_on
 from indexpilot_cli.log import calibrations
 from indexpilot_cli.log.bookkeeping import Note, bookkeeping
-from indexpilot_cli.log.calibrations import KeptCalibration
 from indexpilot_cli.methods.rates import Calibration
 from indexpilot_cli.settings.sections import BypassSettings
 from indexpilot_cli.snapshot.source import hidden_metadata, open_reader
@@ -117,10 +116,6 @@ def _plan(request: CalibrateRequest, _progress: Progress) -> CalibrateResult:
 def _show(request: CalibrateRequest, _progress: Progress) -> CalibrateResult:
     with open_reader(request.connection) as session:
         found = calibrations.kept(session, request.connection.metadata_schema)
-    return _kept(request, found)
-
-
-def _kept(request: CalibrateRequest, found: KeptCalibration) -> CalibrateResult:
     return CalibrateResult(request.action, found.calibration, found.place, found.problem)
 
 

@@ -158,16 +158,12 @@ def _shown(name: str, kept: KeptModel | None) -> ModelCard:
     if kept is None:
         return ModelCard(name, None, None, 0, 0, False, "none", _untrained(name))
     metrics = kept.metrics
-    lines = tuple(_line(line) for line in metrics.get("lines") or ())
+    lines = tuple(CrossValidated(**{**line, "kind": BenefitKind(line["kind"])}) for line in metrics.get("lines") or ())
     groups = int(metrics.get("groups") or metrics.get("templates") or 0)
     used = kept.parameters is not None
     verdict = str(metrics.get("verdict") or ("used" if used else "none"))
     why = str(metrics.get("why") or "") or _skill(metrics)
     return ModelCard(name, kept.version, kept.created_at, kept.samples, groups, used, verdict, why, lines)
-
-
-def _line(told: Mapping[str, Any]) -> CrossValidated:
-    return CrossValidated(**{**told, "kind": BenefitKind(told["kind"])})
 
 
 def _untrained(name: str) -> str:

@@ -24,7 +24,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.plan import AlgorithmFinding, Effect
 from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.units import size
-from indexpilot_cli.core.workload import Atom, AtomKind, RelationUse
+from indexpilot_cli.core.workload import AtomKind, RelationUse
 from indexpilot_cli.methods.existing import covered_by
 from indexpilot_cli.methods.kinds.hash import LONG_TYPES
 from indexpilot_cli.methods.strings import LONGEST_KEY, StringProfile, profile
@@ -79,7 +79,7 @@ def string_uses(study: Study) -> Iterator[StringUse]:
     for template in study.templates:
         for use in template.uses:
             for atom in use.atoms:
-                if _asks(atom):
+                if atom.kind is AtomKind.EQUAL and atom.conjunctive and atom.column is not None:
                     wanted.setdefault((use.table, atom.column or ""), set()).add(template.id)
             ordered |= {(use.table, name) for name in _in_order(use)}
     for (name, label), templates in wanted.items():
@@ -89,10 +89,6 @@ def string_uses(study: Study) -> Iterator[StringUse]:
             continue
         if "nondeterministic" not in (column.collation or ""):
             yield StringUse(table, column, frozenset(templates), (name, label) in ordered)
-
-
-def _asks(atom: Atom) -> bool:
-    return atom.kind is AtomKind.EQUAL and atom.conjunctive and atom.column is not None
 
 
 def _in_order(use: RelationUse) -> Iterator[str]:

@@ -59,7 +59,7 @@ def load_schema(source: Path | str | Mapping[str, Any]) -> SchemaDefinition:
     """
     checked = check(source)
     if checked.problems:
-        raise SchemaFileError(_shown(source), checked.problems)
+        raise SchemaFileError("the schema" if isinstance(source, Mapping) else Path(source).name, checked.problems)
     return checked.schema
 
 
@@ -115,10 +115,6 @@ def _read(path: Path) -> Node:
     except UnicodeDecodeError as error:
         raise Malformed(data[: error.start].count(b"\n") + 1, "not UTF-8 text") from None
     return reader(text)
-
-
-def _shown(source: Path | str | Mapping[str, Any]) -> str:
-    return "the schema" if isinstance(source, Mapping) else Path(source).name
 
 
 CRM: Mapping[str, Any] = {

@@ -70,16 +70,12 @@ def table_writes(
     for table in catalog.tables:
         own = stated.get(table.name)
         if own is not None:
-            seen: TableWrites | None = _merged(own, table)
+            seen: TableWrites | None = replace(own, hot_share=hot_share(table))
         else:
             seen = _from_activity(table, _window(table, catalog, since, until), reads.get(table.name, 0.0))
         if seen is not None and seen.rows > 0:
             found[table.name] = replace(seen, rates=rates)
     return found
-
-
-def _merged(own: TableWrites, table: Table) -> TableWrites:
-    return replace(own, hot_share=hot_share(table))
 
 
 def hot_share(table: Table) -> float:

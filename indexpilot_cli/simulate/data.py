@@ -8,7 +8,7 @@ which writes no WAL under ``wal_level = minimal``
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
@@ -95,7 +95,7 @@ def _finish(pool: ReplayConnections, progress: Progress) -> None:
     vacuums = named_steps("vacuum")
     progress.stage("checking foreign keys and gathering statistics", len(references) + len(vacuums))
     for group in (references, vacuums):
-        pool.run(_free(group), partial(_each, group), lambda _: progress.advance())
+        pool.run(dict.fromkeys(group, ()), partial(_each, group), lambda _: progress.advance())
 
 
 def _alone(pool: ReplayConnections, task: Callable[[Replay], None]) -> None:
@@ -120,10 +120,6 @@ def _order() -> dict[str, tuple[str, ...]]:
 def _fill(member: Replay, table: str) -> None:
     parts = (named_steps(file)[table].statements for file in ("schema", "rows", "keys"))
     member.script(chain.from_iterable(parts))
-
-
-def _free(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    return dict.fromkeys(names, ())
 
 
 def _each(group: Mapping[str, SqlStep], member: Replay, name: str) -> None:

@@ -101,7 +101,7 @@ def prove(running: LocalServer, plan: Plan | None, calls: Sequence[Call], progre
                 doubtful = _slower(before, after)  # a busy machine is not the advice's fault: they get a second chance
                 again = _time(member, [call for call in reads if call.template in doubtful], Silent())
                 after |= {name: min(after[name], again[name]) for name in doubtful}
-                size = _bytes(member, applied)
+                size = sum(int(member.rows(_SIZE, [str(name)])[0]["bytes"]) for name in applied.built)
         finally:
             # FORCE (13+) ends sessions that an interrupted apply left there; without it the drop fails (55006).
             admin.run(f"DROP DATABASE {_COPY} WITH (FORCE)")
@@ -140,10 +140,6 @@ def apply_plan(request: ApplyRequest, plan: Plan, progress: Progress) -> Outcome
     outcome = apply.run(asked, progress, lambda _: True)
     go_on(outcome.exit_code)
     return outcome
-
-
-def _bytes(member: Replay, applied: _Applied) -> int:
-    return sum(int(member.rows(_SIZE, [str(name)])[0]["bytes"]) for name in applied.built)
 
 
 def _time(member: Replay, calls: Sequence[Call], progress: Progress) -> dict[str, float]:

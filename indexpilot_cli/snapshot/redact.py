@@ -279,14 +279,10 @@ def _workload(workload: Workload, rewrite: _TextRedaction) -> Workload:
         text = rewrite.statement(statement.text)
         parameters = rewrite.parameters(statement.text, statement.parameters)
         if text is None or parameters is None:
-            skipped.append(_unparsed(statement))
+            skipped.append(Skipped("unparsed", "", "left out by redaction", statement.calls, statement.total_ms or 0.0))
         else:
             queries.append(_only(statement, text=text, parameters=parameters))
     return _only(workload, statements=tuple(queries), skipped=tuple(skipped))
-
-
-def _unparsed(statement: ObservedStatement) -> Skipped:
-    return Skipped("unparsed", "", "left out by redaction", statement.calls, statement.total_ms or 0.0)
 
 
 def _schema_texts(snapshot: Snapshot) -> frozenset[str]:

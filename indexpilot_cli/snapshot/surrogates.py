@@ -312,7 +312,7 @@ def _elements(statistics: ColumnStatistics, column: Column | None, change: Repla
     if not elements:
         return statistics
     known = column.element_type if column is not None and column.element_type else "text"
-    family = family_of(_short(known))
+    family = family_of(_SHORT.get(known, known))
     if family is None:
         return replace(statistics, most_common_elems=(), most_common_elem_freqs=(), elem_count_histogram=())
     made = [change(family, value) for value in elements]
@@ -340,7 +340,3 @@ _SHORT = {
     "timestamp without time zone": "timestamp",
     "timestamp with time zone": "timestamptz",
 }
-
-
-def _short(type_name: str) -> str:
-    return _SHORT.get(type_name, type_name)

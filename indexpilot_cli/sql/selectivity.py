@@ -136,7 +136,7 @@ def carried(expression: str, table: Table) -> ColumnStatistics | None:
     coarse = _coarser(tree, column, rows) or remainders(tree)
     if coarse is not None:
         return replace(kept, n_distinct=min(coarse, from_column.distinct(rows)))
-    return kept if _one_to_one(tree) else replace(kept, n_distinct=_unknown_distinct(kept, rows))
+    return kept if _one_to_one(tree) else replace(kept, n_distinct=min(UNKNOWN_DISTINCT, kept.distinct(rows)))
 
 
 def index_statistics(expression: str, table: Table) -> ColumnStatistics | None:
@@ -150,10 +150,6 @@ def _statistics_as(wanted: str, table: Table) -> ColumnStatistics | None:
             if known is not None and key.expression is not None and normal(key.expression) == wanted:
                 return known
     return dict(table.computed).get(wanted)
-
-
-def _unknown_distinct(statistics: ColumnStatistics, rows: float) -> float:
-    return min(UNKNOWN_DISTINCT, statistics.distinct(rows))
 
 
 def _one_to_one(tree: Expression) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 from indexpilot_cli.core.catalog import Catalog
-from indexpilot_cli.core.names import QualifiedName, quote_literal
+from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.core.workload import (
     FAILED,
     Atom,
@@ -212,7 +212,7 @@ def _template(key: str, group: _Group, catalog: Catalog, reader: Reader) -> Quer
         kind=reading.kind,
         calls=group.calls,
         total_ms=group.total_ms,
-        relations=_relations(uses),
+        relations=tuple(dict.fromkeys(use.table for use in uses)),
         uses=uses,
         samples=_by_length(samples, group.readings)[:MAX_SAMPLES],
         variance=group.variance,
@@ -263,10 +263,6 @@ def _with_steady_values(text: str, values: Values) -> Node:
         raise IndexPilotError(f"deparsed statement does not parse: {statement.message}", detail=text)
     steady = {n: v[0] for n, v in values.items() if len(v) == 1}
     return bind(statement.node, steady) if steady else statement.node
-
-
-def _relations(uses: Iterable[RelationUse]) -> tuple[QualifiedName, ...]:
-    return tuple(dict.fromkeys(use.table for use in uses))
 
 
 def _named(templates: list[QueryTemplate]) -> list[QueryTemplate]:

@@ -59,7 +59,7 @@ def propose(
             continue
         site = make_site(table, demands, catalog, chosen, tenant.of(name) if tenant else None)
         kept, refused = _table(site, wanted, sizes)
-        candidates.extend(_candidate(d) for d in kept)
+        candidates.extend(Candidate(d.definition, d.kind, d.templates, d.reasons) for d in kept)
         rejections.extend(refused)
     return Proposal(_for_parts_too(candidates, catalog), _without_repeats(rejections))
 
@@ -176,10 +176,6 @@ def _gated(site: Site, drafts: Sequence[Draft]) -> tuple[list[Draft], list[Rejec
             continue
         passed.append(draft)
     return passed, rejections
-
-
-def _candidate(draft: Draft) -> Candidate:
-    return Candidate(draft.definition, draft.kind, draft.templates, draft.reasons)
 
 
 def _without_repeats(rejections: Sequence[Rejection]) -> tuple[Rejection, ...]:

@@ -146,7 +146,7 @@ def _in_order(
         known = column.statistics if column is not None else None
         if column is None or not column.indexable or known is None or abs(known.correlation or 0.0) <= IN_ORDER:
             continue
-        if table.kind not in "rm" or any(_brin_on(d, name) for d in _indexes(table, proposal)):
+        if table.kind not in "rm" or any(d.method == BRIN and name in d.columns for d in _indexes(table, proposal)):
             continue
         templates = frozenset(u.template for u in uses if u.column == name)
         definition, why = time_index(table, column, study)
@@ -167,10 +167,6 @@ def _in_order(
 def _indexes(table: Table, proposal: Proposal) -> Iterator[IndexDefinition]:
     yield from (i.definition for i in table.indexes if i.valid)
     yield from (c.definition for c in proposal.on(table.name))
-
-
-def _brin_on(definition: IndexDefinition, column: str) -> bool:
-    return definition.method == BRIN and column in definition.columns
 
 
 def time_index(table: Table, column: Column, study: Study) -> tuple[IndexDefinition | None, tuple[Reason, ...]]:

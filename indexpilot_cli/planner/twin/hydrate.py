@@ -269,7 +269,7 @@ class Builder:
 
     def _column(self, column: Column) -> tuple[str, str | None]:
         known = self._planner.value("SELECT to_regtype(%s) IS NOT NULL", [column.type])
-        kind = column.type if known else _stand_in_type(column)
+        kind = column.type if known else _STAND_IN_TYPES.get(column.base_type, "bytea")
         return f"{quote_identifier(column.name)} {kind}{' NOT NULL' if column.not_null else ''}", (
             None if known else column.type
         )
@@ -319,10 +319,6 @@ def _create_table(table: Table, columns: list[str]) -> str:
     if table.kind == "p" and table.partition_key:
         text += f" PARTITION BY {table.partition_key}"
     return text
-
-
-def _stand_in_type(column: Column) -> str:
-    return _STAND_IN_TYPES.get(column.base_type, "bytea")
 
 
 def _try(session: Session, text: str) -> str | None:

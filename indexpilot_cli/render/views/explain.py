@@ -140,7 +140,7 @@ def view(result: ExplainResult, *, verbose: bool = False) -> Document:
         blocks += _recommendation(result.recommendation, result)
     blocks.append(Facts(tuple(_facts(result))))
     if result.templates:
-        rows = tuple(_template_row(t) for t in result.templates)
+        rows = tuple((t.id, percent(t.share), count(t.calls), one_line(t.text)) for t in result.templates)
         blocks.append(TableBlock(_TEMPLATE_COLUMNS, rows))
     if result.sql is not None and result.recommendation is None:
         blocks.append(Code(result.sql))
@@ -268,7 +268,3 @@ def _mutation(mutation: Mutation) -> Iterable[tuple[str, str]]:
         ("Operation", mutation.op_id),
     )
     yield from ((label, one_line(text)) for label, text in rows if text)
-
-
-def _template_row(template: TemplateReport) -> tuple[str, ...]:
-    return (template.id, percent(template.share), count(template.calls), one_line(template.text))
