@@ -144,7 +144,7 @@ def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, pro
 
 def _order(by: str) -> Callable[[QueryTemplate], tuple[float, str]]:
     measures: dict[str, Callable[[QueryTemplate], float | None]] = {
-        "total": lambda t: t.total_ms if t.total_ms is not None else t.calls,
+        "total": lambda t: t.weight,
         "mean": lambda t: t.mean_ms,
         "calls": lambda t: t.calls,
         "io": lambda t: t.blocks,

@@ -294,6 +294,11 @@ class QueryTemplate:
         """Mean time per call in milliseconds, where times are known."""
         return None if self.total_ms is None or self.calls <= 0 else self.total_ms / self.calls
 
+    @property
+    def weight(self) -> float:
+        """Milliseconds in all where times are known, else calls."""
+        return self.calls if self.total_ms is None else self.total_ms
+
 
 @dataclass(frozen=True, slots=True)
 class FoldedWorkload:

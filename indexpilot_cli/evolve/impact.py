@@ -162,8 +162,8 @@ def _queries(
         if workload.files or workload.queries:
             raise
         return None, (f"recorded queries could not be read: {error.message}",)
-    total = sum(_weight(t) for t in found) or 1.0
-    done = each(Stage.EXPLAIN, found, lambda t: _query(t, asked, _weight(t) / total))
+    total = sum(t.weight for t in found) or 1.0
+    done = each(Stage.EXPLAIN, found, lambda t: _query(t, asked, t.weight / total))
     lost = tuple(f"a recorded query was set aside ({fault}): please report it: {t.text}" for t, fault in done.lost)
     return tuple(sorted((h for h in done.result if h is not None), key=lambda q: -q.share)), lost
 
@@ -187,10 +187,6 @@ def _templates(
             return ()
     source = replace(source, catalog=read_catalog(session, metadata_schema=connection.metadata_schema))
     return fold_workload(source, workload, TableFilter(), progress).templates
-
-
-def _weight(template: QueryTemplate) -> float:
-    return template.total_ms if template.total_ms is not None else template.calls
 
 
 def _query(template: QueryTemplate, asked: AskedColumn, share: float) -> QueryAffected | None:

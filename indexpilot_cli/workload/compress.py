@@ -79,7 +79,7 @@ def _potential(template: QueryTemplate, potentials: Mapping[str, float] | None, 
     tables = (catalog.table(name) for name in template.relations)
     if not any(t is not None and t.pages >= _SMALL_TABLE_PAGES for t in tables):
         return 0.0
-    return template.total_ms if template.total_ms is not None else template.calls
+    return template.weight
 
 
 def _cover(

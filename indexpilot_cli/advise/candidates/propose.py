@@ -243,10 +243,9 @@ Uses = dict[QualifiedName, list[tuple[float, frozenset[str]]]]
 def _weights(templates: Iterable[QueryTemplate]) -> Uses:
     found: Uses = {}
     for template in templates:
-        weight = template.total_ms if template.total_ms is not None else template.calls
         for use in template.uses:
             if use.write is not StatementKind.INSERT:
-                found.setdefault(use.table, []).append((weight, _compared(use)))
+                found.setdefault(use.table, []).append((template.weight, _compared(use)))
     return found
 
 

@@ -152,11 +152,6 @@ def absent_value(site: Site, atom: Atom) -> bool:
     return complete and short.get(tree.value, tree.value) not in known.most_common_vals
 
 
-def weight_of(template: QueryTemplate) -> float:
-    """Milliseconds where times are known, else calls."""
-    return template.total_ms if template.total_ms is not None else template.calls
-
-
 Demands = Mapping[QualifiedName, tuple[Demand, ...]]
 
 
@@ -166,7 +161,7 @@ def gather(templates: Sequence[QueryTemplate]) -> Demands:
     for template in templates:
         samples = tuple(s.parameters for s in template.samples if s.parameters)
         for use in template.uses:
-            demand = Demand(template.id, weight_of(template), template.kind, use, samples)
+            demand = Demand(template.id, template.weight, template.kind, use, samples)
             found.setdefault(use.table, []).append(demand)
     return {name: tuple(demands) for name, demands in found.items()}
 

@@ -121,14 +121,13 @@ def _serves(atom: Atom, column: Column, rows: float) -> bool:
 def _asked(
     template: QueryTemplate, table: Table, column: Column, spread: KeyQuantiles, catalog: Catalog
 ) -> Iterator[Asked]:
-    weight = template.total_ms if template.total_ms is not None else template.calls
     for scenario in template.scenarios:
         uses = _uses(scenario.statement, table, catalog) or tuple(u for u in template.uses if u.table == table.name)
         for use in uses:
             atoms = tuple(a for a in use.atoms if a.column == column.name and a.conjunctive)
             if atoms:
                 width, ends = _window(use, atoms, column, table, spread, catalog)
-                yield Asked(template.id, scenario.statement, weight * scenario.share, width, ends)
+                yield Asked(template.id, scenario.statement, template.weight * scenario.share, width, ends)
 
 
 def _uses(statement: Plannable, table: Table, catalog: Catalog) -> tuple[RelationUse, ...]:
