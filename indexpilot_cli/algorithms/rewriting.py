@@ -79,11 +79,6 @@ def conjuncts_of(condition: Node) -> tuple[Node, ...]:
     return condition.children("args") if joined else (condition,)
 
 
-def moving(value: Node) -> bool:
-    """Whether it holds columns or queries, so that it is not known when an index is read."""
-    return any(node.kind in ("ColumnRef", "SubLink") for node in value.walk())
-
-
 def relations(query: Node) -> Iterator[Node]:
     """The tables in the query's own FROM, and the one that it changes."""
     field = {"SelectStmt": "from_clause", "UpdateStmt": "from_clause", "DeleteStmt": "using_clause"}[query.kind]

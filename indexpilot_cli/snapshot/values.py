@@ -63,6 +63,16 @@ class RelationSize:
     height: int | None = None
     gin: GinPages | None = None
 
+    @property
+    def rows(self) -> float:
+        """Rows as the planner scales them: rows per page of the last ANALYZE, times the pages of today.
+
+        https://www.postgresql.org/docs/current/row-estimation-examples.html
+        """
+        if self.pages_at_analyze > 0 and self.tuples >= 0:
+            return self.tuples / self.pages_at_analyze * self.pages
+        return max(self.tuples, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class OwnStatistics:

@@ -28,9 +28,9 @@ from indexpilot_cli.advise.rewrites.condition import (
 from indexpilot_cli.advise.rewrites.intervals import interval_hints
 from indexpilot_cli.advise.rewrites.rules import RULES
 from indexpilot_cli.advise.rewrites.unions import united
-from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Catalog, Column
 from indexpilot_cli.sql.parser import Node, Statement, deparse_expression, parse, parse_expression, rewrite
+from indexpilot_cli.sql.safe.expression import moving
 
 
 def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], ...]:

@@ -21,9 +21,10 @@ from indexpilot_cli.advise.rewrites.condition import (
     number_value,
     string_value,
 )
-from indexpilot_cli.algorithms.rewriting import clauses, conjuncts_of, moving
+from indexpilot_cli.algorithms.rewriting import clauses, conjuncts_of
 from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.sql.parser import Node, deparse_expression, parse_expression, rewrite
+from indexpilot_cli.sql.safe.expression import moving
 
 _DISCRETE = ("int4range", "int8range", "daterange")  # whose values the server always writes as [)
 _RANGES = (*_DISCRETE, "numrange", "tsrange", "tstzrange")

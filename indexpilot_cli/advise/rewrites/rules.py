@@ -24,10 +24,10 @@ from indexpilot_cli.advise.rewrites.condition import (
     string_value,
 )
 from indexpilot_cli.advise.rewrites.times import moved_time, of_day, of_year, shifted, truncated, written
-from indexpilot_cli.algorithms.rewriting import moving
 from indexpilot_cli.core.catalog import Column
 from indexpilot_cli.core.names import quote_literal
 from indexpilot_cli.sql.parser import Node, deparse_expression
+from indexpilot_cli.sql.safe.expression import moving
 
 # -- rules
 

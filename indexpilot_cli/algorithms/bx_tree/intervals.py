@@ -11,7 +11,6 @@ from indexpilot_cli.algorithms.rewriting import (
     clauses,
     column_of,
     conjuncts_of,
-    moving,
     same_type,
     with_conditions,
 )
@@ -19,6 +18,7 @@ from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import GIST, IndexDefinition, IndexKey
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.sql.parser import Node, deparse_expression
+from indexpilot_cli.sql.safe.expression import moving
 
 RANGES = {"timestamptz": "tstzrange", "timestamp": "tsrange", "date": "daterange"}
 _LAST_DATE = "but for the last date there is (5874897-12-31), which the index could not hold"

@@ -21,7 +21,6 @@ from indexpilot_cli.algorithms.rewriting import (
     clauses,
     column_of,
     conjuncts_of,
-    moving,
     relations,
     same_type,
 )
@@ -32,6 +31,7 @@ from indexpilot_cli.core.samples import PageSample
 from indexpilot_cli.core.statistics import ExtendedStatistics
 from indexpilot_cli.sql.parser import Node, deparse_expression, parse, rewrite
 from indexpilot_cli.sql.parser import Statement as Parsed
+from indexpilot_cli.sql.safe.expression import moving
 
 KINDS = ("int2", "int4", "int8", "numeric", "date", "timestamp", "timestamptz")
 MOST_OUTSIDE = 0.1

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from indexpilot_cli.core.index import SPGIST
-from indexpilot_cli.methods.fields import tree_pages
-from indexpilot_cli.methods.kind import HEADER_SIZE, NO_BLOCK, BuiltSize, IndexBuild, IndexKind, RelationFile, make_page
+from indexpilot_cli.methods.kind import HEADER_SIZE, NO_BLOCK, RelationFile, make_page
+from indexpilot_cli.methods.kinds import UnknownKind
 
 _MAGIC, _PAGE_ID, _CACHED = 0xBA0BABEE, 0xFF82, 8
 
@@ -17,19 +17,12 @@ def spgist_metapage() -> bytes:
     return make_page(body, struct.pack("<HHHH", 1, 0, 0, _PAGE_ID), lower=HEADER_SIZE + len(body))
 
 
-class SpGistKind(IndexKind):
+class SpGistKind(UnknownKind):
     """See the module."""
-
-    name = SPGIST
-    assumed = True
-
-    def built(self, build: IndexBuild) -> BuiltSize:
-        """As a tree whose pages are half full."""
-        return BuiltSize(tree_pages(build.rows * (1.0 - build.fields[0].nulls), build.fields, 0.5), sure=False)
 
     def first_pages(self, _file: RelationFile) -> bytes:
         """See IndexKind."""
         return spgist_metapage()
 
 
-KIND = SpGistKind()
+KIND = SpGistKind(SPGIST)

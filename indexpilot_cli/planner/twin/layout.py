@@ -28,17 +28,7 @@ class Heap:
     oid: int
     kind: str
     node: int
-    pages: int
-    pages_at_analyze: int
-    tuples: float
-    all_visible: int
-
-    @property
-    def rows(self) -> float:
-        """Rows as the planner scales them: density at the last analyze times the pages of now."""
-        if self.pages_at_analyze > 0 and self.tuples >= 0:
-            return self.tuples / self.pages_at_analyze * self.pages
-        return max(self.tuples, 0.0)
+    size: RelationSize
 
 
 def read_layout(session: Session, snapshot: Snapshot) -> tuple[tuple[RelationFile, ...], dict[QualifiedName, Heap]]:
@@ -67,7 +57,7 @@ def _pages(size: RelationSize | None) -> int:
 
 
 def _heap(row: Any, size: RelationSize) -> Heap:
-    return Heap(row.oid, row.kind, row.node or 0, size.pages, size.pages_at_analyze, size.tuples, size.all_visible)
+    return Heap(row.oid, row.kind, row.node or 0, size)
 
 
 def _file(row: Any, size: RelationSize, heap_pages: int) -> RelationFile:

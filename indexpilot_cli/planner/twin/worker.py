@@ -222,7 +222,7 @@ class Worker:
         """
         tables = frozenset[int]().union(*(self.members_of(one.definition.table) for one in wanted))
         heaps = [self._heaps[oid] for oid in sorted(tables) if oid in self._heaps]
-        full = [heap for heap in heaps if heap.node and heap.pages]
+        full = [heap for heap in heaps if heap.node and heap.size.pages]
         made = [_Made(one, self._qualified(one.definition, n)) for n, one in enumerate(wanted, len(self._built))]
         with self._admin.transaction():
             # CREATE INDEX reads the whole table, also one of sparse blocks.
@@ -320,7 +320,7 @@ class Worker:
     ) -> list[Mapping[str, object]]:
         """New files of the size wanted, under new numbers: no backend has their pages in memory. Rows to swap."""
         stored = [member for member in members if member.kind == "i"]
-        rows = {member.oid: self._heaps[member.table_oid].rows for member in stored}
+        rows = {member.oid: self._heaps[member.table_oid].size.rows for member in stored}
         total = sum(rows.values())
         swaps: list[Mapping[str, object]] = []
         for member in stored:
@@ -335,7 +335,7 @@ class Worker:
                 method=definition.method,
                 height=size.height if len(stored) == 1 else min(size.height, max(0, pages - 2)),
                 pages_per_range=int(dict(definition.options).get("pages_per_range", 128)),
-                heap_pages=self._heaps[member.table_oid].pages,
+                heap_pages=self._heaps[member.table_oid].size.pages,
                 keep=not ours,
             )
             self._storage.write(file)
@@ -358,9 +358,9 @@ def _restored(heap: Heap) -> Mapping[str, object]:
     return {
         "oid": heap.oid,
         "node": heap.node,
-        "pages": heap.pages_at_analyze,
-        "tuples": heap.tuples,
-        "all_visible": heap.all_visible,
+        "pages": heap.size.pages_at_analyze,
+        "tuples": heap.size.tuples,
+        "all_visible": heap.size.all_visible,
     }
 
 

@@ -145,21 +145,22 @@ def growth(node: Node) -> float:
     factor = 1.0
     for here in node.walk():
         if here.kind == "A_Expr" and here.names("name")[-1:] == ("||",):
-            factor *= max(sum(_varies(side) for side in here.below()), 1)
+            factor *= max(sum(moving(side) for side in here.below()), 1)
         elif here.kind == "FuncCall" and here.names("funcname")[-1] in GROWING:
             factor *= _call_growth(here)
     return factor
 
 
-def _varies(node: Node) -> bool:
-    return any(n.kind in ("ColumnRef", "SubLink") for n in node.walk())
+def moving(value: Node) -> bool:
+    """Whether it holds columns or queries, so that it is not known when an index is read."""
+    return any(node.kind in ("ColumnRef", "SubLink") for node in value.walk())
 
 
 def _call_growth(call: Node) -> float:
     name, arguments = call.names("funcname")[-1], call.children("args")
     if name in ("replace", "regexp_replace") and len(arguments) >= 3:
-        return float("inf") if _varies(arguments[2]) else max(len(deparse_expression(arguments[2])) - 2.0, 1.0)
-    return max(float(sum(_varies(a) for a in arguments)), 1.0)
+        return float("inf") if moving(arguments[2]) else max(len(deparse_expression(arguments[2])) - 2.0, 1.0)
+    return max(float(sum(moving(a) for a in arguments)), 1.0)
 
 
 def _column(_vetting: Vetting, node: Node, query: bool) -> bool:

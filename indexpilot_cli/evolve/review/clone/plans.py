@@ -151,17 +151,9 @@ def migrated(snapshot: Snapshot, before: Mapping[int, Named], after: Mapping[int
 
 def _new_index(index: Named, sizes: Mapping[int, RelationSize]) -> RelationSize:
     table = sizes.get(index.table_oid or 0)
-    rows = _rows(table) if table else 0.0
+    rows = table.rows if table else 0.0
     pages = max(1, ceil(rows * _ENTRY / _FILL / BLOCK))
     return RelationSize(index.name, "i", pages, pages, rows, method=None)
-
-
-def _rows(size: RelationSize) -> float:
-    if size.pages_at_analyze > 0 and size.tuples >= 0:
-        # As the planner does: rows per page of the last ANALYZE, times the pages of today.
-        # https://www.postgresql.org/docs/current/row-estimation-examples.html
-        return size.tuples / size.pages_at_analyze * size.pages
-    return max(size.tuples, 0.0)
 
 
 def _lost(
