@@ -104,11 +104,7 @@ def _tables(session: Session, scope: Mapping[str, object], database: Row) -> tup
 
 def _columns(session: Session, oids: Sequence[int]) -> dict[int, tuple[Column, ...]]:
     rows = session.rows("catalog/columns", {"oids": list(oids)})
-    return {oid: tuple(map(_column, group)) for oid, group in groupby(rows, key=lambda r: r.relation)}
-
-
-def _column(row: Row) -> Column:
-    return filled(Column, row)
+    return {oid: tuple(filled(Column, row) for row in group) for oid, group in groupby(rows, key=lambda r: r.relation)}
 
 
 def _table(row: Row, columns: tuple[Column, ...], indexes: tuple[Index, ...], database: Row) -> Table:

@@ -123,7 +123,7 @@ def github_text(result: CheckResult) -> str:
             lines += (_annotation(file, f, result) for f in _counted(file, severity))
     verdicts = (f"{file.path}: {file_verdict(file)}, {sentence(file)}" for file in result.files)
     words = counted(result.findings) or "no findings"
-    lines.append(code_scanning.annotation("notice", "\n".join((words, *map(_safe, verdicts))), title="indexpilot"))
+    lines.append(code_scanning.annotation("notice", "\n".join((words, *map(visible, verdicts))), title="indexpilot"))
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -137,7 +137,7 @@ def _unread(file: FileReport) -> tuple[UnparsedFile, ...]:
 
 def _syntax(file: FileReport, result: CheckResult) -> Iterator[str]:
     for bad in _unread(file):
-        message = _safe(bad.message)
+        message = visible(bad.message)
         yield code_scanning.annotation(
             "error",
             message,
@@ -152,8 +152,8 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
     statement = next((s for s in file.statements if s.number == finding.statement), None)
     return code_scanning.annotation(
         code_scanning.GITHUB_LEVELS[finding.severity.value],
-        _safe(_message(finding, statement, result)),
-        title=_safe(f"{finding.id} {finding.name}"),
+        visible(_message(finding, statement, result)),
+        title=visible(f"{finding.id} {finding.name}"),
         path=_path(_from_root(finding.path, result)),
         line=finding.line,
         column=finding.column,
@@ -162,12 +162,7 @@ def _annotation(file: FileReport, finding: Finding, result: CheckResult) -> str:
 
 
 def _path(path: str) -> str | None:
-    return None if path == "-" else _safe(path)
-
-
-def _safe(text: str) -> str:
-    """Without what could steer the terminal in which the log is read."""
-    return visible(text)
+    return None if path == "-" else visible(path)
 
 
 _ROOM = 60_000  # letters a comment may have on GitHub, with something to spare
