@@ -10,11 +10,10 @@ from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from indexpilot_cli.advise import drops
-from indexpilot_cli.advise.assemble import Advice, Priceable, assemble
+from indexpilot_cli.advise.assemble import Advice, Priceable, assemble, crowded_tables
 from indexpilot_cli.advise.candidates.tenants import skew
 from indexpilot_cli.advise.consult import Consultation, consultation
 from indexpilot_cli.advise.costing import unit_of
-from indexpilot_cli.advise.crowded import crowded_tables
 from indexpilot_cli.advise.explain.limits import limit_prices
 from indexpilot_cli.advise.rewrites.price import priced_rewrites, rules_left_out
 from indexpilot_cli.advise.select.limits import ENOUGH, Limits

@@ -118,8 +118,7 @@ def estimate_build_cost(table_name: str, field_name: str, index_type: str | None
     Raises UsageError for a table or field that is not there, and for a type that the method, or none, can index.
     """
     from indexpilot_cli.log.calibrations import kept
-    from indexpilot_cli.methods.builds import build_seconds, table_pages
-    from indexpilot_cli.methods.size import estimate
+    from indexpilot_cli.methods.size import build_seconds, estimate, table_pages
     from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
     with (

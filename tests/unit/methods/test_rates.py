@@ -8,10 +8,9 @@ import pytest
 
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.codec import from_json, to_json
-from indexpilot_cli.methods.builds import build_seconds
 from indexpilot_cli.methods.kinds import index_kinds
 from indexpilot_cli.methods.rates import SHIPPED, Calibration, EntryClass, EntryRate, WriteRates
-from indexpilot_cli.methods.size import estimate
+from indexpilot_cli.methods.size import build_seconds, estimate
 from indexpilot_cli.methods.writes import entry_cost, table_write_us, write_cost
 from indexpilot_cli.methods.written import TableWrites
 from tests.unit.advise.select.model_planner import index
