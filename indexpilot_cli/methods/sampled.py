@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from indexpilot_cli.methods.fields import Field, rare_groups
-from indexpilot_cli.methods.kinds.btree import FILL, TreeSize, btree_size, packed, posting_bytes
+from indexpilot_cli.methods.deduplication import POINTER, posting_bytes
+from indexpilot_cli.methods.fields import Field
+from indexpilot_cli.methods.frequencies import rare_groups
+from indexpilot_cli.methods.kinds.btree import FILL, TreeSize, btree_size, packed
 
 _TUPLE = 8  # bytes of an index tuple before its data
-_POINTER = 4
 _WIDTHS = 40
 _LISTED = 100  # keys that count by their own frequency, as ANALYZE lists them
 _HEAVY = 0.05  # share of the rows of one key
@@ -49,7 +50,7 @@ def sampled_tree(sample: KeySample, *, folds: bool, fill: int = FILL) -> TreeSiz
     if not sample.whole:
         return btree_size([field], (), sample.rows, folds=folds, fillfactor=fill)
     total = sum(
-        keys * (posting_bytes(times, size) if folds else times * (size + _POINTER))
+        keys * (posting_bytes(times, size) if folds else times * (size + POINTER))
         for times, size, keys in sample.groups
     )
     pivot = sum(times * size * keys for times, size, keys in sample.groups) / sample.seen

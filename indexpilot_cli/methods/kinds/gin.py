@@ -18,7 +18,8 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.fields import STEEPEST, aligned, power_law
+from indexpilot_cli.methods.fields import aligned
+from indexpilot_cli.methods.frequencies import STEEPEST, power_law
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,
     NO_BLOCK,

@@ -5,8 +5,9 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from indexpilot_cli.methods.deduplication import tuple_size
 from indexpilot_cli.methods.fields import unknown_field
-from indexpilot_cli.methods.kinds.btree import btree_height, btree_size, tuple_size
+from indexpilot_cli.methods.kinds.btree import btree_height, btree_size
 
 
 def key(width, align, nulls=0.0):

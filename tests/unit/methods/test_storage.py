@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import BLOCK, ForeignKey
-from indexpilot_cli.methods.kinds.btree import posting_bytes
+from indexpilot_cli.methods.deduplication import posting_bytes
 from indexpilot_cli.methods.kinds.gin import item_bytes, json_keys, json_paths, trigrams
 from indexpilot_cli.methods.kinds.hash import hash_pages
 from indexpilot_cli.methods.size import estimate
