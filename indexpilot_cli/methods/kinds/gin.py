@@ -5,7 +5,6 @@ Sizes come from element statistics, or from the values that the statistics keep.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import struct
@@ -18,6 +17,7 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
+from indexpilot_cli.methods.elements import OF_KIND, json_keys, json_paths, lexemes, trigrams
 from indexpilot_cli.methods.fields import aligned
 from indexpilot_cli.methods.frequencies import STEEPEST, power_law
 from indexpilot_cli.methods.kind import (
@@ -44,7 +44,6 @@ _JSON = (AtomKind.CONTAINS, AtomKind.HAS_KEY, AtomKind.JSON_PATH)
 _INSIDE = (*_JSON, AtomKind.CONTAINED, AtomKind.OVERLAPS, AtomKind.TEXT_SEARCH, AtomKind.MATCHES)
 _ENTRY_FREE = (BLOCK - 24 - 8) * 0.53  # entries come in order and pages split in the middle
 _POSTING_FREE = (BLOCK - 24 - 8 - 32) * 0.92
-_KIND = "\0"  # between the kind of a key and the key
 _NUMBERED = re.compile(r"(.*?)(\d{1,18})", re.DOTALL)
 _ENOUGH = 20  # different keys without a repeat: every row has its own
 _FREQUENT = 0.1  # of the values, from which on a key is one that most have
@@ -150,7 +149,7 @@ def sampled_keys(
     size = 0
     for value in values:
         for key in dict.fromkeys(extract(value)):
-            kinds.setdefault(key.rpartition(_KIND)[0], Counter())[key] += 1
+            kinds.setdefault(key.rpartition(OF_KIND)[0], Counter())[key] += 1
         size += 1
     if not kinds:
         return None
@@ -159,7 +158,7 @@ def sampled_keys(
     common = tuple(c * scale for _, c in counted if c > 1)
     once = sum(c == 1 for _, c in counted)
     rare = sum(_unseen(counts, scale, rows) for counts in kinds.values())
-    keys = [k.rpartition(_KIND)[2] for k, _ in counted]
+    keys = [k.rpartition(OF_KIND)[2] for k, _ in counted]
     mean = width if width is not None else sum(len(k.encode()) + 1 for k in keys) / len(keys)
     return GinKeys(common, once * scale, rare, mean, size >= 30)
 
@@ -180,57 +179,10 @@ def _numbers(counts: Counter[str]) -> float:
 
     Without end for keys of another form.
     """
-    found = [match for k in counts if (match := _NUMBERED.fullmatch(k.rpartition(_KIND)[2])) is not None]
+    found = [match for k in counts if (match := _NUMBERED.fullmatch(k.rpartition(OF_KIND)[2])) is not None]
     numbers, heads = [int(match[2]) for match in found], {match[1] for match in found}
     alike = len(numbers) == len(counts) and len(heads) == 1
     return 1.0 + max(numbers) - min(numbers) if alike else math.inf
-
-
-def trigrams(text: str) -> set[str]:
-    """Trigrams as pg_trgm makes them: of each word in lower case with two blanks before and one after."""
-    cleaned = "".join(c if c.isalnum() else " " for c in text.lower())
-    found: set[str] = set()
-    for word in cleaned.split():
-        padded = f"  {word} "
-        found |= {padded[i : i + 3] for i in range(len(word) + 1)}
-    return found
-
-
-def lexemes(text: str) -> set[str]:
-    """Words in lower case, for what to_tsvector would keep."""
-    return set("".join(c if c.isalnum() else " " for c in text.lower()).split())
-
-
-def json_paths(text: str) -> set[str]:
-    """The hashed items of jsonb_path_ops: each value together with the keys above it, which are its kind."""
-    return {" ".join(path[:-1]) + _KIND + path[-1] for path in _walk(_parsed(text), ())}
-
-
-def json_keys(text: str) -> set[str]:
-    """The items of jsonb_ops: every key and every value, whose kind is the keys above it."""
-    found: set[str] = set()
-    for path in _walk(_parsed(text), ()):
-        found.update("K" + p for p in path[:-1])
-        found.add(" ".join(path[:-1]) + _KIND + "V" + path[-1])
-    return found
-
-
-def _parsed(text: str) -> object:
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
-
-
-def _walk(value: object, above: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _walk(inner, (*above, str(key)))
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _walk(inner, above)
-    else:
-        yield (*above, str(value))
 
 
 def gin_metapage(pages: GinPages) -> bytes:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from indexpilot_cli.core.catalog import BLOCK, ForeignKey
 from indexpilot_cli.methods.deduplication import posting_bytes
-from indexpilot_cli.methods.kinds.gin import item_bytes, json_keys, json_paths, trigrams
+from indexpilot_cli.methods.elements import json_keys, json_paths, trigrams
+from indexpilot_cli.methods.kinds.gin import item_bytes
 from indexpilot_cli.methods.kinds.hash import hash_pages
 from indexpilot_cli.methods.size import estimate
 from tests.unit.advise.candidates.builders import catalog, column, definition, name, stats, table
