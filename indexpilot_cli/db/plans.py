@@ -87,7 +87,8 @@ def explain_analyze(session: Session, sql: str, timeout_ms: int) -> Mapping[str,
     # LOCAL: behind a pooler a session setting would stay with a backend that others get.
     limit = f"SET LOCAL statement_timeout = {int(timeout_ms)}"
     run = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {sql}"
-    return _rolled_back(session, (limit, run))
+    # Compiled where the server does so for everybody: our session does not.
+    return _rolled_back(session, (limit, "SET LOCAL jit TO DEFAULT", run))
 
 
 def refuse_others(sql: str) -> None:

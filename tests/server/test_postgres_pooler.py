@@ -93,8 +93,8 @@ def test_hypopg_does_not_work_through_a_pooler(pooled):
 
 KEPT = (
     "SELECT (SELECT array_agg(name ORDER BY name) FROM pg_settings WHERE source = 'session' AND name = ANY (ARRAY["
-    "'default_transaction_read_only', 'statement_timeout', 'lock_timeout', 'track_counts', 'search_path',"
-    "'pg_stat_statements.track'])), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid ="
+    "'default_transaction_read_only', 'statement_timeout', 'lock_timeout', 'track_counts', 'jit',"
+    "'search_path', 'pg_stat_statements.track'])), (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid ="
     " pg_backend_pid()), (SELECT count(*) FROM pg_prepared_statements)"
 )
 

@@ -9,8 +9,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.errors import StatementError, sqlstate
 from indexpilot_cli.db.locks import retrying
+from indexpilot_cli.db.plans import explain_analyze
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, RefusedError, UnreachableError, UsageError
 from tests.waiting import eventually
@@ -132,6 +134,23 @@ def test_defaults_of_a_reading_session(database):
         with pytest.raises(RefusedError) as caught:
             session.execute("CREATE TABLE t (x int)")
         assert caught.value.code == "read_only" and sqlstate(caught.value) == "25006"
+
+
+@pytest.mark.parametrize("given", ["on", "off"])
+def test_only_the_statements_of_others_are_compiled(database, connection, given):
+    name = sql.Identifier(connection.info.dbname)
+    connection.execute(sql.SQL("ALTER DATABASE {} SET jit = {}").format(name, sql.SQL(given)))
+    with open_session(database) as session:
+        assert session.value("SHOW jit") == "off"
+        # A look of others at the plan of theirs: compiled as for everybody.
+        connection.execute(
+            "CREATE FUNCTION compiled() RETURNS text LANGUAGE sql STABLE AS 'SELECT current_setting(''jit'')'"
+        )
+        plan = explain_analyze(session, f"SELECT 1 FROM generate_series(1, 3) WHERE compiled() = '{given}'", 5000)
+        assert plan["Actual Rows"] == 3
+        assert read_catalog(session).settings["jit"] == given
+    with open_session(database, read_only=False) as session:
+        assert session.value("SHOW jit") == given
 
 
 def test_what_the_user_set_stays(database, monkeypatch):

@@ -244,6 +244,7 @@ def open_trial(
         application_name="indexpilot/trial",
         connect_timeout=connection.connect_timeout,
     ) as session:
+        session.execute("RESET jit")  # the application's statements run as they do for it
         yield ReplayTrial(ctx, session, catalog, tuple(templates), replay_conninfo)
 
 

@@ -1,5 +1,5 @@
--- track_counts as everybody else has it: our own sessions that only look switch it off.
-SELECT name, CASE name WHEN 'track_counts' THEN reset_val ELSE setting END AS setting
+-- track_counts and jit as everybody else has them: our own sessions that only look switch them off.
+SELECT name, CASE WHEN name IN ('track_counts', 'jit') THEN reset_val ELSE setting END AS setting
 FROM pg_catalog.pg_settings
 WHERE name ~ '^(enable_|geqo|jit|min_parallel_)'
    OR name ~ '_cost$'
