@@ -65,7 +65,7 @@ class Consultation:
 
     def _know(self, catalog: Catalog | None) -> None:
         if catalog is not None and catalog is not self._study.catalog:
-            self._study = replace(self._study, catalog=catalog, sizes=Sizes(catalog))
+            self._study = replace(self._study, catalog=catalog, sizes=Sizes(catalog, self._study.samples))
 
     def proposed(
         self, proposal: Proposal, templates: Sequence[QueryTemplate], writes: Mapping[QualifiedName, TableWrites]
@@ -153,7 +153,9 @@ def consultation(source: Source, study: Study, *, time_model: bool) -> Consultat
     """
     asked = (*enabled(study.features), *((TimePricing(),) if time_model else ()))
     known = _learned(source) if any(algorithm.learns for algorithm in asked) else study.learned
-    return Consultation(asked, replace(study, samples=_samples(source, study.templates), learned=known))
+    samples = _samples(source, study.templates)
+    study = replace(study, samples=samples, sizes=Sizes(study.catalog, samples), learned=known)
+    return Consultation(asked, study)
 
 
 def _learned(source: Source) -> Learned:

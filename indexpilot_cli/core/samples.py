@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -49,6 +49,11 @@ class PageSample:
         for page in self.pages:
             found.extend(row[place] for row in page.rows)
         return tuple(found)
+
+
+def as_key(value: object) -> Hashable:
+    """The value, or its text where it cannot be the key of a dictionary (arrays, jsonb)."""
+    return value if isinstance(value, Hashable) else repr(value)
 
 
 Keys: TypeAlias = tuple[float, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 
@@ -47,17 +48,29 @@ def _data_size(fields: Sequence[Field]) -> float:
     return total / count
 
 
-def deduplicated(keys: Sequence[Field], rows: float, most_groups: float) -> float:
+def deduplicated(keys: Sequence[Field], rows: float, most_groups: float, joint: Field | None) -> float:
     """Bytes of all leaf items when equal keys share posting lists; NULLs are equal to each other here."""
     independent = math.prod(k.distinct + (k.nulls > 0) for k in keys)
     shrink = min(_joint_distinct(keys), most_groups) / independent if independent > 0 else 1.0
+    if joint is None and len(keys) == 1 and keys[0].listed:
+        return _by_width(keys[0], rows, shrink)
     total = 0.0
     for share, present in _null_patterns(keys):
         base = (8 if len(present) == len(keys) else 16) + _data_size(present)
         # Of a hundred common values many are as common as another, for a sample counts in whole rows.
-        for (part, values), alike in Counter(_groups(present)).items():
-            total += alike * _group_bytes(share * part * rows, max(1.0, values * shrink), base)
+        for (part, values), alike in Counter(_column_groups(joint) if joint else _groups(present)).items():
+            there = values * share if joint else max(1.0, values * shrink)
+            total += alike * _group_bytes(share * part * rows, there, base)
     return total
+
+
+def _by_width(key: Field, rows: float, shrink: float) -> float:
+    """The same of one column whose common values are not as long as the others (kinds of facts in one column)."""
+    rest = 8 + _data_size([replace(key, widths=key.others)])
+    total = posting_bytes(key.nulls * rows, 16)
+    for share, width in zip(key.common, key.listed, strict=True):
+        total += posting_bytes(share * rows, 8 + aligned(width))
+    return total + sum(_group_bytes(share * rows, max(1.0, values * shrink), rest) for share, values in key.rare)
 
 
 def _groups(keys: Sequence[Field]) -> Iterator[tuple[float, float]]:
@@ -73,6 +86,16 @@ def _groups(keys: Sequence[Field]) -> Iterator[tuple[float, float]]:
 def _column_groups(field: Field) -> list[tuple[float, float]]:
     there = 1.0 - field.nulls
     return [*((f / there, 1.0) for f in field.common), *((share / there, values) for share, values in field.rare)]
+
+
+def different_keys(keys: Sequence[Field], drawn: float) -> float:
+    """How many keys to expect among so many rows drawn by chance, when the columns are independent."""
+    found = 0.0
+    for share, present in _null_patterns(keys):
+        for part, values in _groups(present):
+            rows = drawn * share * part
+            found += rows if math.isinf(values) else -values * math.expm1(-rows / values)
+    return found
 
 
 def _coalesced(groups: Sequence[tuple[float, float]], most: int) -> list[tuple[float, float]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 OF_KIND = "\0"  # between the kind of a key and the key
+_HSTORE = re.compile(r'"((?:[^"\\]|\\.)*)"=>(?:"((?:[^"\\]|\\.)*)"|NULL)')
 
 
 def trigrams(text: str) -> set[str]:
@@ -21,6 +23,12 @@ def trigrams(text: str) -> set[str]:
 def lexemes(text: str) -> set[str]:
     """Words in lower case, for what to_tsvector would keep."""
     return set("".join(c if c.isalnum() else " " for c in text.lower()).split())
+
+
+def hstore_keys(text: str) -> set[str]:
+    """The keys and the values of an hstore, which are kept apart."""
+    pairs = _HSTORE.findall(text)
+    return {f"{OF_KIND}K{key}" for key, _ in pairs} | {f"{key}{OF_KIND}V{value}" for key, value in pairs}
 
 
 def json_paths(text: str) -> set[str]:

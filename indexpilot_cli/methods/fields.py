@@ -7,10 +7,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
+from operator import mul
 
 from indexpilot_cli.core.catalog import BLOCK, UNKNOWN_DISTINCT, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import IndexKey
-from indexpilot_cli.methods.frequencies import Groups, rare_groups
+from indexpilot_cli.methods.frequencies import Groups, value_groups
 from indexpilot_cli.sql.normal import columns, tree_of, type_name
 from indexpilot_cli.sql.selectivity import carried, index_statistics
 from indexpilot_cli.sql.volatility import result_type
@@ -42,6 +44,7 @@ _SHORT = 126  # longest value that keeps a one-byte header
 _TEXTS = ("text", "varchar", "bpchar", "citext", "name")
 _WRITTEN = {"uuid": 37, "date": 11, "timestamp": 23, "timestamptz": 30, "bool": 5}  # bytes of values cast to text
 _SAMPLES = 40
+_SAMPLED_ROWS = 300  # that ANALYZE reads per unit of the statistics target
 _TARGET = 100
 _REMEMBERED = 32768  # columns whose fields are worked out once: more than a large schema compares
 
@@ -52,7 +55,8 @@ class Field:
 
     ``distinct`` counts values without null; ``common`` are frequencies of the commonest values among all rows,
     ``rare`` the others in groups (share of all rows, values there may be), ``nulls`` the share of nulls.
-    ``equal_image`` says that equal values are equal bytes (deduplication).
+    ``equal_image`` says that equal values are equal bytes (deduplication). ``listed`` are bytes of the common values,
+    ``others`` of typical other ones, where they are known apart.
     """
 
     widths: tuple[int, ...]
@@ -64,11 +68,18 @@ class Field:
     correlation: float
     equal_image: bool
     known: bool
+    listed: tuple[int, ...] = ()
+    others: tuple[int, ...] = ()
 
     @property
     def unique(self) -> bool:
         """No value comes twice."""
         return self.nulls == 0.0 and not self.common and all(math.isinf(values) for _, values in self.rare)
+
+    @property
+    def mixed(self) -> bool:
+        """Common values and such that come once: how many of them is a guess."""
+        return bool(self.common) and any(math.isinf(values) for _, values in self.rare)
 
     def aligned(self, width: int) -> int:
         """Alignment of a value of that width: none with a short header."""
@@ -82,17 +93,24 @@ def key_field(key: IndexKey, table: Table, rows: float, version: int) -> Field:
     """
     if key.column is not None:
         column = table.column(key.column)
-        return column_field(column, rows, version) if column else unknown_field(rows)
+        return column_field(column, rows, version, _target(table)) if column else unknown_field(rows)
     return _expression_field(key.expression or "", table, rows, version)
 
 
-def column_field(column: Column, rows: float, version: int) -> Field:
-    """The field of a plain column."""
-    return _column_field(column, column.statistics, rows, version)
+def _target(table: Table) -> int:
+    """The highest statistics target of its columns, as far as lists show it: ANALYZE reads 300 rows per unit."""
+    known = [c.statistics for c in table.columns if c.statistics is not None]
+    lists = chain.from_iterable((s.histogram_bounds[1:], s.most_common_freqs) for s in known)
+    return max(_TARGET, *map(len, lists), 0)
+
+
+def column_field(column: Column, rows: float, version: int, target: int = _TARGET) -> Field:
+    """The field of a plain column of a table with that statistics target."""
+    return _column_field(column, column.statistics, rows, version, target)
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _column_field(column: Column, statistics: ColumnStatistics | None, rows: float, version: int) -> Field:
+def _column_field(column: Column, statistics: ColumnStatistics | None, rows: float, version: int, target: int) -> Field:
     """Statistics beside the column: columns that differ in nothing else are equal."""
     fixed = column.length > 0 and column.base_type != "name"
     width = column.length if fixed else statistics.avg_width if statistics else 33
@@ -110,18 +128,26 @@ def _column_field(column: Column, statistics: ColumnStatistics | None, rows: flo
         equal_image=_equal_image(column.base_type, column.category, column.collation, version),
         known=statistics is not None,
     )
-    return _with_statistics(field, statistics, rows)
+    found = _with_statistics(field, statistics, rows, target)
+    if not sampled or statistics is None or not found.common or not statistics.histogram_bounds:
+        return found
+    listed = tuple(stored_width(v, column.base_type) for v in statistics.most_common_vals)
+    rest = 1.0 - statistics.null_frac - sum(found.common)
+    share = (1.0 - statistics.null_frac) / rest if rest > 0 else 0.0
+    held = sum(map(mul, found.common, listed)) / rest if rest > 0 else 0.0
+    return replace(found, listed=listed, others=_sampled(statistics, column.base_type, width * share - held))
 
 
-def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: float) -> Field:
+def _with_statistics(field: Field, statistics: ColumnStatistics | None, rows: float, target: int) -> Field:
     if statistics is None:
         return field
+    common, rare = _groups(statistics, rows, target)
     return replace(
         field,
         nulls=statistics.null_frac,
         distinct=statistics.distinct(rows),
-        common=statistics.most_common_freqs,
-        rare=_rare(statistics, rows),
+        common=common,
+        rare=rare,
         correlation=statistics.correlation or 0.0,
     )
 
@@ -156,13 +182,14 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
         equal_image=_equal_image(kind or "text", "", None, version),
         known=own is not None,
     )
-    found = _with_statistics(field, statistics, rows)
+    target = _target(table)
+    found = _with_statistics(field, statistics, rows, target)
     same = (
         tree is not None and column is not None and column.statistics is not None and tree.value in ("lower", "upper")
     )
     if same and column is not None and column.statistics is not None:
-        known = column.statistics
-        return replace(found, common=known.most_common_freqs, rare=_rare(known, rows), known=True)
+        common, rare = _groups(column.statistics, rows, target)
+        return replace(found, common=common, rare=rare, known=True)
     return found
 
 
@@ -185,7 +212,7 @@ def _equal_image(base_type: str, category: str, collation: str | None, version: 
     return collation is None or "nondeterministic" not in collation
 
 
-def _sampled(statistics: ColumnStatistics, base_type: str, average: int) -> tuple[int, ...]:
+def _sampled(statistics: ColumnStatistics, base_type: str, average: float) -> tuple[int, ...]:
     """Widths of values spread over the statistics' lists, shifted so that their mean is the known average."""
     values = statistics.histogram_bounds or statistics.most_common_vals
     if base_type not in (*_TEXTS, "numeric", "bytea", "varbit") or len(values) < 2 or base_type == "bpchar":
@@ -237,8 +264,7 @@ def tree_pages(rows: float, keys: Sequence[Field], fill: float) -> int:
         level = math.ceil(level / per_page)
 
 
-def _rare(statistics: ColumnStatistics, rows: float) -> Groups:
-    target = max(_TARGET, len(statistics.histogram_bounds) - 1, len(statistics.most_common_freqs))
-    return rare_groups(
-        statistics.most_common_freqs, statistics.null_frac, statistics.distinct(rows), rows, float(target)
-    )
+def _groups(statistics: ColumnStatistics, rows: float, target: int) -> tuple[tuple[float, ...], Groups]:
+    own = max(_TARGET, len(statistics.histogram_bounds) - 1, len(statistics.most_common_freqs))
+    common, distinct = statistics.most_common_freqs, statistics.distinct(rows)
+    return value_groups(common, statistics.null_frac, distinct, rows, _SAMPLED_ROWS * max(own, target), own)

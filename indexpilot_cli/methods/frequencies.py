@@ -3,23 +3,68 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TypeAlias
 
-_SAMPLED_ROWS = 300  # that ANALYZE reads per unit of the statistics target
-_BANDS = 16
 _HALVED, _NEAR = 8, 1e-10
+_MANY = 500  # times a value is seen, from which its frequency is as it was seen
+_USUAL, _RARELY = 0.7, 0.01  # of the values that chance makes as frequent as a listed one; of the most frequent one
 STEEPEST = 0.95  # from 1 on the most common values hold everything
 _LIST = 10  # common values that show a law
-_REMEMBERED = 32768  # columns whose fields are worked out once: more than a large schema compares
+_BANDS = 16
+_NEARLY = 0.999
+_FINE = 1e6  # values there may be for each row, so that none comes twice
+_REMEMBERED = 32768
+
 Groups: TypeAlias = tuple[tuple[float, float], ...]
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def rare_groups(common: tuple[float, ...], nulls: float, distinct: float, rows: float, target: float) -> Groups:
+def value_groups(
+    common: tuple[float, ...], nulls: float, distinct: float, rows: float, read: int, longest: int
+) -> tuple[tuple[float, ...], Groups]:
+    """Frequencies of the common values, and the others in groups of like frequency.
+
+    ``read`` rows were read of ``rows``; the list could have been as long as ``longest``. Where chance alone makes
+    such a list of values that are all alike, none is common.
+    """
+    present = 1.0 - nulls
+    if common and read < rows and _in_reach(common[0] * read, read * present / max(1.0, distinct)):
+        said = _Analyzed(0, rows * present, read * present, rows)
+        alike = _alike(said, present, distinct)
+        if _by_chance([f * read for f in common], read * present / alike, alike):
+            return (), ((present, alike),)
+    return common, _rare_groups(common, nulls, distinct, rows, read, longest)
+
+
+def _by_chance(counts: Sequence[float], mean: float, values: float) -> bool:
+    """Whether so many values may be seen so often, most often first, of that many that come ``mean`` times each."""
+    if not _in_reach(counts[0], mean):
+        return False
+    places = sorted({0, len(counts) // 2, len(counts) - 1})
+    return all(values * _at_least(round(counts[p]), mean) >= (_USUAL * (p + 1) if p else _RARELY) for p in places)
+
+
+def _in_reach(count: float, mean: float) -> bool:
+    """Whether a value that comes so often on the average may ever be seen that often."""
+    return mean <= _MANY and count <= mean + 10 * math.sqrt(mean) + 10
+
+
+def _at_least(count: int, mean: float) -> float:
+    """The chance that a Poisson variable of that mean is at least so large."""
+    below = chance = math.exp(-mean)
+    for number in range(1, count):
+        chance *= mean / number
+        below += chance
+    return max(0.0, 1.0 - below)
+
+
+def _rare_groups(
+    common: tuple[float, ...], nulls: float, distinct: float, rows: float, read: int, longest: int
+) -> Groups:
     """The values outside the list of common ones, in groups of like frequency.
 
     n_distinct is an estimate from a sample, and on skewed columns much too low (Haas and Stokes, "Estimating the
@@ -31,17 +76,35 @@ def rare_groups(common: tuple[float, ...], nulls: float, distinct: float, rows: 
         return ()
     if not common and distinct >= 0.999 * rows * (1.0 - nulls):
         return ((rest, math.inf),)
-    said = _Analyzed(len(common), rows * (1.0 - nulls), min(_SAMPLED_ROWS * target, rows) * (1.0 - nulls), rows)
+    said = _Analyzed(len(common), rows * (1.0 - nulls), min(read, rows) * (1.0 - nulls), rows)
     others = max(1.0, distinct - len(common))
     if len(common) >= _LIST:
         start = sum(common[-_LIST:]) / _LIST
-        if len(common) < 0.9 * target:  # a list with room left holds all that are common enough for it
+        if len(common) < 0.9 * longest:  # a list with room left holds all that are common enough for it
             start = min(start, said.least_common(rest, others))
-        law = partial(power_law, len(common) + 0.5, start, rest)
+        law_of = partial(power_law, len(common) + 0.5, start)
+        law = partial(law_of, rest)
+        if said.of(law(STEEPEST)) < distinct:
+            return _with_single(said, law_of, rest, distinct)
         if said.of(law(0.0)) < distinct:
             return law(_solved(lambda a: said.of(law(a)), distinct, 0.0, STEEPEST))
-    fewest = math.log(others)
-    return ((rest, math.exp(_solved(lambda v: said.of(((rest, math.exp(v)),)), distinct, fewest, fewest + 20.0))),)
+    return ((rest, _alike(said, rest, distinct)),)
+
+
+def _with_single(said: _Analyzed, law: Callable[[float, float], Groups], rest: float, distinct: float) -> Groups:
+    """The steepest law, and beside it values that come once: one column may hold facts of several kinds."""
+
+    def groups(once: float, times: float) -> Groups:
+        return (*law(rest - once, STEEPEST), (once, times))
+
+    once = _solved(lambda part: said.of(groups(part, said.rows * _FINE)), distinct, 0.0, rest * _NEARLY)
+    return groups(once, math.inf)
+
+
+def _alike(said: _Analyzed, rest: float, distinct: float) -> float:
+    """How many values have that share of the rows, when all of them are as frequent."""
+    fewest = math.log(max(1.0, distinct - said.common))
+    return math.exp(_solved(lambda v: said.of(((rest, math.exp(v)),)), distinct, fewest, fewest + 20.0))
 
 
 @dataclass(frozen=True, slots=True)

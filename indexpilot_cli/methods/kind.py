@@ -16,13 +16,18 @@ from indexpilot_cli.methods.rates import EntryClass, WriteRates
 
 @dataclass(frozen=True, slots=True)
 class IndexBuild:
-    """An index about to be built, as the size models see it; ``fields`` are its keys among the ``rows`` it holds."""
+    """An index about to be built, as the size models see it; ``fields`` are its keys among the ``rows`` it holds.
+
+    ``told``: rows that were read tell how its keys come together, as ``joint`` says; None: as if by chance.
+    """
 
     definition: IndexDefinition
     table: Table
     catalog: Catalog
     fields: tuple[Field, ...]
     rows: float
+    told: bool = False
+    joint: Field | None = None
 
     def option(self, name: str, default: int) -> int:
         """A storage parameter of the definition."""

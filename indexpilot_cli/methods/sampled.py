@@ -7,19 +7,25 @@ analyzed, and of the share of rows that a predicate of several columns keeps.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 
-from indexpilot_cli.methods.deduplication import POINTER, posting_bytes
+from indexpilot_cli.core.index import IndexDefinition
+from indexpilot_cli.core.samples import MOST_PAGES, PageSample, as_key
+from indexpilot_cli.methods.deduplication import POINTER, different_keys, posting_bytes
 from indexpilot_cli.methods.fields import Field
-from indexpilot_cli.methods.frequencies import rare_groups
+from indexpilot_cli.methods.frequencies import Groups, value_groups
 from indexpilot_cli.methods.kinds.btree import FILL, TreeSize, btree_size, packed
 
 _TUPLE = 8  # bytes of an index tuple before its data
 _WIDTHS = 40
 _LISTED = 100  # keys that count by their own frequency, as ANALYZE lists them
 _HEAVY = 0.05  # share of the rows of one key
+# Rows with a key that another has, by which columns are dependent: times those that chance makes, with errors of the
+# statistics; standard deviations; and so many at least.
+_MORE_ALIKE, _DEVIATIONS, _FEW = 1.05, 4.0, 10.0
 _OFTEN = 3  # times a key is seen, at least, for its frequency to be believed
 
 
@@ -57,6 +63,50 @@ def sampled_tree(sample: KeySample, *, folds: bool, fill: int = FILL) -> TreeSiz
     return packed([field], pivot, total, sample.rows, fillfactor=fill, repeats=folds)
 
 
+def tells(sample: PageSample, definition: IndexDefinition) -> bool:
+    """Whether the rows that were read have all keys of the index."""
+    plain = definition.predicate is None and all(k.column is not None for k in definition.keys)
+    return plain and set(definition.columns) <= set(sample.columns) and any(page.rows for page in sample.pages)
+
+
+def joint_field(sample: PageSample, definition: IndexDefinition, fields: Sequence[Field], rows: float) -> Field | None:
+    """How often the keys come together in so many rows; None where it may be chance, by ``fields``, the single ones.
+
+    Rows of one page are often alike, so a key counts once on each: the sample is one of pairs of a key and a page.
+    """
+    places = [sample.columns.index(c) for c in definition.columns]
+    whole = sample.heap_pages <= MOST_PAGES
+    times: Counter[tuple[object, ...]] = Counter()
+    for page in sample.pages:
+        keys = [tuple(as_key(row[place]) for place in places) for row in page.rows]
+        times.update(keys if whole else set(keys))
+    read = sum(len(page.rows) for page in sample.pages)
+    drawn, by_chance = times.total(), times.total() - different_keys(fields, times.total())
+    if drawn - len(times) <= by_chance * _MORE_ALIKE + _DEVIATIONS * math.sqrt(by_chance) + _FEW:
+        return None
+    pairs = drawn * max(1.0, rows / read)
+    groups = tuple((seen, _TUPLE + 8, keys) for seen, keys in Counter(times.values()).items())
+    found = _field(KeySample(groups, pairs, whole))
+    return found if pairs >= rows else replace(found, rare=tuple(_of_rows(found.rare, pairs, rows)))
+
+
+def _of_rows(groups: Groups, pairs: float, rows: float) -> Iterator[tuple[float, float]]:
+    """The groups of values that so many rows hold, of those found by counting a value once a page."""
+    for share, values in groups:
+        mean = share * pairs / values
+        there = share * pairs * (-math.expm1(-mean) / mean if mean > 0 else 1.0)
+        yield share, share * rows / _repeated(min(1.0, there / (share * rows)))
+
+
+def _repeated(different: float) -> float:
+    """How often a key comes on the average, where by chance that share of the rows has different keys."""
+    low, high = 1e-9, 1e3
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if -math.expm1(-middle) / middle > different else (low, middle)
+    return low
+
+
 def _field(sample: KeySample) -> Field:
     """All keys of the index together as one."""
     seen = sample.seen
@@ -66,8 +116,7 @@ def _field(sample: KeySample) -> Field:
     rest = [group for group in sample.groups if group[0] < max(_OFTEN, _HEAVY * seen)]
     common = _common(rest, seen)
     distinct = distinct_keys(rest, sample.rows * (1.0 - held / seen))
-    target = max(float(_LISTED), seen / 300)
-    rare = rare_groups(common, held / seen, distinct, sample.rows, target) if sum(common) + held / seen < 1 else ()
+    common, rare = value_groups(common, held / seen, distinct, sample.rows, seen, _LISTED)
     commonest = (*chain.from_iterable([times / seen] * keys for times, keys in heavy), *common)
     return Field(
         _widths(sample.groups, seen),

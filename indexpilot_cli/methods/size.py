@@ -10,11 +10,13 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.samples import NoSamples, PageSample, Samples
 from indexpilot_cli.methods.fields import Field, key_field, unknown_field
 from indexpilot_cli.methods.kind import IndexBuild
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.btree import btree_height, may_fold
 from indexpilot_cli.methods.rates import SHIPPED, WriteRates
+from indexpilot_cli.methods.sampled import joint_field, tells
 from indexpilot_cli.sql.normal import conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
@@ -30,9 +32,10 @@ class SizeEstimate:
     """The size of an index that does not exist. ``height`` is the level of a B-tree's root, None for others.
 
     ``confidence`` goes by the errors measured on a grid of 100 indexes really built (tests/benchmarks/sizes.py):
-    high within 10 per cent, medium within 30 (elements, expressions, several columns, predicates), low without
-    statistics and where it matters whether columns or predicate depend on each other: they are taken as independent,
-    and where they are not the index may be half as large, ``least_pages`` then.
+    high within 10 per cent, medium within 30 (elements, expressions, several columns, predicates, common values beside
+    such that come once), low without statistics and where it matters whether columns or predicate depend on each other
+    and no rows were read that tell: they are taken as independent, and where they are not the index may be half as
+    large, ``least_pages`` then.
     """
 
     pages: int
@@ -50,13 +53,16 @@ class SizeEstimate:
         return math.ceil(self.pages * error) / (self.pages or 1)
 
 
-def estimate(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:
+def estimate(
+    definition: IndexDefinition, table: Table, catalog: Catalog, sample: PageSample | None = None
+) -> SizeEstimate:
     """The size just after CREATE INDEX, from the table's statistics; a partitioned table counts all leaves.
 
+    ``sample`` are rows of the table, which tell how its columns depend on each other.
     Measured on freshly built indexes of 400,000 rows: B-trees of one column within 10 per cent, GIN within 30.
     """
-    whole = leaves(table, catalog)
-    parts = [_one(definition, _dressed(leaf, table), catalog) for leaf in whole] or [_one(definition, table, catalog)]
+    whole = [_dressed(leaf, table) for leaf in leaves(table, catalog)] or [table]
+    parts = [_one(definition, leaf, catalog, sample if leaf is table else None) for leaf in whole]
     pages = sum(p.pages for p in parts)
     heights = [p.height for p in parts if p.height is not None]
     worst = max((p.confidence for p in parts), key=("high", "medium", "low").index)
@@ -77,10 +83,11 @@ def compresses(definition: IndexDefinition, table: Table, version: int) -> bool:
 
 
 class Sizes:
-    """Sizes of the indexes of one catalog, each estimated once."""
+    """Sizes of the indexes of one catalog, each estimated once: by rows of its table where it matters."""
 
-    def __init__(self, catalog: Catalog):
+    def __init__(self, catalog: Catalog, samples: Samples | None = None):
         self._catalog = catalog
+        self._samples = samples or NoSamples()
         self._known: dict[IndexDefinition, SizeEstimate] = {}
 
     def of(self, definition: IndexDefinition) -> SizeEstimate:
@@ -88,7 +95,10 @@ class Sizes:
         if definition not in self._known:
             table = self._catalog.table(definition.table)
             assert table is not None  # candidates are proposed for tables of the catalog
-            self._known[definition] = estimate(definition, table, self._catalog)
+            found = estimate(definition, table, self._catalog)
+            if found.confidence == "low" and found.least_pages < found.pages:
+                found = estimate(definition, table, self._catalog, self._samples.of(table.name))
+            self._known[definition] = found
         return self._known[definition]
 
     def tell(self, estimator: CostEstimator, definitions: Iterable[IndexDefinition]) -> None:
@@ -119,7 +129,7 @@ def _dressed(leaf: Table, parent: Table) -> Table:
     return replace(leaf, columns=dressed, computed=leaf.computed or parent.computed)
 
 
-def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEstimate:
+def _one(definition: IndexDefinition, table: Table, catalog: Catalog, sample: PageSample | None) -> SizeEstimate:
     share = 1.0
     if definition.predicate is not None:
         share = predicate_selectivity(definition.predicate, table) or 0.0
@@ -127,7 +137,10 @@ def _one(definition: IndexDefinition, table: Table, catalog: Catalog) -> SizeEst
     whole = [key_field(k, table, row_count(table), catalog.version) for k in definition.keys]
     fields = tuple(_narrowed(f, k, definition) for f, k in zip(whole, definition.keys, strict=True))
     kind = index_kind(definition.method)
-    built = kind.built(IndexBuild(definition, table, catalog, fields, rows))
+    build = IndexBuild(definition, table, catalog, fields, rows)
+    if sample is not None and tells(sample, definition):
+        build = replace(build, told=True, joint=joint_field(sample, definition, fields, rows))
+    built = kind.built(build)
     confidence = _confidence(definition, fields, kind.assumed) if built.sure else "low"
     least, size = built.least or built.pages, built.pages * BLOCK
     return SizeEstimate(built.pages, rows, built.height, size, definition.method, confidence, least)
@@ -156,9 +169,9 @@ def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition) -> Field
     text = normal(key.expression) if key.expression is not None else normal(f'"{key.column}"')
     parts = conjuncts(definition.predicate)
     if any(p.startswith(f"(= {text}, '") or p == text or p == f"(not {text})" for p in parts):
-        return replace(field, nulls=0.0, distinct=1.0, common=(1.0,), rare=())
+        return replace(field, nulls=0.0, distinct=1.0, common=(1.0,), rare=(), listed=())
     if f"(is null {text})" in parts:
-        return replace(field, nulls=1.0, distinct=1.0, common=(), rare=())
+        return replace(field, nulls=1.0, distinct=1.0, common=(), rare=(), listed=())
     if f"(is not null {text})" in parts:
         grown = 1.0 / max(1.0 - field.nulls, 1e-9)
         common, rare = tuple(f * grown for f in field.common), tuple((s * grown, v) for s, v in field.rare)
@@ -169,7 +182,8 @@ def _narrowed(field: Field, key: IndexKey, definition: IndexDefinition) -> Field
 def _confidence(definition: IndexDefinition, fields: Sequence[Field], assumed: bool) -> str:
     if not all(f.known for f in fields):
         return "low" if not any(f.known for f in fields) else "medium"
-    return "medium" if assumed or len(fields) > 1 or definition.predicate is not None else "high"
+    guessed = assumed or len(fields) > 1 or definition.predicate is not None or fields[0].mixed
+    return "medium" if guessed else "high"
 
 
 def table_pages(table: Table, catalog: Catalog) -> int:

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.sizes [--rows 500000] [--all]
 
-The statistics are those of one ANALYZE at the usual target, so their own error is in the figures, as for a user.
+The statistics are those of one ANALYZE at the usual target, and rows of 300 pages are read where keys may depend on
+each other, so their errors are in the figures, as for a user. ``--statistics``: without such rows.
 Printed are the errors by kind of index, and the worst indexes (``--all``: every index).
 """
 
@@ -13,8 +14,9 @@ import statistics
 import psycopg
 
 from indexpilot_cli.db.catalog import read_catalog
+from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
-from indexpilot_cli.methods.size import estimate
+from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from tests.benchmarks.selection import table
 from tests.benchmarks.tpch_database import SETTINGS, with_hypopg
@@ -158,17 +160,17 @@ def make(dsn, rows):
         server.execute(DOCUMENTS)
 
 
-def measured(dsn):
-    """(kind, index, predicted bytes, upper bytes, built bytes, confidence) of every index."""
+def measured(dsn, *, by_rows=True):
+    """(kind, index, estimate, built bytes) of every index."""
     for kind, text in indexes():
-        with psycopg.connect(dsn, autocommit=True) as server:
+        with psycopg.connect(dsn, autocommit=True) as server, open_session(dsn) as session:
             server.execute(f"create index probe on {text}")
             built = server.execute("select pg_relation_size('probe')").fetchone()[0]
-            with open_session(dsn) as session:
-                catalog = read_catalog(session)
+            catalog = read_catalog(session)
             found = next(t for t in catalog.tables if any(i.name.name == "probe" for i in t.indexes))
             index = next(i for i in found.indexes if i.name.name == "probe")
-            size = estimate(index.definition, found, catalog)
+            rows = PageSamples(session, catalog, {found.name: set(index.definition.columns)}) if by_rows else None
+            size = Sizes(catalog, rows).of(index.definition)
             server.execute("drop index probe")
         yield kind, text, size, built
 
@@ -203,10 +205,11 @@ def report(found, everything):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=500_000, help="rows of the table")
+    parser.add_argument("--statistics", action="store_true", help="read no rows")
     parser.add_argument("--all", action="store_true", help="print every index")
     options = parser.parse_args()
     with database(options.rows) as dsn:
-        print("\n".join(report(list(measured(dsn)), options.all)))
+        print("\n".join(report(list(measured(dsn, by_rows=not options.statistics)), options.all)))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.core.samples import PageSample
+from indexpilot_cli.core.samples import PageSample, as_key
 
 DECIDES = 0.95  # of pairs of rows alike in one column, how many are alike in the other
 _FEWEST = 30  # values that come on several pages, for anything to be said
@@ -62,11 +62,7 @@ def placed(sample: PageSample, first: str, second: str) -> Iterator[Placed]:
     for number, page in enumerate(sample.pages):
         for row in page.rows:
             if row[one] is not None and row[other] is not None:
-                yield number, _known(row[one]), _known(row[other])
-
-
-def _known(value: object) -> Value:
-    return value if isinstance(value, Hashable) else repr(value)
+                yield number, as_key(row[one]), as_key(row[other])
 
 
 def _alike(rows: Sequence[Placed]) -> float | None:

@@ -57,7 +57,7 @@ _LEAF, _ROOT, _META = 1, 2, 8
 _ALTERNATIVE_TID = 0x2000
 _NORMAL_ITEM = 1 << 15
 MAX_HEIGHT = 16
-_SPREAD = 1.2  # pages with independent over pages with fully dependent columns, from which we are unsure
+_SPREAD = 1.1  # pages with independent over pages with fully dependent columns, from which we are unsure
 _MORE = 0.5  # microseconds of an entry for more than one column (tests/benchmarks/writes.py)
 _FEW = 1000  # values that keep to few pages
 _TEXTS = frozenset({"text", "varchar", "bpchar", "name", "citext", "jsonb", "json", "bytea"})
@@ -84,16 +84,18 @@ def btree_size(
     folds: bool,
     fillfactor: int,
     most_groups: float = math.inf,
+    joint: Field | None = None,
 ) -> TreeSize:
     """The size of a B-tree just built over ``rows`` rows, of which at most ``most_groups`` differ in the keys.
 
     ``folds``: equal keys share posting lists, as ``may_fold`` says of an index, where the keys' types let them.
+    ``joint``: how the keys come together, where that is known; else they are taken as independent.
     """
     if rows < 1:
         return TreeSize(1, 0, 0)
     base = tuple_size((*keys, *include))
     repeats = folds and all(k.equal_image and not k.unique for k in keys)
-    total = deduplicated(keys, rows, most_groups) if repeats else rows * (base + POINTER)
+    total = deduplicated(keys, rows, most_groups, joint) if repeats else rows * (base + POINTER)
     return packed((*keys, *include), tuple_size(keys), total, rows, fillfactor=fillfactor, repeats=repeats)
 
 
@@ -194,6 +196,9 @@ class BtreeKind(IndexKind):
     def built(self, build: IndexBuild) -> BuiltSize:
         """See IndexKind."""
         most, fewest = _most_groups(build), _fewest_groups(build)
+        if build.told:
+            tree = _tree(build, most)
+            return BuiltSize(tree.pages, tree.height)
         tree = least = _tree(build, most)
         # How many keys differ matters only where equal ones share their entries.
         if fewest != most and may_fold(build.definition, build.catalog.major):
@@ -235,6 +240,7 @@ def _tree(build: IndexBuild, most_groups: float) -> TreeSize:
         folds=may_fold(build.definition, build.catalog.major),
         fillfactor=build.option("fillfactor", FILL),
         most_groups=most_groups,
+        joint=build.joint,
     )
 
 

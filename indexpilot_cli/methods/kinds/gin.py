@@ -17,8 +17,8 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Column, ColumnStatistics, Table
 from indexpilot_cli.core.index import GIN, IndexDefinition, IndexKey, Reason
 from indexpilot_cli.core.workload import Atom, AtomKind
-from indexpilot_cli.methods.elements import OF_KIND, json_keys, json_paths, lexemes, trigrams
-from indexpilot_cli.methods.fields import aligned
+from indexpilot_cli.methods.elements import OF_KIND, hstore_keys, json_keys, json_paths, lexemes, trigrams
+from indexpilot_cli.methods.fields import aligned, column_field
 from indexpilot_cli.methods.frequencies import STEEPEST, power_law
 from indexpilot_cli.methods.kind import (
     HEADER_SIZE,
@@ -129,6 +129,13 @@ def _rare_elements(common: tuple[float, ...], rest: float, items: float) -> floa
     return rest / max(1.0, min(min(common) / 2, 6.3e-5 * items / 2))
 
 
+def word_count(statistics: ColumnStatistics) -> float:
+    """Mean number of words of a tsvector."""
+    sizes = [len(e.encode()) + 1 for e in statistics.most_common_elems]
+    known = sum(statistics.most_common_elem_freqs[: len(sizes)])
+    return _elements(statistics, sum(sizes) / len(sizes) if sizes else 8.0, known)
+
+
 def _elements(statistics: ColumnStatistics, size: float, known: float) -> float:
     """Mean number of elements of a value: counted for arrays, from the bytes of a lexeme for tsvector."""
     if statistics.elem_count_histogram:
@@ -229,6 +236,14 @@ def _document_keys(key: IndexKey, statistics: ColumnStatistics, rows: float) -> 
     return sampled_keys(values, extract, rows * (1.0 - statistics.null_frac), width=4 if paths else None)
 
 
+def _whole_values(column: Column, rows: float) -> GinKeys:
+    """A value is a key (btree_gin)."""
+    field = column_field(column, rows, 0)
+    rare = sum(min(values, share * rows) for share, values in field.rare)
+    rest, common = sum(share for share, _ in field.rare) * rows, tuple(f * rows for f in field.common)
+    return GinKeys(common, rest, rare, sum(field.widths) / len(field.widths), field.known)
+
+
 def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, rows: float) -> GinKeys | None:
     values = (*statistics.histogram_bounds, *statistics.most_common_vals)
     base_type, category = column.base_type, column.category
@@ -240,6 +255,10 @@ def _known_keys(key: IndexKey, column: Column, statistics: ColumnStatistics, row
         return sampled_keys(values, lexemes, rows * (1.0 - statistics.null_frac)) if words else None
     if base_type == "jsonb":
         return _document_keys(key, statistics, rows)
+    if base_type == "hstore":
+        return sampled_keys(values, hstore_keys, rows * (1.0 - statistics.null_frac))
+    if category in "NSDU" and base_type != "tsvector":
+        return _whole_values(column, rows)
     if category == "A" or base_type == "tsvector":
         return element_keys(statistics, rows, 4 if base_type in ("_int4", "_int2") else 0)
     return None

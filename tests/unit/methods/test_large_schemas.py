@@ -5,7 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.methods import fields
+from indexpilot_cli.methods import fields, frequencies
 from indexpilot_cli.methods.kinds import btree
 from indexpilot_cli.methods.partitioned import build_sql
 from indexpilot_cli.methods.size import estimate
@@ -30,8 +30,8 @@ def test_the_field_of_a_column_is_worked_out_once_for_all_indexes(monkeypatch):
     table = wide(5_000)
     catalog = builders.catalog(table)
     solved = []
-    real = fields._solved
-    monkeypatch.setattr(fields, "_solved", lambda *given: solved.append(1) or real(*given))
+    real = frequencies._solved
+    monkeypatch.setattr(frequencies, "_solved", lambda *given: solved.append(1) or real(*given))
     for _ in range(2):
         for column in table.columns:
             fields.column_field(column, 1_000_000.0, catalog.version)
