@@ -1,4 +1,7 @@
-"""Every statement of a directory of .sql files through every stage: python -m tests.benchmarks.fuzz_stages DIRECTORY.
+"""Every statement of a directory of .sql files, or of a grammar, through every stage.
+
+    python -m tests.benchmarks.fuzz_stages DIRECTORY
+    python -m tests.benchmarks.fuzz_stages --grammar 20000 --seed 1
 
 Made for PostgreSQL's own regression suite (``src/test/regress/sql`` of its source package), which this repository does
 not ship. A scratch server gets what the files define and insert, nothing is dropped; then all their statements are
@@ -7,6 +10,7 @@ by stage and reason, and the faults. Any exception ends the run: there must be n
 """
 
 import argparse
+import tempfile
 import time
 from collections import Counter
 from contextlib import suppress
@@ -24,8 +28,10 @@ from indexpilot_cli.planner.open import open_planner_twin
 from indexpilot_cli.planner.twin.server import LocalServer, new_home
 from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.sql.parser import Unparsed, parse
+from indexpilot_cli.sql.parser.text import split
 from indexpilot_cli.workload.collect import read_sql
 from indexpilot_cli.workload.templates import fold_workload
+from tests.benchmarks import grammar
 
 SETTINGS = {"fsync": "off", "autovacuum": "off", "statement_timeout": "3s"}
 DEFINES = {
@@ -76,13 +82,26 @@ def advise(source, folded, request, counts):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("directory", type=Path)
+    parser.add_argument("directory", type=Path, nargs="?")
+    parser.add_argument("--grammar", type=int, help="so many statements of tests/benchmarks/grammar.py instead")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calls", type=int, default=2000, help="EXPLAINs of one batch of templates")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        if options.grammar:
+            options.directory = Path(temporary)
+            # A file each: a quote that some statement leaves open must not take the next ones with it.
+            for number, text in enumerate((grammar.SCHEMA, *grammar.statements(options.seed, options.grammar))):
+                (options.directory / f"{number:06}.sql").write_text(text)
+        run(options)
+
+
+def run(options):
     begun = time.process_time()
     with LocalServer(installed()[0], new_home(), SETTINGS) as server:
         texts = [s.text for s in read_sql((options.directory,)).statements]
-        fill(server.dsn(), texts)
+        # Of a grammar only the first file defines anything, and no INSERT of the others may fill its tables.
+        fill(server.dsn(), [p.text for p in split(grammar.SCHEMA)] if options.grammar else texts)
         connection = Connection(server.dsn())
         request = RecommendRequest(
             connection,
