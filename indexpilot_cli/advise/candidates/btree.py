@@ -64,7 +64,8 @@ def _parts(site: Site, demand: Demand, refused: dict[str, Rejection]) -> Parts:
     groups: dict[object, list[Atom]] = {}
     for atom in demand.atoms(AtomKind.JOIN):
         groups.setdefault(atom.join_to[0] if atom.join_to else None, []).append(atom)
-    alone = [a for a in demand.use.atoms if not a.conjunctive and a.kind in (*EQUALITY, AtomKind.RANGE)]
+    kinds = (*EQUALITY, AtomKind.RANGE, AtomKind.JOIN)
+    alone = [a for a in demand.use.atoms if not a.conjunctive and a.kind in kinds]
     return Parts(
         equal=tuple(sorted(equal, key=site.rank)),
         pinned=usable(one),

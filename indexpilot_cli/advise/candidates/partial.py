@@ -26,6 +26,7 @@ _NULLS = (AtomKind.IS_NULL, AtomKind.IS_NOT_NULL)
 _NO_KEY = (AtomKind.IS_NOT_NULL, AtomKind.NOT_EQUAL)
 _STRICT = (AtomKind.EQUAL, AtomKind.IN, AtomKind.RANGE, AtomKind.JOIN, AtomKind.LIKE_PREFIX)
 _FLAG_VALUES = 5
+_FLAG_NUMBERS = 12  # numbers of a kind or state; more of them are places, shops and the like
 _ORDERED = 0.9  # correlation of values and rows
 _BARE_WORDS = ("bool", "int2", "int4", "int8", "numeric", "float4", "float8")
 
@@ -111,7 +112,10 @@ def _steady(site: Site, atom: Atom) -> bool:
         return column.category == "N" and atom.operator.upper() != "BETWEEN" and not _grows(site, column)
     if atom.kind is AtomKind.NOT_EQUAL:
         return True
-    few = column.statistics is None or column.statistics.distinct(site.rows) <= site.options.partial_distinct
+    most = (
+        min(_FLAG_NUMBERS, site.options.partial_distinct) if column.category == "N" else site.options.partial_distinct
+    )
+    few = column.statistics is None or column.statistics.distinct(site.rows) <= most
     return few and not _names_rows(column)
 
 
@@ -304,6 +308,8 @@ def _includes(site: Site, draft: Draft) -> tuple[tuple[str, ...], ...]:
     definition = draft.definition
     if definition.method != BTREE or any(k.expression is not None for k in definition.keys) or _only_flags(site, draft):
         return ()
+    if _finds_one(site, draft):
+        return ()
     wanted: dict[tuple[str, ...], float] = {}
     for demand in filter(_may_cover, draft.demands):
         names = _to_read(demand, definition.predicate) - set(definition.columns)
@@ -336,6 +342,14 @@ def _narrow(site: Site, stored: tuple[str, ...], include: tuple[str, ...]) -> bo
 def _may_cover(demand: Demand) -> bool:
     use = demand.use
     return bool(use.columns) and not (use.whole_row or use.locked or use.target)
+
+
+def _finds_one(site: Site, draft: Draft) -> bool:
+    """Whether a unique index finds the one row that is asked for: a copy of it with more columns saves one page."""
+    keys = set(draft.definition.columns)
+    whole = (i.definition for i in site.table.indexes if i.valid and i.definition.unique)
+    plain = (d for d in whole if d.predicate is None and len(d.columns) == len(d.keys))
+    return draft.kind == "equality" and any(set(d.columns) <= keys for d in plain)
 
 
 def _only_flags(site: Site, draft: Draft) -> bool:

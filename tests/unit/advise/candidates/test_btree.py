@@ -1,5 +1,7 @@
 """Key order of plain B-trees: equality, then range or sort; joins; groups; ends."""
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -107,6 +109,12 @@ def test_join_key_alone_and_with_equality():
     found = texts(asked(use("orders", join("customer", "customers"), eq("kind"))))
     assert "btree orders (customer)" in found
     assert {"btree orders (customer, kind)", "btree orders (kind, customer)"} & found
+
+
+def test_a_join_by_one_of_two_columns_gets_an_index_for_each():
+    sides = (replace(join(name, "c"), conjunctive=False) for name in ("customer", "org"))
+    found = texts(asked(use("orders", *sides)))
+    assert {"btree orders (customer)", "btree orders (org)"} <= set(found)
 
 
 def test_join_on_two_columns_gives_one_index():

@@ -1,11 +1,14 @@
 """INCLUDE columns, and bringing the wishes of several templates together."""
 
+from dataclasses import replace
+
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
 from indexpilot_cli.core.workload import StatementKind
 from tests.unit.advise.candidates.builders import (
     catalog,
     column,
     eq,
+    index,
     reasons,
     rng,
     stats,
@@ -48,6 +51,13 @@ def test_whole_row_wide_columns_targets_and_locked_rows_are_not():
         use("orders", eq("org"), locked=True, **read("org", "total")),
     ):
         assert not any("include" in t for t in texts(asked(wish)))
+
+
+def test_a_row_that_a_unique_index_finds_is_read_and_not_copied():
+    for text, found in (("id", False), ("(lower(note))", True)):
+        shop = replace(WIDE, indexes=(index("u", "orders", text, unique=True),))
+        proposal = asked(use("orders", eq("id"), **read("id", "total")), shop=shop)
+        assert any("include" in t for t in texts(proposal)) == found
 
 
 def test_pages_that_are_not_all_visible_are_said():

@@ -161,6 +161,13 @@ def test_a_value_of_what_names_rows_is_no_predicate(name, found):
     assert any(f"where {name} = 7" in t.replace('"', "") for t in texts(proposal)) == found
 
 
+def test_one_of_many_numbers_is_no_predicate():
+    known = column("store", statistics=stats(25, common=[(str(n), 0.04) for n in range(25)]))
+    shop = table("jobs", *JOBS.columns, known)
+    proposal = propose([template(use("jobs", eq("store", "7"), eq("owner")))], catalog(shop), PLAIN)
+    assert not any("where store" in t for t in texts(proposal))
+
+
 def test_value_of_a_column_with_many_values_is_no_predicate():
     assert not any("where owner" in t for t in texts(asked(use("jobs", eq("owner", "17"), rng("created")))))
 
