@@ -11,7 +11,7 @@ from indexpilot_cli.algorithms.cert.conditions import counting
 from indexpilot_cli.algorithms.cert.resample import TARGET, as_analyzed, combined, dependent
 from indexpilot_cli.algorithms.cert.survey import Cause, Misestimate
 from indexpilot_cli.algorithms.statistics import named
-from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.catalog import Column, ColumnStatistics, Table
 from indexpilot_cli.core.estimator import AssumedStatistics, AssumedTogether, WhatIf
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.samples import ValueSample
@@ -67,6 +67,7 @@ class _Ladder:
     analyzed: tuple[str, ...] = ()
     wider: tuple[str, ...] = ()
     together: list[tuple[tuple[str, ...], StatisticsKind | str]] = field(default_factory=list)
+    _found: dict[tuple[str, bool, str, int], ColumnStatistics] = field(default_factory=dict)
 
     @property
     def rows(self) -> float:
@@ -75,16 +76,24 @@ class _Ladder:
 
     def assumed(self, level: str = "") -> AssumedStatistics:
         """Everything kept so far; ``level`` low or high sets the shares of the wrong conditions to that end."""
-        weights = self._weights(level)
         columns = []
         for column in self.columns:
             # Other ends of the interval are other shares of single values, whatever else is told of them together.
             if column.name in (*self.analyzed, *self.wider) or (level and self._is_wrong(column.name)):
                 target = WIDER_TARGET if column.name in self.wider else TARGET
-                found = as_analyzed(self._values(quote(column)), weights, self.rows, column, target)
-                columns.append((column.name, found))
-        together = tuple(self._told(names, kind, weights) for names, kind in self.together)
+                columns.append((column.name, self._as_analyzed(quote(column), level, column, target)))
+        together = tuple(self._told(names, kind, level) for names, kind in self.together)
         return AssumedStatistics(self.table.name, tuple(columns), together)
+
+    def _as_analyzed(
+        self, expression: str, level: str, known: Column | None = None, target: int = TARGET
+    ) -> ColumnStatistics:
+        """Worked out once: each step of the ladder asks for all that was kept before it."""
+        key = expression, known is None, level, target
+        if key not in self._found:
+            values, weights = self._values(expression), self._weights(level)
+            self._found[key] = as_analyzed(values, weights, self.rows, known, target)
+        return self._found[key]
 
     def expected(self) -> tuple[float, ...]:
         """What the planner expects of each wrong condition with everything kept so far."""
@@ -130,14 +139,15 @@ class _Ladder:
         self.together.pop()
         return False
 
-    def _told(self, names: tuple[str, ...], kind: StatisticsKind | str, weights: Sequence[float]) -> AssumedTogether:
+    def _told(self, names: tuple[str, ...], kind: StatisticsKind | str, level: str) -> AssumedTogether:
         if kind == "expression":
-            found = as_analyzed(self._values(names[0]), weights, self.rows, None)
-            return AssumedTogether(expression=names[0], statistics=found)
+            return AssumedTogether(expression=names[0], statistics=self._as_analyzed(names[0], level))
         ordered = tuple(c.name for c in self.columns if c.name in names)
         places = [self.sample.expressions.index(quote(c)) for c in self.columns if c.name in names]
         rows = [tuple(values[place] for place in places) for values, _ in self.sample.rows]
-        return dependent(rows, ordered) if kind is StatisticsKind.DEPENDENCIES else combined(rows, weights, ordered)
+        if kind is StatisticsKind.DEPENDENCIES:
+            return dependent(rows, ordered)
+        return combined(rows, self._weights(level), ordered)
 
     def _is_wrong(self, name: str) -> bool:
         return any(name in w.conjunction.columns for w in self.wrong)
