@@ -4,7 +4,8 @@ Ding, Minhas, Yu, Wang, Do, Li, Zhang, Chandramouli, Gehrke, Kossmann, Lomet and
 Learned Index", SIGMOD 2020, https://arxiv.org/abs/1905.08898 (the citation is right). Used here is its idea that gaps
 pay where inserts are spread, and not where keys are appended. PostgreSQL's gaps are the fillfactor: where the newest
 rows' keys are spread like the older ones and the table grows, a new B-tree is built so full only that its leaves hold
-what is to come, instead of splitting them all to halves.
+what is to come, instead of splitting them all to halves. Room for less than comes is paid for twice, so there is some
+for half as much again as was seen, and none where that is more than any fillfactor holds.
 
 What cannot be told: how old a row is where deleted rows' space is used again; how long the growth will go on.
 """

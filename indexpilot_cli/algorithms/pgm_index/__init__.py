@@ -8,7 +8,7 @@ PostgreSQL has no such index. What is used of it: the lines of bounded error ove
 index would take, a report only), and the same question about key and page, which BRIN lives by: ranges of whole pages
 are read, the summaries that each operator class would keep are made, and the workload's conditions are counted against
 them (``ranges``, ``predict``). BRIN candidates are added, changed or removed by what they would read, and priced by it
-(``repriced``), where the planner goes by the correlation alone.
+(``repriced``), where the planner goes by the correlation alone; a B-tree beside such a one by the same pages.
 
 What cannot be told: later rows in old ranges (they widen summaries), ranges that autosummarize has not come to, and
 a few far values that none of the sampled ranges holds.
