@@ -78,7 +78,8 @@ def joint_field(sample: PageSample, definition: IndexDefinition, fields: Sequenc
     whole = sample.heap_pages <= MOST_PAGES
     times: Counter[tuple[object, ...]] = Counter()
     for page in sample.pages:
-        keys = [tuple(as_key(row[place]) for place in places) for row in page.rows]
+        columns = [[as_key(row[place]) for row in page.rows] for place in places]
+        keys = list(zip(*columns, strict=True))
         times.update(keys if whole else set(keys))
     read = sum(len(page.rows) for page in sample.pages)
     drawn, by_chance = times.total(), times.total() - different_keys(fields, times.total())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import compress
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import counting
@@ -68,6 +70,7 @@ class _Ladder:
     wider: tuple[str, ...] = ()
     together: list[tuple[tuple[str, ...], StatisticsKind | str]] = field(default_factory=list)
     _found: dict[tuple[str, bool, str, int], ColumnStatistics] = field(default_factory=dict)
+    _weighted: dict[str, list[float]] = field(default_factory=dict)
 
     @property
     def rows(self) -> float:
@@ -157,14 +160,10 @@ class _Ladder:
         return [values[place] for values, _ in self.sample.rows]
 
     def _weights(self, level: str) -> list[float]:
-        factors = [_factor(w, level) for w in self.wrong]
-        found = []
-        for _, holds in self.sample.rows:
-            weight = 1.0
-            for factor, held in zip(factors, holds, strict=True):
-                weight *= factor if held else 1.0
-            found.append(weight)
-        return found
+        if level not in self._weighted:
+            factors = [_factor(w, level) for w in self.wrong]
+            self._weighted[level] = [math.prod(compress(factors, holds)) for _, holds in self.sample.rows]
+        return self._weighted[level]
 
 
 def _factor(wrong: Misestimate, level: str) -> float:
