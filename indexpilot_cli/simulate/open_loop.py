@@ -91,9 +91,9 @@ class _OpenLoop:
 
     def run(self, pool: ReplayConnections, connections: int, progress: Progress) -> OpenLoopTally:
         self._began = time.monotonic()
-        left = {pool.submit(self._work) for _ in range(connections)}
         seen = 0
         try:
+            left = {pool.submit(self._work) for _ in range(connections)}
             while left:
                 finished, left = wait(left, timeout=_POLL)
                 done = self._tally.done

@@ -138,9 +138,9 @@ class _Copying:
         self._stop = threading.Event()
 
     def run(self, pool: ReplayConnections, progress: Progress) -> None:
-        left = {pool.submit(partial(self._copy, table=table)) for table in self._lines}
         seen = 0
         try:
+            left = {pool.submit(partial(self._copy, table=table)) for table in self._lines}
             while left:
                 finished, left = wait(left, timeout=_POLL)
                 sent = sum(self._sent.values())
