@@ -64,6 +64,12 @@ class Watched:
         # A page with a fragment counts as arrived while it is still being parsed.
         eventually(lambda: self.page.evaluate("document.readyState") == "complete")
 
+    def text(self, selector):
+        """The words of an element as the page has them: ``inner_text`` of what is not on screen yet is empty, since
+        parts of pages are laid out as they are looked at.
+        """
+        return " ".join(self.page.text_content(selector).split())
+
     @property
     def transferred(self):
         """Bytes that the page shown now has fetched, by and by."""

@@ -170,7 +170,7 @@ def test_s4_pages_with_data_fit_and_are_accessible(site, look, path):
     assert watched.go(path) == 200
     watched.settle()
     assert 5_000 < watched.transferred <= MOST_BYTES
-    told = watched.page.inner_text("main")
+    told = watched.text("main")
     assert "--verbose" not in told and "--show-rejected" not in told  # nobody can add a flag to a page
     in_every_size(watched, path.strip("/").replace("/", "-") or "overview")
     assert watched.page.locator("h1").count() == 1
@@ -183,11 +183,11 @@ def test_s4_an_empty_database_is_told_in_words(pg, look):
         for path in ("/", "/performance", "/health", "/decisions", "/plans", "/history"):
             assert watched.go(path) == 200
             watched.settle()
-            assert "Being worked out" not in watched.page.inner_text("main")
+            assert "Being worked out" not in watched.text("main")
             assert fits(watched.page)
-        assert "indexpilot init" in watched.page.inner_text("main")
+        assert "indexpilot init" in watched.text("main")
         watched.go("/health")
-        assert "there is no index in this database" in watched.page.inner_text("#indexes")
+        assert "there is no index in this database" in watched.text("#indexes")
         in_every_size(watched, "empty")
 
 
@@ -237,11 +237,11 @@ def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look):
         watched.go("/health")
         watched.page.wait_for_function("() => document.querySelector('#findings table')")
         page = watched.page
-        assert "10,000 indexes" in page.inner_text("#indexes")
+        assert "10,000 indexes" in watched.text("#indexes")
         assert 5_000 < watched.transferred <= MOST_BYTES
         assert page.locator("#indexes tbody tr").count() == 25
         watched.click("#indexes nav a[rel=next]")
-        assert "page 2 of 400" in page.inner_text("#indexes")
+        assert "page 2 of 400" in watched.text("#indexes")
         page.fill("#search", "index_9999")
         watched.click("form[role=search] button")
         assert page.locator("#indexes tbody tr").count() == 1
@@ -249,7 +249,7 @@ def test_s4_ten_thousand_indexes_are_shown_by_pages(ten_thousand, look):
         page.select_option("#state", "unused")
         page.select_option("#order", "table")
         watched.click("form[role=search] button")
-        assert "2,000 indexes of 10,000" in page.inner_text("#indexes")
+        assert "2,000 indexes of 10,000" in watched.text("#indexes")
         in_every_size(watched, "ten-thousand")
 
 
@@ -288,11 +288,11 @@ def test_everything_works_without_scripts(site, look):
     page.locator("#budget-value").fill("0")
     watched.click(".slider button")
     assert "budget=0" in page.url
-    assert "1.0 MB" in page.inner_text("#budget-shown")
+    assert "1.0 MB" in watched.text("#budget-shown")
     watched.go("/health?order=table")
     page.fill("#search", "orders")
     watched.click("form[role=search] button")
-    assert "orders_pkey" in page.inner_text("#indexes")
+    assert "orders_pkey" in watched.text("#indexes")
     assert page.locator("#indexes tbody tr").count() == 1
 
 
@@ -302,7 +302,7 @@ def test_the_slider_shows_its_budget_while_it_moves(site, look):
     slider = watched.page.locator("#budget-value")
     slider.focus()
     slider.press("Home")
-    assert "1.0 MB" in watched.page.inner_text("#budget-shown")
+    assert "1.0 MB" in watched.text("#budget-shown")
     assert "1.0 MB" in slider.get_attribute("aria-valuetext")
     watched.page.wait_for_url("**budget=0*")
 
@@ -380,7 +380,7 @@ def test_s4_who_builds_and_who_is_in_the_way_may_have_any_name(site, look, hosti
         # What was known a moment ago is believed for a while, and nothing tells the page to look again.
         watched.go("/plans")
         watched.settle()
-        return watched.page.inner_text("#builds")
+        return watched.text("#builds")
 
     told = eventually(lambda: "waiting for" in (text := builds()) and text)
     assert harmless(watched.page)
@@ -421,7 +421,7 @@ def test_s4_a_hostile_migration_is_reviewed_as_text(site, look):
     watched.settle()
     assert harmless(watched.page)
     assert watched.page.input_value("#sql").startswith(PAYLOADS[0])
-    assert "syntax error" in watched.page.inner_text("#review")
+    assert "syntax error" in watched.text("#review")
 
 
 @pytest.fixture(scope="module")
@@ -438,7 +438,7 @@ def test_pages_want_the_token_once(closed_site, look):
     assert grave(page) == []
     page.fill("#token", "wrong" * 8)
     watched.click("main button")
-    assert "not the token" in page.inner_text("[role=alert]")
+    assert "not the token" in watched.text("[role=alert]")
     page.fill("#token", TOKEN)
     watched.click("main button")
     assert page.url.endswith("/health?search=orders")
@@ -510,17 +510,17 @@ def test_a_plan_is_approved_built_watched_and_taken_back(pg, shops, look):
             watched.click("text=Approve")
             watched.click("text=Apply now")
             page.wait_for_selector("#builds >> text=long report")
-            assert "waiting for" in page.inner_text("#builds")
+            assert "waiting for" in watched.text("#builds")
             assert page.locator("text=Apply now").count() == 0
             writer.rollback()
             page.wait_for_selector("#work >> text=built")
             watched.go("/performance")
-            assert "orders_customer_id" in page.inner_text("#impact")
+            assert "orders_customer_id" in watched.text("#impact")
             watched.go(f"/plans/{plan.id}")
             watched.click("text=Take back")
             page.wait_for_selector("#work >> text=dropped")
             watched.go("/plans")
-            assert "by " in page.inner_text("#plans")
+            assert "by " in watched.text("#plans")
         writer.close()
         assert sql_rows(dsn, "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'") == [(1,)]
 
