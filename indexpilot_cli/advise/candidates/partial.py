@@ -112,9 +112,9 @@ def _steady(site: Site, atom: Atom) -> bool:
         return column.category == "N" and atom.operator.upper() != "BETWEEN" and not _grows(site, column)
     if atom.kind is AtomKind.NOT_EQUAL:
         return True
-    most = (
-        min(_FLAG_NUMBERS, site.options.partial_distinct) if column.category == "N" else site.options.partial_distinct
-    )
+    most = site.options.partial_distinct
+    if column.category == "N":
+        most = min(most, _FLAG_NUMBERS)
     few = column.statistics is None or column.statistics.distinct(site.rows) <= most
     return few and not _names_rows(column)
 
@@ -133,8 +133,9 @@ def _names_rows(column: Column) -> bool:
 def _grows(site: Site, column: Column) -> bool:
     """Whether the values follow the order of the rows, as those of ids, counters and times in seconds do."""
     known = column.statistics
-    ordered = known is not None and (known.correlation or 0.0) > _ORDERED
-    return ordered and known is not None and known.distinct(site.rows) > site.options.partial_distinct
+    if known is None or (known.correlation or 0.0) <= _ORDERED:
+        return False
+    return known.distinct(site.rows) > site.options.partial_distinct
 
 
 def _variants(site: Site, draft: Draft) -> Iterator[Draft]:
