@@ -43,11 +43,12 @@ def run(request: ServeRequest, told: Callable[[str], None]) -> Outcome[ServeResu
     url = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
     app = create_app(request)
     server = _Server(configured(app))
-    # In a thread: a database that does not answer must not hold up that it is said so.
-    threading.Thread(target=_noted, args=(request, "started", url), daemon=True).start()
-    told(url)
     try:
-        server.run([listener])
+        with server.capture_signals():  # uvicorn's own hears none that comes between the word and the loop
+            # In a thread: a database that does not answer must not hold up that it is said so.
+            threading.Thread(target=_noted, args=(request, "started", url), daemon=True).start()
+            told(url)
+            server.run([listener])
     finally:
         listener.close()
         app.state.site.close()

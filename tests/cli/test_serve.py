@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -51,6 +52,21 @@ def test_it_serves_without_a_database_and_ends_on_a_signal(home, number):
     assert one.returncode == 128 + number
     assert f'"stopped_by": "{signal.Signals(number).name}"' in out
     assert "Traceback" not in err
+
+
+def test_a_signal_that_comes_as_soon_as_the_address_is_told_ends_it_in_order(home):
+    """Before the loop runs: who reads the address may be quicker than the loop."""
+    text = (
+        "import signal\n"
+        "from indexpilot_cli.cli.commands import serve\n"
+        "serve.serving = lambda *_: signal.raise_signal(signal.SIGTERM)\n"
+        "from indexpilot_cli.__main__ import main\n"
+        "main()\n"
+    )
+    line = [sys.executable, "-c", text, "serve", "-d", "host=/nowhere", "--port", "0"]
+    ran = subprocess.run(line, env=environment(home), cwd=home, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (143, "error: terminated\n")
+    assert ran.stdout.startswith("served ")
 
 
 def test_e5_who_served_a_database_stands_in_its_log(world):
