@@ -3,12 +3,18 @@
 Who presses Ctrl-C twice wants the same as who does it once: a further signal within a few seconds would only cut the
 clean-up short and leave a private server or an open row. After that it ends what still hangs.
 
+A handler written in Python runs in the main thread, between two of its instructions. A signal that comes just before
+a call that waits, or that the system hands to another thread, is noted and then not heard until the call returns, which
+a question to a person never does by itself (https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers).
+So a thread of its own reads what was noted and has the waiting call interrupted.
+
 Process 1 of a container gets no signal that it has no handler for (pid_namespaces(7)), so the handlers stand before
 anything else is read.
 """
 
 from __future__ import annotations
 
+import _thread
 import atexit
 import os
 import signal
@@ -19,6 +25,8 @@ from types import FrameType
 SHELL = 128  # what a shell adds to a signal's number
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _CLEAN_UP = 5.0  # seconds in which a further signal is not heard
+_WAKE = signal.SIGURG  # ignored by default: harmless to send, also where its handler is gone
+_WAKE_AFTER = (0.02, 0.1, 0.5, 2.0)  # seconds; more than once, for the main thread may be just about to wait
 _heard_at: float | None = None
 
 
@@ -35,6 +43,11 @@ def heed() -> None:
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
+    noted, note = os.pipe()
+    os.set_blocking(note, False)
+    signal.signal(_WAKE, lambda *_: None)
+    signal.set_wakeup_fd(note, warn_on_full_buffer=False)
+    _thread.start_new_thread(_wake_main_thread, (noted, _thread.get_ident()))
 
 
 def hold_off() -> None:
@@ -58,6 +71,14 @@ def leave(exit_code: int) -> None:
     sys.stderr.write("error: interrupted\n" if exit_code == SHELL + signal.SIGINT else "error: terminated\n")
     sys.stderr.flush()
     os._exit(exit_code)
+
+
+def _wake_main_thread(noted: int, main: int) -> None:
+    while number := os.read(noted, 1):
+        if number[0] in _SIGNALS:
+            for seconds in _WAKE_AFTER:
+                time.sleep(seconds)
+                signal.pthread_kill(main, _WAKE)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

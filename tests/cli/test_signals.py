@@ -129,6 +129,38 @@ def test_a_signal_while_the_program_is_being_read_ends_it_without_a_traceback(ho
         assert (ran.returncode, ran.stderr) == (code, line + "\n")
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_that_the_waiting_call_is_not_told_of_is_heard(home, number, code):
+    """The system may hand it to another thread, and to the interpreter just before the call: both look the same."""
+    text = (
+        "import signal, sys, threading, time\n"
+        "from indexpilot_cli.cli import interrupts\n"
+        "interrupts.heed()\n"
+        "threading.Thread(target=time.sleep, args=(3600,), daemon=True).start()\n"
+        f"signal.pthread_sigmask(signal.SIG_BLOCK, [{number:d}])\n"
+        "try:\n"
+        "    print('ready', flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", text],
+        env=environment(home),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.stdout.readline() == "ready\n"
+        eventually(lambda: psutil.Process(waiting.pid).status() == psutil.STATUS_SLEEPING)
+        waiting.send_signal(number)
+        try:
+            assert (waiting.wait(LIMIT), waiting.stderr.read()) == (code, "")
+        finally:
+            waiting.kill()
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="no process can be made the first one")
 def test_process_1_of_a_container_hears_term(home):
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *PROGRAM]
