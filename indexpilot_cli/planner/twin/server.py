@@ -95,8 +95,12 @@ class LocalServer:
         with self.log.open("ab") as log:
             give_to_server(self.log)
             self._leader = self._begin("postgres", "-D", str(self.data), stdout=log)
-        self._await(self._leader)
-        self._guard = self._start_guard()
+        try:
+            self._await(self._leader)
+            self._guard = self._start_guard()
+        except BaseException:  # after an interrupt nobody else would stop it
+            self._leader.send_signal(_SIGNALS["immediate"])
+            raise
         return self
 
     def stop(self, mode: str = "fast") -> None:
@@ -175,14 +179,10 @@ class LocalServer:
     def _await(self, leader: subprocess.Popen[str]) -> None:
         # Not by pg_ctl, which looks ten times a second: nearly all of the time that a start or stop takes.
         end = monotonic() + _PATIENCE
-        try:
-            while not self._is_ready(leader.pid):
-                if leader.poll() is not None or monotonic() > end:
-                    raise _not_started("postgres", self.binaries.version, self._logged(), self.home)
-                sleep(0.005)
-        except BaseException:  # after an interrupt nobody else would stop it
-            leader.send_signal(_SIGNALS["immediate"])
-            raise
+        while not self._is_ready(leader.pid):
+            if leader.poll() is not None or monotonic() > end:
+                raise _not_started("postgres", self.binaries.version, self._logged(), self.home)
+            sleep(0.005)
 
     def _is_ready(self, leader: int) -> bool:
         """Whether its first process takes connections, as it writes into its file."""

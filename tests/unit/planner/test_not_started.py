@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from indexpilot_cli.db.capabilities import Binaries
-from indexpilot_cli.planner.twin.server import LocalServer, _not_started, new_home
+from indexpilot_cli.planner.twin.server import LocalServer, _not_started, give_to_server, new_home
 from tests.servers import reachable_directory
 from tests.waiting import eventually
 
@@ -52,3 +52,22 @@ def test_an_interrupt_ends_initdb_and_what_that_has_begun(monkeypatch):
             LocalServer(Binaries(place, "15.1", "local"), home).initialise()
         pids = [*map(int, (home / "pids").read_text().split())]
         eventually(lambda: not any(map(alive, pids)))
+
+
+def test_an_interrupt_ends_a_server_that_has_no_guard_yet(monkeypatch):
+    with reachable_directory() as place:
+        server, program = LocalServer(Binaries(place, "15.1", "local"), new_home(place)), place / "postgres"
+        program.write_text("#!/bin/sh\n{ echo $$; seq 6; echo ready; } > data/postmaster.pid\nexec sleep 600\n")
+        program.chmod(0o755)
+        server.data.mkdir()
+        (server.data / "PG_VERSION").touch()
+        give_to_server(server.data)
+
+        def interrupted(_server):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(LocalServer, "_start_guard", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            server.start()
+        eventually(lambda: not alive(server._leader.pid))
+        server._leader.wait()
