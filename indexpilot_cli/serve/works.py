@@ -44,7 +44,7 @@ def change(kind: str, workflow: Change, asked: Any, view: Callable[[Any], Docume
 
 @dataclass(slots=True)
 class Works:
-    """The works of this process, the latest of them. ``changed`` is called when one has ended."""
+    """The works of this process, the latest of them. ``changed`` is called before one is told to have ended."""
 
     changed: Callable[[], None]
     stop: Stop = field(default_factory=Stop)
@@ -102,8 +102,8 @@ class Works:
         try:
             ended = _carried_out(job, _WorkStages(self, report.id), self.stop)
         finally:
+            self.changed()  # first: who is told that it has ended looks at once, and would be given what was before
             self.note(report.id, stage=None, ended_at=datetime.now(UTC), **ended)
-            self.changed()
 
 
 def _carried_out(job: Job, progress: Progress, stop: Stop) -> dict[str, Any]:

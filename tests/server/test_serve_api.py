@@ -14,7 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from indexpilot_cli.core.command import Connection, Record, WorkloadRequest
 from indexpilot_cli.core.workload import SourceKind
+from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.render.schema import api_names, schema
+from indexpilot_cli.serve.works import Job, Works
 from indexpilot_cli.settings.sections import (
     MaintenanceWindowSettings,
     OperationalSettings,
@@ -263,6 +265,17 @@ def test_a_plan_is_applied_measured_and_taken_back(writer, shop):
     assert look(writer, "/api/performance", "api_performance")["indexImpact"][0]["queryCount"] is None
 
 
+def test_what_was_known_before_a_work_is_forgotten_before_its_end_is_told():
+    def refuse(progress, stop):
+        raise RefusedError("no")
+
+    states = []
+    works = Works(lambda: states.append(works.get("W-1").state))
+    works.begin(Job("apply", refuse, None))
+    works.close()
+    assert (states, works.get("W-1").state) == (["running"], "failed")
+
+
 def test_lifecycle_is_run_as_by_the_command(writer, shop):
     done = worked(writer, "/api/lifecycle/weekly", {})
     assert (done["result"]["schema"], done["exit_code"]) == ("indexpilot.lifecycle_run/1", 0)
@@ -294,18 +307,18 @@ def test_s2_decisions_are_those_of_the_plan_that_is_kept(writer, shop):
 
 
 def test_s2_what_the_planner_could_see_is_what_was_counted(reader, shop):
-    planned, failed = shop.sql(
-        """SELECT coalesce(sum(statements) FILTER (WHERE outcome = 'planned'), 0)::int8,
-                  coalesce(sum(statements) FILTER (WHERE outcome = 'failed'), 0)::int8
-           FROM indexpilot.explain_statistics WHERE day > current_date - 30"""
-    )[0]
+    counted = """SELECT coalesce(sum(statements) FILTER (WHERE outcome = 'planned'), 0)::int8,
+                        coalesce(sum(statements) FILTER (WHERE outcome = 'failed'), 0)::int8
+                 FROM indexpilot.explain_statistics WHERE day > current_date - 30"""
 
-    def seen():  # an answer of a moment ago is kept, and an earlier test may have had statements planned since
+    def seen():  # an answer of a moment ago is kept, and what an earlier test asked may still plan statements
         found = look(reader, "/api/explain-stats", "api_explain_stats")["explainStats"]
-        return (found["planned"], found["failed"], found["total"]) == (planned, failed, planned + failed) and found
+        planned, failed = shop.sql(counted)[0]
+        same = (found["planned"], found["failed"], found["total"]) == (planned, failed, planned + failed)
+        return same and (found["coverage"], planned, failed)
 
-    told = eventually(seen)
-    assert told["coverage"] == (100 * planned / (planned + failed) if planned + failed else None)
+    coverage, planned, failed = eventually(seen)
+    assert coverage == (100 * planned / (planned + failed) if planned + failed else None)
 
 
 def test_s2_jobs_of_lifecycle_are_those_that_ran(writer, shop):
@@ -409,7 +422,7 @@ def test_the_fewest_sessions_are_enough_to_see_everything_by_and_by(shop):
     ):
         site.post("/api/recommend")
         told = {path: settled(site, path, name)["status"] for path, name in READS}
-        assert look(site, "/api/builds", "api_builds")["result"]["builds"]
+        assert eventually(lambda: look(site, "/api/builds", "api_builds")["result"]["builds"])
         done.set()
         writer.rollback()
     shop.sql("DROP INDEX orders_built")
