@@ -219,7 +219,8 @@ def detect(templates: Sequence[QueryTemplate], catalog: Catalog) -> Tenant | Non
     tables or more that reference one smaller table with it, or three that share its name and type.
     """
     uses = _weights(templates)
-    found = [t for t in (_scheme(p, group, uses, catalog) for p, group in _groups(catalog)) if t is not None]
+    groups = (*_by_parent(catalog).items(), *((None, group) for group in _by_name(uses, catalog)))
+    found = [t for t in (_scheme(parent, group, uses, catalog) for parent, group in groups) if t is not None]
     return max(found, key=lambda t: (len(t.columns), t.share, t.parent is not None), default=None)
 
 
@@ -229,8 +230,8 @@ def nearest_scheme(templates: Sequence[QueryTemplate], catalog: Catalog) -> Mapp
     """
     uses = _weights(templates)
     compared: list[tuple[float, Group]] = []
-    for parent, group in _groups(catalog):
-        if parent is not None and len(group) >= _TABLES:
+    for group in _by_parent(catalog).values():
+        if len(group) >= _TABLES:
             compared.append((sum(_weight_of(uses.get(table, ()), column) for table, column in group.items()), group))
     best = max(compared, key=lambda pair: pair[0], default=(0.0, {}))
     return best[1] if best[0] > 0 else {}
@@ -258,17 +259,22 @@ def _weight_of(seen: Sequence[tuple[float, frozenset[str]]], column: str) -> flo
     return sum(weight for weight, names in seen if column in names)
 
 
-def _groups(catalog: Catalog) -> list[tuple[QualifiedName | None, Group]]:
-    by_parent: dict[QualifiedName, Group] = {}
+def _by_parent(catalog: Catalog) -> dict[QualifiedName, Group]:
+    found: dict[QualifiedName, Group] = {}
     for key in catalog.foreign_keys:
         if len(key.columns) == 1:
-            by_parent.setdefault(key.referenced, {}).setdefault(key.table, key.columns[0])
-    by_name: dict[tuple[str, str], Group] = {}
+            found.setdefault(key.referenced, {}).setdefault(key.table, key.columns[0])
+    return found
+
+
+def _by_name(uses: Uses, catalog: Catalog) -> Iterable[Group]:
+    """Of the tables that are used, the columns of one name and type."""
+    found: dict[tuple[str, str], Group] = {}
     for table in catalog.tables:
-        for column in table.columns:
+        for column in table.columns if table.name in uses else ():
             if not _identifies(table, column):
-                by_name.setdefault((column.name, column.base_type), {})[table.name] = column.name
-    return [*by_parent.items(), *((None, g) for g in by_name.values())]
+                found.setdefault((column.name, column.base_type), {})[table.name] = column.name
+    return found.values()
 
 
 def _identifies(table: Table, column: Column) -> bool:

@@ -47,6 +47,7 @@ class _Climb:
         # What a step is about: the statements of its indexes, and these themselves, by numbers after the statements'.
         first = 1 + max((charge.group for charge in program.charges), default=0)
         self.groups = {n: self._groups_of(self.near.get(n, ())) | 1 << first + n for n in self.indexes}
+        self._rivals: dict[int, frozenset[int]] = {}
 
     def _groups_of(self, cases: Iterable[int]) -> Mask:
         return reduce(or_, (1 << self.program.charges[case].group for case in cases), 0)
@@ -117,14 +118,28 @@ class _Climb:
 
     def _exchanges(self) -> Iterator[tuple[float, Mask]]:
         """Removals and swaps that save something."""
-        absent = [n for n in self.indexes if not self.mask >> n & 1]
+        least = _EXACT * self.value
+        added = sorted(((self._saving(1 << n), n) for n in self.indexes if not self.mask >> n & 1), reverse=True)
         for gone in members(self.mask):
-            steps = ((1 << gone | 1 << n, self.groups[gone] & self.groups[n]) for n in absent)
-            for step, common in ((1 << gone, 1), *steps):
-                # Two that have no statement in common save what each saves alone.
-                saved = self._saving(step) if common else self._saving(1 << gone) + self._saving(step ^ 1 << gone)
-                if saved > _EXACT * self.value:
-                    yield saved, step
+            rivals = self._rivals_of(gone)
+            swaps = (1 << gone | 1 << n for n in rivals if not self.mask >> n & 1)
+            for step in (1 << gone, *swaps):
+                if self._saving(step) > least:
+                    yield self._saving(step), step
+            # Two that have no statement in common save what each saves alone.
+            alone = self._saving(1 << gone)
+            for saved, number in added:
+                if alone + saved <= least:
+                    break
+                if number not in rivals:
+                    yield alone + saved, 1 << gone | 1 << number
+
+    def _rivals_of(self, number: int) -> frozenset[int]:
+        """The other indexes that have a statement in common with it."""
+        if number not in self._rivals:
+            about = self.groups[number]
+            self._rivals[number] = frozenset(n for n in self.indexes if n != number and self.groups[n] & about)
+        return self._rivals[number]
 
     def _saving(self, step: Mask) -> float:
         """By how much the objective falls with the step; remembered until a statement that it is about has moved."""
