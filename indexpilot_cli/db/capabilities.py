@@ -133,11 +133,10 @@ def installed() -> tuple[Binaries, ...]:
     return tuple(found.values())
 
 
-def nearest(major: int, *, exclude: tuple[str, ...] = ()) -> Binaries | None:
+def nearest(major: int) -> Binaries | None:
     """The installation of that major version, else the nearest newer, else the nearest older one."""
-    usable = [b for b in installed() if b.origin not in exclude]
     # Newer before older: what the source's schema uses, a newer server has too.
-    return min(usable, key=lambda b: (b.major != major, b.major < major, abs(b.major - major)), default=None)
+    return min(installed(), key=lambda b: (b.major != major, b.major < major, abs(b.major - major)), default=None)
 
 
 def newest_program(name: str) -> Path | None:

@@ -72,16 +72,15 @@ def pending_of(session: Session, latest: Iterable[Event]) -> tuple[Pending, ...]
     return tuple(_pending(session, event) for event in latest if event.state in OPEN)
 
 
-def reconcile(ctx: RunContext, *, only: Collection[str] | None = None) -> tuple[MutationReport, ...]:
-    """Settle every open operation (or those of ``only``, by op_id): its row is closed, our remnants are removed.
+def reconcile(ctx: RunContext) -> tuple[MutationReport, ...]:
+    """Settle every open operation: its row is closed, our remnants are removed.
 
-    Without ``only`` the log first follows what others did to indexes of ours.
-
-    What still runs, what is not ours any more and what needs the rest of its plan is reported and left.
+    The log first follows what others did to indexes of ours. What still runs, what is not ours any more and what needs
+    the rest of its plan is reported and left.
     """
-    reports = list(follow_catalog(ctx) if only is None else ())
+    reports = list(follow_catalog(ctx))
     for event in intents.latest(ctx.log, schema=ctx.schema):
-        if event.state in OPEN and (only is None or event.op_id in only):
+        if event.state in OPEN:
             ctx.progress.say(f"an earlier run left {event.index} open")
             reports.append(_settle(ctx, event))
     return tuple(reports)

@@ -48,10 +48,9 @@ def discover_and_bootstrap(
     schemas: Collection[str] | None = None,
     exclude: Collection[str] = (),
     schema: str = SCHEMA,
-    groups: Sequence[tuple[str, str]] | None = None,
 ) -> Bootstrapped:
     """Record every table the database has: new fields are added, changed types and nullability follow."""
-    found = discover(session, schemas=schemas, exclude=exclude, schema=schema, groups=groups)
+    found = discover(session, schemas=schemas, exclude=exclude, schema=schema)
     with session.transaction():
         return _record(session, found, schema)
 

@@ -19,22 +19,15 @@ Feature = tuple[str, str, str]
 _SMALL_TABLE_PAGES = 8  # an index on a table this small changes nothing: such templates have no potential
 
 
-def compress(
-    folded: FoldedWorkload,
-    catalog: Catalog,
-    *,
-    potentials: Mapping[str, float] | None = None,
-    keep: float = 0.99,
-) -> FoldedWorkload:
+def compress(folded: FoldedWorkload, catalog: Catalog, *, keep: float = 0.99) -> FoldedWorkload:
     """The fewest templates (greedily) that hold ``keep`` of the benefit potential.
 
-    ``potentials`` gives, per template id, how much could at best be gained (in any one unit: weight times cost now
-    minus a lower bound of the cost); without it, time (else calls) of templates that read tables worth an index
-    stands in. A template left out adds its calls and time to the most similar kept one; writes are always kept,
-    since their cost is the price of indexes. ``compression_loss`` is the share of potential whose features no
-    kept template has at all: nothing can be recommended for it.
+    The potential is the time (else calls) of templates that read tables worth an index. A template left out adds its
+    calls and time to the most similar kept one; writes are always kept, since their cost is the price of indexes.
+    ``compression_loss`` is the share of potential whose features no kept template has at all: nothing can be
+    recommended for it.
     """
-    weights = {t.id: _potential(t, potentials, catalog) for t in folded.templates}
+    weights = {t.id: _potential(t, catalog) for t in folded.templates}
     total = sum(weights.values())
     features = {t.id: frozenset(features_of(t)) for t in folded.templates}
     kept = _cover(folded.templates, weights, features, keep * total)
@@ -73,9 +66,7 @@ def _keys(use: RelationUse) -> Iterator[tuple[str, str]]:
     yield from ((column, name) for name, column in use.aggregates)
 
 
-def _potential(template: QueryTemplate, potentials: Mapping[str, float] | None, catalog: Catalog) -> float:
-    if potentials is not None:
-        return max(potentials.get(template.id, 0.0), 0.0)
+def _potential(template: QueryTemplate, catalog: Catalog) -> float:
     tables = (catalog.table(name) for name in template.relations)
     if not any(t is not None and t.pages >= _SMALL_TABLE_PAGES for t in tables):
         return 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -93,18 +93,11 @@ class _Group:
 
 
 def fold(
-    workloads: Sequence[Workload],
-    catalog: Catalog,
-    *,
-    by: str = "time",
-    min_calls: float = 0,
-    min_ms: float = 0.0,
-    limit: int | None = None,
+    workloads: Sequence[Workload], catalog: Catalog, *, min_calls: float = 0, min_ms: float = 0.0
 ) -> FoldedWorkload:
-    """Templates in order of weight; everything left out is in ``skipped`` with its calls and time.
+    """Templates by their total time (calls where a source has none); what is left out is in ``skipped`` with its own.
 
-    ``by`` is time (or total), calls, mean or io; time and io fall back to calls where a source has none.
-    ``min_calls`` and ``min_ms`` (total milliseconds) and ``limit`` drop templates, not statements.
+    ``min_calls`` and ``min_ms`` (total milliseconds) drop templates, not statements.
     """
     reader = Reader(catalog)
     whole = _with_policies(merged(workloads), catalog)
@@ -113,9 +106,8 @@ def fold(
     found, failed = _templates(groups, catalog, reader)
     found, covered = counted_once(found)
     templates = _named(found)
-    weight = _weight(by, templates)
-    templates.sort(key=weight, reverse=True)
-    kept, small = _enough(templates, min_calls, min_ms, limit)
+    templates.sort(key=lambda t: (t.total_ms or 0.0, t.calls), reverse=True)
+    kept, small = _enough(templates, min_calls, min_ms)
     skipped += [*failed, *covered, *small]
     made = (UNKNOWN,) if any(t.assumed for t in kept) else ()
     notes = (*whole.notes, *made, *bounded)
@@ -272,27 +264,13 @@ def _named(templates: list[QueryTemplate]) -> list[QueryTemplate]:
     return [replace(t, id=f"q-{d[:digits]}") for t, d in zip(templates, digests, strict=True)]
 
 
-def _weight(by: str, templates: Sequence[QueryTemplate]) -> Callable[[QueryTemplate], tuple[float, float]]:
-    timed = any(t.total_ms is not None for t in templates)
-    counted = any(t.blocks is not None for t in templates)
-    if by == "io" and counted:
-        return lambda t: (t.blocks or 0.0, t.calls)
-    if by == "mean" and timed:
-        return lambda t: (t.mean_ms or 0.0, t.calls)
-    if by == "calls" or not timed:
-        return lambda t: (t.calls, t.total_ms or 0.0)
-    return lambda t: (t.total_ms or 0.0, t.calls)
-
-
 def _enough(
-    templates: Sequence[QueryTemplate], min_calls: float, min_ms: float, limit: int | None
+    templates: Sequence[QueryTemplate], min_calls: float, min_ms: float
 ) -> tuple[list[QueryTemplate], list[Skipped]]:
     kept: list[QueryTemplate] = []
     small: list[Skipped] = []
     for template in templates:
         why = _too_small(template, min_calls, min_ms)
-        if why is None and limit is not None and len(kept) >= limit:
-            why = f"not among the first {limit}"
         if why is None:
             kept.append(template)
         else:
