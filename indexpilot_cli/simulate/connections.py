@@ -6,7 +6,7 @@ None of the connections is left working when something goes wrong.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,11 +16,13 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TypeVar
 
+from indexpilot_cli.core.command import Progress
 from indexpilot_cli.db.replay import Replay
 from indexpilot_cli.errors import IndexPilotError
 
 T = TypeVar("T")
 Work = Callable[[Replay, str], None]
+_POLL = 0.1  # seconds between looks at how far tasks are
 
 
 class ReplayConnections:
@@ -57,6 +59,18 @@ class ReplayConnections:
     def submit(self, task: Callable[[Replay], T]) -> Future[T]:
         """Give the task to the next free connection."""
         return self._pool.submit(self._borrow, task)
+
+    def watch(self, running: Iterable[Future[None]], done: Callable[[], int], progress: Progress) -> None:
+        """Wait for the tasks and tell meanwhile how much is ``done``; what a task raises is raised here."""
+        seen = 0
+        left = set(running)
+        while left:
+            finished, left = wait(left, timeout=_POLL)
+            now = done()
+            progress.advance(now - seen)
+            seen = now
+            for future in finished:
+                future.result()
 
     def run(self, after: Mapping[str, Sequence[str]], work: Work, done: Callable[[str], None]) -> None:
         """Do all named tasks, each after those it names; ``done`` is called here, in the caller's thread."""

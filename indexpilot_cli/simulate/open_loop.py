@@ -6,7 +6,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import wait
 from dataclasses import dataclass, field
 
 from indexpilot_cli.core.command import Progress
@@ -15,8 +14,6 @@ from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.simulate.arrivals import Arrival
 from indexpilot_cli.simulate.connections import ReplayConnections
 from indexpilot_cli.simulate.histogram import LatencyHistogram
-
-_POLL = 0.1  # seconds between looks at the counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +88,9 @@ class _OpenLoop:
 
     def run(self, pool: ReplayConnections, connections: int, progress: Progress) -> OpenLoopTally:
         self._began = time.monotonic()
-        seen = 0
         try:
-            left = {pool.submit(self._work) for _ in range(connections)}
-            while left:
-                finished, left = wait(left, timeout=_POLL)
-                done = self._tally.done
-                progress.advance(done - seen)
-                seen = done
-                for future in finished:
-                    future.result()
+            running = [pool.submit(self._work) for _ in range(connections)]
+            pool.watch(running, lambda: self._tally.done, progress)
         finally:
             self._stop.set()
         self._tally.seconds = time.monotonic() - self._began

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import wait
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -21,7 +20,6 @@ from indexpilot_cli.simulate import crm
 from indexpilot_cli.simulate.connections import ReplayConnections, named_steps
 from indexpilot_cli.simulate.scenarios import TenantShare, persona_of
 
-_POLL = 0.1  # seconds between looks at the counter
 _GREETING = ("SET maintenance_work_mem = '256MB'",)
 _CONTACTS = QualifiedName("public", "contacts")
 Lines = Mapping[str, Iterator[str]]
@@ -138,16 +136,9 @@ class _Copying:
         self._stop = threading.Event()
 
     def run(self, pool: ReplayConnections, progress: Progress) -> None:
-        seen = 0
         try:
-            left = {pool.submit(partial(self._copy, table=table)) for table in self._lines}
-            while left:
-                finished, left = wait(left, timeout=_POLL)
-                sent = sum(self._sent.values())
-                progress.advance(sent - seen)
-                seen = sent
-                for future in finished:
-                    future.result()
+            running = [pool.submit(partial(self._copy, table=table)) for table in self._lines]
+            pool.watch(running, lambda: sum(self._sent.values()), progress)
         finally:
             # A cancelled COPY is told so at its end only: the rows must end by themselves.
             self._stop.set()

@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -25,7 +24,6 @@ TODAY = datetime(2026, 6, 30, 18, tzinfo=UTC)  # the data's last moment; nothing
 Row = Mapping[str, str | None]
 Pools = Mapping[str, Sequence[Row]]
 _CALL = re.compile(r"(?P<name>[a-z]+)(?:\((?P<arguments>[^)]*)\))?")
-_POLL = 0.1  # seconds between looks at the counters
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +106,12 @@ class _Player:
         self._tally.planned = len(calls)
         hands = [calls[start :: self._connections] for start in range(self._connections)]
         try:
-            self._watch([self._pool.submit(partial(self._run, calls=hand)) for hand in hands], progress)
+            running = [self._pool.submit(partial(self._run, calls=hand)) for hand in hands]
+            self._pool.watch(running, lambda: self._tally.done, progress)
         finally:
             self._stop.set()
         self._tally.seconds = time.monotonic() - began
         return self._tally
-
-    def _watch(self, running: list[Future[None]], progress: Progress) -> None:
-        seen = 0
-        left = set(running)
-        while left:
-            finished, left = wait(left, timeout=_POLL)
-            progress.advance(self._tally.done - seen)
-            seen = self._tally.done
-            for future in finished:
-                future.result()
 
     def _run(self, member: Replay, calls: Sequence[Call]) -> None:
         for call in calls:
