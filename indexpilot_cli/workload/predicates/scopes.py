@@ -307,14 +307,10 @@ def parameter_numbers(found: Iterable[Operand]) -> tuple[int, ...]:
 def target_operands(node: Node, target: Target) -> tuple[Operand, ...]:
     """What a resolved name is in terms of base relations; ``node`` is the reference."""
     if isinstance(target, BoundColumn):
-        return (Operand(_plain(node, target.column), (target.use,), target.column),)
+        return (Operand(unqualified(node, lambda _: target.column), (target.use,), target.column),)
     if isinstance(target, Derived) and target.pushable:
         return operands(target.node, target.scope)
     return (Operand(node, opaque=True),)
-
-
-def _plain(node: Node, column: str) -> Node:
-    return unqualified(node, lambda _: column)
 
 
 def _compound(node: Node, scope: NameScope) -> Operand:
