@@ -18,12 +18,12 @@ _NAMED = re.compile(r'(CREATE (?:UNIQUE )?INDEX )(?:"(?:[^"]|"")*"|[^\s"]+) ON '
 _CREATE = re.compile(r"CREATE (UNIQUE )?INDEX ")
 
 
-def create_index(definition: IndexDefinition, name: str, *, concurrently: bool = True) -> str:
-    """``CREATE INDEX`` for the definition under the name, one statement without the semicolon."""
+def create_index(definition: IndexDefinition, name: str | None = None, *, concurrently: bool = True) -> str:
+    """``CREATE INDEX`` under the name, else the one that the structure gives; one statement without the semicolon."""
     words = ["CREATE", *(["UNIQUE"] if definition.unique else []), "INDEX"]
     if concurrently:
         words.append("CONCURRENTLY")
-    words += [quote_identifier(name), "ON", index_body(definition)]
+    words += [quote_identifier(name or index_name(definition)), "ON", index_body(definition)]
     return " ".join(words)
 
 

@@ -60,7 +60,7 @@ class PostgresAdapter:
         keys = tuple(IndexKey(column) for column in columns)
         definition = IndexDefinition(QualifiedName(schema, table), keys, method, unique=unique)
         self.quote_identifier(name or table)
-        return ddl.create_index(definition, name or ddl.index_name(definition), concurrently=concurrently)
+        return ddl.create_index(definition, name, concurrently=concurrently)
 
     def create_foreign_key_sql(
         self,

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from indexpilot_cli.core.ddl import create_index, index_name
+from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.estimator import CostFactors
 from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.names import QualifiedName
@@ -122,7 +122,7 @@ class Pretender:
                 query = self._query("SELECT count({drop}(o)) FROM unnest(%s::oid[]) AS o", drop="hypopg_drop_index")
                 self._session.rows(query, [old])
             return
-        ddl = [create_index(part, index_name(part), concurrently=False) for _, part in parts]
+        ddl = [create_index(part, concurrently=False) for _, part in parts]
         oids = [int(row.indexrelid) for row in self._session.rows(self._replacing, {"old": old, "ddl": ddl})]
         for (definition, _), oid in zip(parts, oids, strict=True):
             self._shown[definition] = (*self._shown.get(definition, ()), oid)

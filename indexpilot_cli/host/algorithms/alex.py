@@ -51,7 +51,7 @@ def get_alex_index_recommendation(table_name: str, field_name: str) -> KeyIndex 
 
     Raises UsageError for a table or field that is not there.
     """
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
     from indexpilot_cli.core.index import IndexDefinition, IndexKey
     from indexpilot_cli.methods.existing import covered_by
     from indexpilot_cli.methods.kinds.btree import FILL
@@ -63,7 +63,7 @@ def get_alex_index_recommendation(table_name: str, field_name: str) -> KeyIndex 
         if covered_by(definition, found.table.indexes) is not None:
             return None
         size = found.study.sizes.of(definition).bytes
-        return KeyIndex(create_index(definition, index_name(definition)), strategy.fillfactor, size, strategy.reason)
+        return KeyIndex(create_index(definition), strategy.fillfactor, size, strategy.reason)
 
 
 def _strategy(found: TableStudy) -> KeyStrategy:

@@ -57,7 +57,7 @@ def get_fractal_tree_index_recommendation(table_name: str, field_name: str) -> W
     there.
     """
     from indexpilot_cli.algorithms.fractal_tree import cheaper_kinds
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
     from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey
     from indexpilot_cli.methods.existing import covered_by
     from indexpilot_cli.methods.writes import entry_cost
@@ -74,7 +74,7 @@ def get_fractal_tree_index_recommendation(table_name: str, field_name: str) -> W
                 best, reason = other.definition, other.reasons[0].text
         rates = load.writes.rates if load is not None else None
         costs = [entry_cost(d, found.table, *([rates] if rates is not None else [])) for d in (best, tree)]
-        ddl = create_index(best, index_name(best))
+        ddl = create_index(best)
         return WrittenIndex(ddl, best.method, costs[0][0], costs[0][1], costs[1][0], reason)
 
 

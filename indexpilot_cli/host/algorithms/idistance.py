@@ -86,7 +86,7 @@ def _advised(found: TableStudy) -> tuple[tuple[SpatialIndex, ...], tuple[str, ..
     """The indexes that the algorithm adds or keeps, and its findings as text."""
     from indexpilot_cli.advise.candidates import propose
     from indexpilot_cli.algorithms.idistance import IDistance
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
     from indexpilot_cli.core.plan import Effect
 
     study = found.study
@@ -98,7 +98,7 @@ def _advised(found: TableStudy) -> tuple[tuple[SpatialIndex, ...], tuple[str, ..
     for finding in own:
         definition = finding.definition
         if finding.effect is Effect.ADDED and definition is not None:
-            ddl = create_index(definition, index_name(definition))
+            ddl = create_index(definition)
             size, approximate = study.sizes.of(definition).bytes, definition.method in ("hnsw", "ivfflat")
             added[ddl] = SpatialIndex(ddl, definition.method, size, finding.decision, approximate)
     texts = tuple("; ".join((*(r.text for r in f.evidence), f.decision)) for f in own)

@@ -94,7 +94,7 @@ def estimate_pgm_index_cost(table_name: str, field_name: str, width: float = 0.0
 
     Raises UsageError for a table or field that is not there.
     """
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
     from indexpilot_cli.errors import UsageError
 
     if not 0.0 < width <= 1.0:
@@ -103,7 +103,7 @@ def estimate_pgm_index_cost(table_name: str, field_name: str, width: float = 0.0
         best, _ = _best(found, width)
         if best is None:
             return None
-        ddl = create_index(best.definition, index_name(best.definition))
+        ddl = create_index(best.definition)
         return BrinCost(ddl, width, best.pages, found.table.pages, best.index_pages)
 
 
@@ -341,9 +341,9 @@ def _mentioned(definition: IndexDefinition) -> set[str]:
 def _temporal_index(
     found: TableStudy, definition: IndexDefinition, reason: str, condition: str | None = None
 ) -> TemporalIndex:
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
 
-    ddl = create_index(definition, index_name(definition))
+    ddl = create_index(definition)
     return TemporalIndex(ddl, definition.method, found.study.sizes.of(definition).bytes, reason, condition)
 
 

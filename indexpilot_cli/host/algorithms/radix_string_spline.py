@@ -68,7 +68,7 @@ def get_rss_index_recommendation(table_name: str, field_name: str) -> StringInde
     Raises UsageError for a table or field that is not there.
     """
     from indexpilot_cli.algorithms.radix_string_spline import seen_strings, string_forms
-    from indexpilot_cli.core.ddl import create_index, index_name
+    from indexpilot_cli.core.ddl import create_index
     from indexpilot_cli.core.index import BTREE, HASH
     from indexpilot_cli.methods.existing import covered_by
     from indexpilot_cli.methods.kinds.hash import LONG_TYPES
@@ -82,7 +82,7 @@ def get_rss_index_recommendation(table_name: str, field_name: str) -> StringInde
         forms = string_forms(use, seen_strings(found.study, use)) if strategy.use else ()
         return StringIndex(
             definition.method,
-            create_index(definition, index_name(definition)),
+            create_index(definition),
             sizes.of(definition).bytes,
             sizes.of(use.definition(BTREE)).bytes,
             strategy.reason,
