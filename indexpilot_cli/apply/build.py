@@ -184,7 +184,7 @@ def _found(work: _Work, session: Session) -> IndexFacts | None:
     finally:
         if work.event.state is OperationState.INTENT:
             # With its oid it is ours under whatever name somebody gives it.
-            _started(work, found if found is not None and is_same(found, work.operation) else None)
+            _started(work, found if is_same(found, work.operation) else None)
     return found
 
 
@@ -203,8 +203,7 @@ def _judge(work: _Work, found: IndexFacts | None) -> OperationState:
         return OperationState.VALID if attached else OperationState.FAILED_CLEAN
     # How the statement ended decides nothing: 55P03 has the same text whether the first lock timed out, which leaves
     # nothing behind, or a later one, which leaves an invalid index.
-    same = found is not None and is_same(found, operation)
-    return after_build(found, operation.relid, same=same, only=operation.only)
+    return after_build(found, operation.relid, same=is_same(found, operation), only=operation.only)
 
 
 def _finish(work: _Work, found: IndexFacts | None, ended: Ended) -> Built:

@@ -107,13 +107,14 @@ def _settled(ctx: RunContext, session: Session, event: Event, ended: Ended) -> M
     """How it stands by the catalog: a lost connection may have committed."""
     if ended.lost or session.closed:
         raise OutcomeUnknownError(f"what became of {event.index} is not known", hint=_RECONCILE)
-    found = find_extended(session, event.index)
     facts: dict[str, Any] = {"milliseconds": ended.seconds * 1000, "started_at": event.created_at}
-    if found is not None and is_ours(found, event):
-        details = dict(event.details) | {"oid": found.oid}
-        closed = ctx.write(events.follow(event, OperationState.VALID, details=details), done=True)
-        return report_of_event(closed, "done", **facts)
-    return _failed(ctx, event, ended, facts)
+    if open_statistics(session, event) is not CatalogVerdict.VALID:
+        return _failed(ctx, event, ended, facts)
+    made = None if is_target(event) else find_extended(session, event.index)
+    details = dict(event.details) | ({"oid": made.oid} if made is not None else {})
+    return report_of_event(
+        ctx.write(events.follow(event, OperationState.VALID, details=details), done=True), "done", **facts
+    )
 
 
 def _failed(ctx: RunContext, event: Event, ended: Ended, facts: dict[str, Any]) -> MutationReport:
@@ -169,13 +170,7 @@ def reset_target(ctx: RunContext, event: Event) -> MutationReport:
 def _set(ctx: RunContext, session: Session, event: Event) -> MutationReport:
     """Run the statement of the operation; how it stands is read from the catalog."""
     assert event.definition_sql is not None  # its intent has it
-    ended = retried(ctx, session, event.definition_sql, event.index.short)
-    if ended.lost or session.closed:
-        raise OutcomeUnknownError(f"what became of {event.index} is not known", hint=_RECONCILE)
-    facts = {"milliseconds": ended.seconds * 1000, "started_at": event.created_at}
-    if open_statistics(session, event) is not CatalogVerdict.VALID:
-        return _failed(ctx, event, ended, facts)
-    return report_of_event(ctx.write(events.follow(event, OperationState.VALID), done=True), "done", **facts)
+    return _settled(ctx, session, event, retried(ctx, session, event.definition_sql, event.index.short))
 
 
 def drop_extended(ctx: RunContext, event: Event) -> MutationReport:

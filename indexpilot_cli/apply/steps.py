@@ -16,7 +16,6 @@ from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.execute import build
 from indexpilot_cli.execute.build import is_usable
 from indexpilot_cli.execute.events import report
-from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.methods.partitioned import IndexPart, index_parts, unfinished
 
 
@@ -184,13 +183,9 @@ def already(session: Session, operation: Operation, besides: Collection[int] = (
     return None if found is None or operation.part_of is not None else _done_before(operation, found)
 
 
-def is_same(found: IndexFacts, operation: Operation) -> bool:
+def is_same(found: IndexFacts | None, operation: Operation) -> bool:
     """Whether the index is on the planned table and has the planned structure."""
-    return (
-        found.relid == operation.relid
-        and found.definition is not None
-        and same_structure(found.definition, replace(operation.definition, table=found.definition.table))
-    )
+    return build.has_structure(found, operation.relid, operation.definition)
 
 
 def as_planned(session: Session, operation: Operation) -> None:

@@ -278,7 +278,7 @@ def _back_already(ctx: RunContext, event: Event) -> Iterator[int]:
     """Oids of indexes of the table that other drops took away and that are back: none of them stands for this one."""
     for other in intents.latest(ctx.log, schema=ctx.schema):
         oid, taken_by = other.details.get("oid"), other.details.get("reverts")
-        built = other.details.get("kind") == OperationKind.CREATE.value and other.state in STANDING
+        built = other.kind is OperationKind.CREATE and other.state in STANDING
         if built and other.relid == event.relid and taken_by not in (None, event.op_id) and isinstance(oid, int):
             yield oid
 

@@ -92,7 +92,7 @@ def _as_reported(ctx: RunContext, found: list[Event]) -> Iterator[Event]:
 
 def step_of(event: Event) -> UndoStep:
     """What undoing the operation would be, by its newest row."""
-    dropped = event.details.get("kind") == OperationKind.DROP.value
+    dropped = event.kind is OperationKind.DROP
     if event.state is OperationState.REVERTED:
         return UndoStep(event, report_of_undo(event, "already_done", notes=(event.error or "taken back before",)))
     if is_reindex(event):

@@ -25,7 +25,6 @@ from indexpilot_cli.execute.events import report_of_undo
 from indexpilot_cli.execute.standing import follow_catalog
 from indexpilot_cli.log import intents
 from indexpilot_cli.log.versions import IndexVersion, read_versions
-from indexpilot_cli.methods.existing import same_structure
 
 
 def choose_version(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep, ...]:
@@ -43,7 +42,7 @@ def choose_version(ctx: RunContext, request: RollbackRequest) -> tuple[UndoStep,
     standing = tuple(_standing(ctx, line, latest))
     present = _present(ctx, source)
     first = _building(ctx, source, structure, present, {found.oid for _, found in standing})
-    others = [(e, f) for e, f in standing if not _is(f, source.relid, structure)]
+    others = [(e, f) for e, f in standing if not build.has_structure(f, source.relid, structure)]
     for event, found in others:
         check_droppable(event, found, force=request.force)
     names = frozenset(v.index for v in line)
@@ -138,7 +137,7 @@ def _source(ctx: RunContext, wanted: IndexVersion, latest: Sequence[Event]) -> E
 
 def _dropped(event: Event, wanted: IndexVersion) -> bool:
     over = event.state in STANDING or event.state is OperationState.REVERTED
-    drop = event.details.get("kind") == OperationKind.DROP.value and not event.details.get("was_invalid")
+    drop = event.kind is OperationKind.DROP and not event.details.get("was_invalid")
     return over and drop and (event.index, event.definition_sql) == (wanted.index, wanted.definition_sql)
 
 
@@ -171,7 +170,7 @@ def _standing(
     """The operations of the lineage whose indexes are there, with them."""
     ours = {v.op_id for v in line if v.op_id is not None}
     for event in latest:
-        built = event.details.get("kind") == OperationKind.CREATE.value and event.state in STANDING | OPEN
+        built = event.kind is OperationKind.CREATE and event.state in STANDING | OPEN
         found = build.find_index(ctx.look, event.index) if built and event.op_id in ours else None
         if found is not None:
             yield event, found
@@ -180,14 +179,8 @@ def _standing(
 def _present(ctx: RunContext, event: Event) -> IndexFacts | None:
     structure = events.structure(event)
     own = build.indexes_of(ctx.look, event.relid) if structure is not None else ()
-    fitting = [i for i in own if structure is not None and is_usable(i) and _is(i, event.relid, structure)]
+    fitting = [i for i in own if is_usable(i) and build.has_structure(i, event.relid, structure)]
     return next(iter(sorted(fitting, key=lambda i: i.name != event.index)), None)
-
-
-def _is(found: IndexFacts, relid: int, structure: IndexDefinition) -> bool:
-    if found.relid != relid or found.definition is None:
-        return False
-    return same_structure(found.definition, replace(structure, table=found.definition.table))
 
 
 def _building(
@@ -230,8 +223,7 @@ class _Names:
     def _may_have(self, name: QualifiedName, relid: int | None) -> bool:
         if build.relation_kind(self.ctx.look, name) is None:
             return True
-        found = build.find_index(self.ctx.look, name)
-        return found is not None and relid is not None and _is(found, relid, self.structure)
+        return relid is not None and build.has_structure(build.find_index(self.ctx.look, name), relid, self.structure)
 
 
 def _under_free_names(ctx: RunContext, source: Event, structure: IndexDefinition) -> Event:

@@ -162,6 +162,12 @@ class Event:
     id: int | None = None
     created_at: datetime | None = None
 
+    @property
+    def kind(self) -> OperationKind | None:
+        """What the operation does; None when an unknown version wrote the row."""
+        kind = self.details.get("kind")
+        return OperationKind(kind) if kind in list(OperationKind) else None
+
 
 @dataclass(frozen=True, slots=True)
 class IndexFacts:

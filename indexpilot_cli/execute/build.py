@@ -13,12 +13,14 @@ from enum import StrEnum
 
 from indexpilot_cli.core.command import Connection
 from indexpilot_cli.core.ddl import index_marks
+from indexpilot_cli.core.index import IndexDefinition
 from indexpilot_cli.core.mutation import Event, IndexFacts, OperationKind, OperationState
 from indexpilot_cli.core.names import QualifiedName, quote_literal
 from indexpilot_cli.db.catalog import definition_of, read_keys
 from indexpilot_cli.db.queries import filled
 from indexpilot_cli.db.session import Row, Session, session_to
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.methods.existing import same_structure
 
 TABLE_SKIPPED = "01000"
 # Up to 16 "skipping "t" --- only table or database owner can vacuum it", from 17 on "permission denied to vacuum "t",
@@ -196,6 +198,13 @@ def is_usable(found: IndexFacts) -> bool:
     return found.valid and found.ready and found.live
 
 
+def has_structure(found: IndexFacts | None, relid: int, structure: IndexDefinition | None) -> bool:
+    """Whether the index is on that table and has that structure, whatever the table's name is by now."""
+    if found is None or found.relid != relid or found.definition is None or structure is None:
+        return False
+    return same_structure(found.definition, replace(structure, table=found.definition.table))
+
+
 def after_build(found: IndexFacts | None, relid: int, *, same: bool, only: bool = False) -> OperationState:
     """The state of a CREATE from the catalog alone; ``same``: the structure is the one that was asked for.
 
@@ -218,16 +227,15 @@ def open_operation(event: Event, found: IndexFacts | None, *, same: bool, busy: 
     """
     if busy or (found is not None and found.builder is not None):
         return CatalogVerdict.LEAVE
-    kind = event.details.get("kind")
-    if kind == OperationKind.DROP.value:
+    if event.kind is OperationKind.DROP:
         return _open_drop(event, found, same=same)
-    if kind == OperationKind.REINDEX.value:
+    if event.kind is OperationKind.REINDEX:
         return _open_reindex(event, found, same=same)
     if found is None:
         return CatalogVerdict.ABSENT
     if found.relid != event.relid or not same:
         return CatalogVerdict.CONFLICT
-    if kind == OperationKind.ATTACH.value:
+    if event.kind is OperationKind.ATTACH:
         return CatalogVerdict.VALID if found.attached is not None else CatalogVerdict.ABSENT
     if is_usable(found):
         return CatalogVerdict.VALID

@@ -156,7 +156,7 @@ def report_of_event(event: Event, outcome: str, **facts: Any) -> MutationReport:
 
 
 def _statistics(event: Event) -> str:
-    target = event.details.get("kind") == OperationKind.STATISTICS_TARGET.value
+    target = event.kind is OperationKind.STATISTICS_TARGET
     told = event.details.get("statistics")
     try:
         return from_json(StatisticsTarget, told).text if target else from_json(ExtendedStatistics, told).text

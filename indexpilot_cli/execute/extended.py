@@ -14,28 +14,22 @@ from indexpilot_cli.db.extended import StatisticsFacts, find_extended, statistic
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.execute.build import CatalogVerdict, tag, tagged
 
-_KINDS = (
-    OperationKind.STATISTICS.value,
-    OperationKind.DROP_STATISTICS.value,
-    OperationKind.STATISTICS_TARGET.value,
-)
+_KINDS = (OperationKind.STATISTICS, OperationKind.DROP_STATISTICS, OperationKind.STATISTICS_TARGET)
 
 
 def is_statistics(event: Event) -> bool:
     """Whether the operation is about statistics and not about an index."""
-    return event.details.get("kind") in _KINDS
+    return event.kind in _KINDS
 
 
 def is_drop(event: Event) -> bool:
     """Whether it takes back what another operation made."""
-    return event.details.get("kind") == OperationKind.DROP_STATISTICS.value or (
-        is_target(event) and "reverts" in event.details
-    )
+    return event.kind is OperationKind.DROP_STATISTICS or (is_target(event) and "reverts" in event.details)
 
 
 def is_target(event: Event) -> bool:
     """Whether it sets the statistics target of a column."""
-    return event.details.get("kind") == OperationKind.STATISTICS_TARGET.value
+    return event.kind is OperationKind.STATISTICS_TARGET
 
 
 def target_of(event: Event) -> StatisticsTarget:

@@ -24,7 +24,6 @@ from indexpilot_cli.execute.standing import follow_catalog, oids_of
 from indexpilot_cli.execute.steps import clean
 from indexpilot_cli.guards.bypass import STOPPING, require_on
 from indexpilot_cli.log import intents, versions
-from indexpilot_cli.methods.existing import same_structure
 from indexpilot_cli.settings.sections import BypassSettings
 
 _TEXT = {
@@ -146,10 +145,7 @@ def _same(event: Event, found: IndexFacts | None) -> bool:
         return False
     if event.definition_sql == found.ddl and event.details.get("oid") == found.oid:
         return True
-    structure = events.structure(event)
-    if structure is None or found.definition is None:
-        return False
-    return same_structure(found.definition, replace(structure, table=found.definition.table))
+    return build.has_structure(found, event.relid, events.structure(event))
 
 
 def _settle(ctx: RunContext, event: Event) -> MutationReport:
@@ -235,15 +231,15 @@ def _leftover(ctx: RunContext, event: Event, notes: tuple[str, ...]) -> Mutation
 def _close_valid(
     ctx: RunContext, session: Session, event: Event, found: IndexFacts | None, notes: tuple[str, ...]
 ) -> MutationReport:
-    if event.details.get("kind") == OperationKind.DROP.value:
+    if event.kind is OperationKind.DROP:
         return _close_drop(ctx, event, notes)
     assert found is not None
-    if event.details.get("kind") == OperationKind.CREATE.value:
+    if event.kind is OperationKind.CREATE:
         _adorn(ctx, session, event)
     details = dict(event.details) | {"oid": found.oid}
     closed = ctx.write(events.follow(event, OperationState.VALID, definition_sql=found.ddl, details=details))
     with suppress(IndexPilotError):
-        if event.details.get("kind") != OperationKind.ATTACH.value:
+        if event.kind is not OperationKind.ATTACH:
             versions.add_version(ctx.log, closed, anew=is_reindex(event), schema=ctx.schema)
     return report_of_event(closed, "done", size_bytes=found.bytes, notes=notes)
 
@@ -304,7 +300,7 @@ def _mark_ended(ctx: RunContext, drop: Event) -> None:
 def builds_of(ctx: RunContext, index: QualifiedName) -> list[Event]:
     """The newest rows of what built the index; an earlier one of that name may have been dropped, which stands too."""
     latest = intents.latest(ctx.log, schema=ctx.schema)
-    return [e for e in latest if e.index == index and e.details.get("kind") == OperationKind.CREATE.value]
+    return [e for e in latest if e.index == index and e.kind is OperationKind.CREATE]
 
 
 def newest_build(ctx: RunContext, index: QualifiedName, states: Collection[OperationState]) -> Event | None:

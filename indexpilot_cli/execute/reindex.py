@@ -22,7 +22,7 @@ _LEFT = re.compile(r"(?P<stem>.*)_cc(?:new|old)\d*", re.DOTALL)
 
 def is_reindex(event: Event) -> bool:
     """Whether the operation rebuilds an index that is there."""
-    return event.details.get("kind") == OperationKind.REINDEX.value
+    return event.kind is OperationKind.REINDEX
 
 
 def leftovers(session: Session, index: QualifiedName, relid: int, known: Collection[int] = ()) -> list[IndexFacts]:

@@ -64,7 +64,7 @@ def _write(ctx: RunContext, session: Session, drift: LogDrift) -> MutationReport
     with suppress(IndexPilotError):  # the log has it; versions are its digest
         if (written.index, written.state) != (drift.before.index, drift.before.state):
             versions.retire_version(ctx.log, drift.before.index, schema=ctx.schema)
-        if found is not None and _kind(written) is OperationKind.CREATE:
+        if found is not None and written.kind is OperationKind.CREATE:
             versions.add_version(ctx.log, written, schema=ctx.schema)
     if event.state is OperationState.REVERTED:
         return report_of_undo(written, "already_done", notes=(drift.text,))
@@ -76,9 +76,9 @@ def _drifts(session: Session, latest: Sequence[Event]) -> Iterator[LogDrift]:
     busy = set(chain.from_iterable(oids_of(e) for e in latest if e.state in OPEN))
     dropped: dict[object, Event] = {}
     for event in latest:
-        if event.state in STANDING and _kind(event) is OperationKind.DROP:
+        if event.state in STANDING and event.kind is OperationKind.DROP:
             dropped |= dict.fromkeys(oids_of(event), event)
-    standing = [e for e in latest if e.state in STANDING and _kind(e) in (OperationKind.CREATE, OperationKind.ATTACH)]
+    standing = [e for e in latest if e.state in STANDING and e.kind in (OperationKind.CREATE, OperationKind.ATTACH)]
     watched = [e for e in standing if isinstance(e.details.get("oid"), int) and e.details["oid"] not in busy]
     by_table: dict[int, list[Row]] = {}
     for row in session.rows("execute/standing", {"relids": sorted({e.relid for e in watched})}) if watched else ():
@@ -103,11 +103,6 @@ def _dropped(event: Event, by: Event) -> LogDrift:
     return LogDrift(event, events.follow(event, OperationState.REVERTED, type=by.type, details=details), _OURS)
 
 
-def _kind(event: Event) -> OperationKind | None:
-    kind = event.details.get("kind")
-    return OperationKind(kind) if kind in list(OperationKind) else None
-
-
 def _own(event: Event, indexes: Sequence[Row]) -> Row | None:
     """The operation's index: the one with its comment, of the same oid, or what REINDEX CONCURRENTLY put in its place.
 
@@ -115,27 +110,27 @@ def _own(event: Event, indexes: Sequence[Row]) -> Row | None:
     """
     kept = event.details.get("restore")
     comment = kept.get("comment") if isinstance(kept, Mapping) else tag(event.op_id)
-    if comment is not None and _kind(event) is OperationKind.CREATE:
+    if comment is not None and event.kind is OperationKind.CREATE:
         marked = [i for i in indexes if i.comment == comment]
         if marked:
             return marked[0]
     same = [i for i in indexes if i.oid == event.details["oid"]]
     # An attachment has no comment of its own, nor has an index that came back without one.
-    nameless = comment is None or _kind(event) is OperationKind.ATTACH
+    nameless = comment is None or event.kind is OperationKind.ATTACH
     return next(iter([*same, *(i for i in indexes if nameless and i.name == event.index.name)]), None)
 
 
 def _drift(event: Event, found: Row | None) -> LogDrift | None:
     if found is None:
         return LogDrift(event, _ended(event, OperationState.REVERTED, _GONE), _GONE)
-    if _kind(event) is OperationKind.ATTACH and found.parent_name is None:
+    if event.kind is OperationKind.ATTACH and found.parent_name is None:
         return LogDrift(event, _ended(event, OperationState.REVERTED, _DETACHED), _DETACHED)
     details = dict(event.details) | {"oid": found.oid}
-    if _kind(event) is OperationKind.ATTACH:
+    if event.kind is OperationKind.ATTACH:
         details["parent"] = to_json(QualifiedName(found.parent_schema, found.parent_name))
     index, table = QualifiedName(found.schema, found.name), QualifiedName(found.table_schema, found.table_name)
     moved = replace(event, index=index, table=table, details=details)
-    if not found.usable and _kind(event) is OperationKind.CREATE:
+    if not found.usable and event.kind is OperationKind.CREATE:
         # The index of a partitioned table waits for parts again; any other was to be dropped by somebody.
         state = OperationState.STARTED if found.partitioned else OperationState.FAILED_LEFTOVER
         return LogDrift(event, _ended(moved, state, _INVALID, leftover=str(index)), _INVALID)

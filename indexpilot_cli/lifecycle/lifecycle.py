@@ -305,18 +305,16 @@ def _events(session: Session, schema: str) -> tuple[Event, ...] | None:
 def _metadata(session: Session, events: Sequence[Event], schema: str) -> MetadataFacts:
     last: dict[QualifiedName, Event] = {}
     for event in sorted(events, key=lambda e: e.id or 0):
-        if event.details.get("kind") in (OperationKind.CREATE.value, OperationKind.DROP.value):
+        if event.kind in (OperationKind.CREATE, OperationKind.DROP):
             last[event.index] = event
     logged = tuple(
-        LoggedIndex(e.table, e.index, e.id or 0, _stands(e), e.relid) for e in last.values() if e.state in STANDING
+        LoggedIndex(e.table, e.index, e.id or 0, e.kind is OperationKind.CREATE, e.relid)
+        for e in last.values()
+        if e.state in STANDING
     )
     orphans = session.rows(question(session, "lifecycle/orphans", schema), {})
     profiles = tuple((QualifiedName(o.schema_name, o.table_name), o.field_name) for o in orphans)
     return MetadataFacts(logged, frozenset(e.op_id for e in events), profiles)
-
-
-def _stands(event: Event) -> bool:
-    return event.details.get("kind") == OperationKind.CREATE.value
 
 
 def _chosen(

@@ -130,7 +130,7 @@ def _recorded(session: Session, request: PerformanceRequest, can: Capabilities, 
             events = intents.latest(session, schema=schema)
     except PrerequisiteError as error:  # a right that is missing on one of them
         return PerformanceResult((), reads, notes=(f"nothing recorded is known: {error.message}",))
-    built = [e for e in events if e.state in _BUILT and e.details.get("kind") == OperationKind.CREATE.value]
+    built = [e for e in events if e.state in _BUILT and e.kind is OperationKind.CREATE]
     whole = [e for e in built if "part_of" not in e.details]
     there = {QualifiedName(i.schema, i.index): i for i in measured_indexes(session, schema, _ALL)} if whole else {}
     impacts = tuple(_impact(event, there) for event in sorted(whole, key=lambda e: -(e.id or 0)))

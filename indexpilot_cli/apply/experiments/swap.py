@@ -137,8 +137,5 @@ def _dropped(latest: tuple[Event, ...], experiment: Experiment, table: Qualified
     return tuple(
         e
         for e in latest
-        if e.table == table
-        and e.state in STANDING
-        and e.details.get("kind") == OperationKind.DROP.value
-        and e.details.get("plan") in known
+        if e.table == table and e.state in STANDING and e.kind is OperationKind.DROP and e.details.get("plan") in known
     )
