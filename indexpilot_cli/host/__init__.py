@@ -111,8 +111,7 @@ from indexpilot_cli.host.experiments import (
 )
 from indexpilot_cli.host.health import HealthStatus, alert_book, get_health
 from indexpilot_cli.host.hooks.django import record_django
-from indexpilot_cli.host.hooks.psycopg import recording_async_cursor, recording_cursor
-from indexpilot_cli.host.hooks.recorder import current_tenant, tenant_context
+from indexpilot_cli.host.hooks.recorder import current_tenant, recording_async_cursor, recording_cursor, tenant_context
 from indexpilot_cli.host.hooks.sqlalchemy import record_sqlalchemy
 from indexpilot_cli.host.interceptor import (
     QueryBlockedError,

@@ -24,8 +24,7 @@ from indexpilot_cli.settings.sections import CpuThrottleSettings, RateLimiterSet
 from indexpilot_cli.simulate import arrivals as schedules
 from indexpilot_cli.simulate.arrivals import Arrival
 from indexpilot_cli.simulate.connections import named_steps
-from indexpilot_cli.simulate.histogram import LatencyHistogram
-from indexpilot_cli.simulate.open_loop import OpenLoopTally, run_schedule
+from indexpilot_cli.simulate.open_loop import LatencyHistogram, OpenLoopTally, run_schedule
 from indexpilot_cli.simulate.proof import apply_plan
 from indexpilot_cli.simulate.values import (
     LatencyGroup,

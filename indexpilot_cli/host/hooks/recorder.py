@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from indexpilot_cli.db import recording
 from indexpilot_cli.host import place, stats
 from indexpilot_cli.host.statements import ObservedText, counts
 
@@ -96,3 +97,21 @@ def _observed(text: str, placeholders: bool) -> ObservedText:
     if len(_texts) >= _TEXTS:
         _texts.clear()
     return _texts.setdefault((text, placeholders), ObservedText(text, placeholders))
+
+
+def recording_cursor(tenant: Tenant = None, base: type[Any] | None = None) -> type[Any]:
+    """A cursor class whose statements are recorded: ``psycopg.connect(dsn, cursor_factory=recording_cursor())``.
+
+    For a pool: ``ConnectionPool(dsn, kwargs={"cursor_factory": recording_cursor()})``. ``base`` is the class that the
+    application would use (``ClientCursor``, ``RawCursor``); ``tenant`` as in ``record_sqlalchemy``. A call of
+    ``executemany`` is one row; what a pipeline runs is counted, and not recorded. Named cursors, which psycopg makes by
+    another factory, ``stream`` and ``copy`` are not seen.
+    """
+    notes = StatementRecorder(tenant)
+    return recording.recording_cursor(notes) if base is None else recording.recording_cursor(notes, base)
+
+
+def recording_async_cursor(tenant: Tenant = None, base: type[Any] | None = None) -> type[Any]:
+    """The same for ``AsyncConnection.connect(dsn, cursor_factory=recording_async_cursor())``."""
+    notes = StatementRecorder(tenant)
+    return recording.recording_async_cursor(notes) if base is None else recording.recording_async_cursor(notes, base)

@@ -3,7 +3,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.simulate.histogram import LatencyHistogram
+from indexpilot_cli.simulate.open_loop import LatencyHistogram
 
 LATENCIES = st.lists(st.floats(1e-3, 1e7), min_size=1, max_size=200)
 
