@@ -8,14 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from indexpilot_cli.core.command import (
-    CommandRequest,
-    Outcome,
-    Progress,
-    TableFilter,
-    WorkloadRequest,
-    next_line,
-)
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress, TableFilter, WorkloadRequest, next_line
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, Stage, TemplateReport

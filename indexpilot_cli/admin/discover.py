@@ -8,13 +8,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from indexpilot_cli.core.catalog import Activity, Index, Table
-from indexpilot_cli.core.command import (
-    CommandRequest,
-    Outcome,
-    Progress,
-    TableFilter,
-    next_line,
-)
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress, TableFilter, next_line
 from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName

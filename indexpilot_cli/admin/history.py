@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from indexpilot_cli.core.catalog import Server
-from indexpilot_cli.core.command import (
-    CommandRequest,
-    Outcome,
-    Progress,
-)
+from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import Mutation, MutationType
 from indexpilot_cli.core.names import split_table
 from indexpilot_cli.db.session import Session

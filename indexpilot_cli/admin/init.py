@@ -12,12 +12,7 @@ from pathlib import Path
 from indexpilot_cli.admin.doctor_checks import Check, version_check
 from indexpilot_cli.core import files
 from indexpilot_cli.core.catalog import Capabilities, Server
-from indexpilot_cli.core.command import (
-    CommandRequest,
-    Connection,
-    Outcome,
-    Progress,
-)
+from indexpilot_cli.core.command import CommandRequest, Connection, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.db.capabilities import look, nearest

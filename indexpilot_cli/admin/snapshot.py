@@ -8,14 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.core.codec import Count
-from indexpilot_cli.core.command import (
-    Connection,
-    Outcome,
-    Progress,
-    Record,
-    WorkloadRequest,
-    next_line,
-)
+from indexpilot_cli.core.command import Connection, Outcome, Progress, Record, WorkloadRequest, next_line
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.workload import Workload
 from indexpilot_cli.errors import IndexPilotError

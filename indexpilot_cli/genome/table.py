@@ -15,13 +15,7 @@ from indexpilot_cli.core.index import TenantUse
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.queries import SQL, Identifier, Literal
 from indexpilot_cli.db.session import Row, Session
-from indexpilot_cli.genome.fields import (
-    ColumnIdentity,
-    Discovered,
-    FieldKey,
-    GenomeField,
-    ProfileRow,
-)
+from indexpilot_cli.genome.fields import ColumnIdentity, Discovered, FieldKey, GenomeField, ProfileRow
 from indexpilot_cli.log.metadata import SCHEMA, question
 
 # Twenty values are more than a partial index for a few tenants should name; the planner gives up at a hundred

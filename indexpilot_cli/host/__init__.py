@@ -198,11 +198,7 @@ from indexpilot_cli.host.switches import (
     is_in_maintenance_window,
     should_wait_for_maintenance_window,
 )
-from indexpilot_cli.host.types import (
-    generate_all_indexpilot_types,
-    generate_all_types,
-    generate_types_for_table,
-)
+from indexpilot_cli.host.types import generate_all_indexpilot_types, generate_all_types, generate_types_for_table
 from indexpilot_cli.lifecycle.alerts import Alert, AlertBook, AlertLevel, AlertRule
 
 __all__ = [

@@ -10,15 +10,7 @@ from itertools import chain, islice
 from typing import Any
 
 from indexpilot_cli.workload.clock import TIME, LogClock
-from indexpilot_cli.workload.records import (
-    LEVELS,
-    LINE,
-    MAX_ENTRY,
-    Broken,
-    LogEntry,
-    PrefixReader,
-    stderr_records,
-)
+from indexpilot_cli.workload.records import LEVELS, LINE, MAX_ENTRY, Broken, LogEntry, PrefixReader, stderr_records
 
 # Up to the statement; later versions only append: backend_type in 13, leader_pid and query_id in 14.
 # https://www.postgresql.org/docs/current/runtime-config-logging.html#RUNTIME-CONFIG-LOGGING-CSVLOG

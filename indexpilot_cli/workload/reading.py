@@ -10,15 +10,7 @@ from dataclasses import dataclass, replace
 from indexpilot_cli.core.catalog import Catalog, Table
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import StatementKind, is_own
-from indexpilot_cli.sql.parser import (
-    Node,
-    Statement,
-    Unparsed,
-    fingerprint,
-    normalise,
-    parse,
-    skeleton,
-)
+from indexpilot_cli.sql.parser import Node, Statement, Unparsed, fingerprint, normalise, parse, skeleton
 from indexpilot_cli.sql.utility import kept, why_unparsed
 from indexpilot_cli.workload.predicates.inline import inlined
 from indexpilot_cli.workload.repair import TypeOf, repaired

@@ -11,14 +11,7 @@ from indexpilot_cli.planner.twin.place import bare_server, copy_cluster
 from indexpilot_cli.planner.twin.planner import open_twin
 from indexpilot_cli.planner.twin.server import give_to_server
 from tests.server import applying, evolving_change, evolving_tables, guarding, probing
-from tests.server.requesting import (  # noqa: F401 - fixtures
-    analyzed_shop,
-    bare,
-    changing_shop,
-    neglected_shop,
-    own_places,
-    shop_snapshot,
-)
+from tests.server.requesting import analyzed_shop, bare, changing_shop, neglected_shop, own_places, shop_snapshot  # noqa: F401 - fixtures
 from tests.server.twinning import filled_database, snapshot_of
 from tests.servers import binaries, new_database, reachable_directory, templates
 from tests.waiting import LIMIT

@@ -9,16 +9,7 @@ from psycopg.sql import SQL
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.index import IndexDefinition, IndexKey, Reason, Rejection
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import (
-    AlgorithmFinding,
-    Bound,
-    Effect,
-    Plan,
-    Recommendation,
-    Risk,
-    TemplateEffect,
-    Warn,
-)
+from indexpilot_cli.core.plan import AlgorithmFinding, Bound, Effect, Plan, Recommendation, Risk, TemplateEffect, Warn
 from indexpilot_cli.core.workload import Skipped
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError

@@ -12,19 +12,7 @@ from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UnreachableError
 from indexpilot_cli.settings.sections import BypassFeatures, BypassSettings, FeatureSwitch, SystemBypass
-from tests.server.requesting import (
-    BY_CUSTOMER,
-    BY_ID,
-    CALM,
-    NOWHERE,
-    QUIET,
-    RECORD,
-    TWIN,
-    ask,
-    change,
-    checks,
-    queries,
-)
+from tests.server.requesting import BY_CUSTOMER, BY_ID, CALM, NOWHERE, QUIET, RECORD, TWIN, ask, change, checks, queries
 
 pytestmark = pytest.mark.usefixtures("own_places")
 

@@ -9,17 +9,7 @@ from indexpilot_cli.apply.values import PlanRequest
 from indexpilot_cli.core.command import PlannerRequest, TableFilter
 from indexpilot_cli.errors import PrerequisiteError, RefusedError, UsageError
 from indexpilot_cli.settings.sections import BypassModules, BypassSettings, FeatureSwitch, SystemBypass
-from tests.server.requesting import (
-    BY_CUSTOMER,
-    BY_ID,
-    HYPOPG,
-    NOWHERE,
-    QUIET,
-    RECORD,
-    TWIN,
-    ask,
-    queries,
-)
+from tests.server.requesting import BY_CUSTOMER, BY_ID, HYPOPG, NOWHERE, QUIET, RECORD, TWIN, ask, queries
 
 BY_BOTH = "SELECT id FROM orders WHERE customer_id = 5 AND created_at > '2026-01-10Z' AND status = 'done'"
 

@@ -17,12 +17,7 @@ from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import RefusedError
 from indexpilot_cli.render.schema import api_names, schema
 from indexpilot_cli.serve.works import Job, Works
-from indexpilot_cli.settings.sections import (
-    MaintenanceWindowSettings,
-    OperationalSettings,
-    ServeSettings,
-    Settings,
-)
+from indexpilot_cli.settings.sections import MaintenanceWindowSettings, OperationalSettings, ServeSettings, Settings
 from tests.server.requesting import CALM, filled
 from tests.server.test_apply_faults import alongside, holding
 from tests.serving import TOKEN, client

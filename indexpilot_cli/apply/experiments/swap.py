@@ -8,21 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from indexpilot_cli.apply import apply, rollback
-from indexpilot_cli.apply.experiments.status import (
-    indexes_of,
-    next_command,
-)
-from indexpilot_cli.apply.experiments.values import (
-    BEFORE,
-)
-from indexpilot_cli.apply.experiments.variants import (
-    Indexes,
-    impossible,
-    in_place,
-    missing_from,
-    swap_plan,
-    there,
-)
+from indexpilot_cli.apply.experiments.status import indexes_of, next_command
+from indexpilot_cli.apply.experiments.values import BEFORE
+from indexpilot_cli.apply.experiments.variants import Indexes, impossible, in_place, missing_from, swap_plan, there
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult, RollbackRequest
 from indexpilot_cli.core.catalog import Server
 from indexpilot_cli.core.command import Outcome, Progress

@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.cli import options as opt
-from indexpilot_cli.cli.command import (
-    SERVER,
-    command,
-    recommend_request,
-    table_filter,
-    workload,
-)
+from indexpilot_cli.cli.command import SERVER, command, recommend_request, table_filter, workload
 from indexpilot_cli.cli.commands.recommend import MaxIndexes, Queries
 from indexpilot_cli.cli.options import option
 from indexpilot_cli.cli.session import CommandSession

@@ -6,12 +6,7 @@ from typing import Annotated
 
 from indexpilot_cli.cli import options as opt
 from indexpilot_cli.cli.command import SERVER, command, planner, workload
-from indexpilot_cli.cli.options import (
-    ExitCode,
-    Files,
-    Snapshot,
-    option,
-)
+from indexpilot_cli.cli.options import ExitCode, Files, Snapshot, option
 from indexpilot_cli.cli.session import CommandSession
 from indexpilot_cli.errors import UsageError
 

@@ -13,11 +13,7 @@ from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.lifecycle.findings.references import supports
 from indexpilot_cli.lifecycle.findings.structure import dropping
-from indexpilot_cli.lifecycle.values import (
-    LifecycleFacts,
-    LifecycleFinding,
-    LifecycleState,
-)
+from indexpilot_cli.lifecycle.values import LifecycleFacts, LifecycleFinding, LifecycleState
 from indexpilot_cli.methods.existing import must_stay
 
 # One that was read at any time needs a longer silence than the shortest one asked for: a job that runs once a week.

@@ -9,12 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from indexpilot_cli.algorithms.base import ChosenIndex, PresentChoice, Study
-from indexpilot_cli.algorithms.predictive_indexing import (
-    LEAST_OUTCOMES,
-    PredictiveIndexing,
-    explained,
-    like_outcomes,
-)
+from indexpilot_cli.algorithms.predictive_indexing import LEAST_OUTCOMES, PredictiveIndexing, explained, like_outcomes
 from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.index import Candidate, IndexDefinition, IndexKey
 from indexpilot_cli.core.measured import ChangeOutcome, DailyCalls, Learned

@@ -9,14 +9,7 @@ from hypothesis import strategies as st
 from indexpilot_cli.core.catalog import Catalog, Column, Table
 from indexpilot_cli.core.index import TenantUse
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.genome.fields import (
-    ColumnIdentity,
-    FieldKey,
-    FieldType,
-    GenomeField,
-    feature_group,
-    index_method,
-)
+from indexpilot_cli.genome.fields import ColumnIdentity, FieldKey, FieldType, GenomeField, feature_group, index_method
 from indexpilot_cli.genome.sync import GenomeChangeKind, compare
 from indexpilot_cli.genome.table import apply_indexable, apply_usage
 

@@ -18,15 +18,7 @@ from indexpilot_cli.advise.costing import (
 from indexpilot_cli.advise.masks import members
 from indexpilot_cli.advise.select.tree import CaseTree
 from indexpilot_cli.core.workload import Atom, AtomKind, Plannable, RelationUse, SortKey
-from tests.unit.advise.select.model_planner import (
-    ModelPlanner,
-    candidate,
-    index,
-    random_instance,
-    table,
-    template,
-    way,
-)
+from tests.unit.advise.select.model_planner import ModelPlanner, candidate, index, random_instance, table, template, way
 
 
 def pricer(pool, ways, **allowance):
