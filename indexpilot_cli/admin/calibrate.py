@@ -98,6 +98,7 @@ def _writing(request: CalibrateRequest) -> Session:
 def _measure(request: CalibrateRequest, progress: Progress) -> CalibrateResult:
     with _writing(request) as session:
         refuse_elsewhere(session)
+        # First: what a killed run left takes as much room as what is filled now.
         gone = swept(session)
         progress.stage("filling tables to measure on")
         told = measure(session, request.rows, request.seconds, lambda kind: progress.stage(f"measuring: {kind}"))

@@ -101,6 +101,7 @@ def list_fields(request: GenomeListRequest, progress: Progress) -> Outcome[Genom
         progress.stage("reading the genome catalog")
         with open_metadata(request.connection) as (session, server):
             listed = [_report(row) for row in genome.stamped_fields(session, schema=schema)]
+            # By the catalog, so that a table it does not have is an error and not an empty list.
             of_tables = chain.from_iterable(named_fields(session, t, (), schema) for t in request.tables)
             named = {f.table for f in of_tables}
         shown = tuple(f for f in listed if _wanted(f, request, named))

@@ -133,6 +133,7 @@ def _with_database(request: InitRequest, progress: Progress, note: Note) -> Outc
         checks = (*server_checks(session, capabilities, status), *config_check(request.config_path))
         if not (request.check or request.dry_run):
             require_on(request.bypass, "init", SETUP, session, schema)
+        # Only what is missing: a second init must be able to say that there is nothing to do.
         missing = [role for role in request.grantees if not metadata.may_read(session, role, schema)]
     plan = _with_grants(_plan(request, status), missing, schema)
     result = InitResult(

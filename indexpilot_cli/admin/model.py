@@ -77,6 +77,7 @@ def run_train(request: ModelRequest, progress: Progress) -> Outcome[ModelResult]
             known = outcomes(session, schema=schema)
             progress.stage(f"training on {len(known)} outcomes")
             training = train(known)
+            # The newest version of a name counts: one of too few outcomes would put a good one out of use.
             kept = _keep(session, training, schema) if training.lines and request.record.enabled else None
         card = _trained(training, kept)
         note.details(model=card.name, outcomes=training.changes, verdict=card.verdict, why=card.why)
@@ -127,6 +128,7 @@ def _checked(name: str | None) -> str | None:
 
 
 def _keep(session: Session, training: BenefitTraining, schema: str) -> KeptModel:
+    # Kept without parameters, too: advice then takes the planner's word, and model show has the numbers that say why.
     parameters = None if training.model is None else to_parameters(training.model)
     lines = [asdict(line) for line in training.lines]
     metrics = {"groups": training.templates, "verdict": training.verdict, "why": training.why, "lines": lines}

@@ -113,6 +113,7 @@ def show_tenant(request: TenantShowRequest, progress: Progress) -> Outcome[Tenan
         with open_metadata(connection) as (session, server):
             result = _shown(session, request, schema)
         note.details(enabled=result.enabled, disabled=result.disabled)
+    # Of a tenant with a profile somebody vouched when that was begun.
     unsure = _unverified(result.tenant) if result.verified is None and not result.profile else ()
     return Outcome("tenant", result, server=server, warnings=(*unsure, *note.warnings))
 

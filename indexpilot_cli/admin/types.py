@@ -109,6 +109,7 @@ def _near(typed: str, known: set[str]) -> str:
 
 def _difference(path: str, source: str) -> tuple[str, ...]:
     """Lines of a unified diff from the file to the source; a file that is not there has no lines."""
+    # As if empty: before the file was ever made the check shows all that is to be generated, and is no error.
     there = files.read_text(path, _CODE) if Path(path).exists() else ""
     if there == source:
         return ()
