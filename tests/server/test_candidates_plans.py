@@ -9,6 +9,7 @@ from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.workload.fold import fold
+from tests.servers import new_database
 from tests.unit.advise.candidates.builders import shown
 
 pytestmark = pytest.mark.server
@@ -150,18 +151,13 @@ UNSORTED = (
 @pytest.fixture(scope="module")
 def tables(pg):
     """A database with the tables, analyzed and vacuumed; gives its DSN."""
-    with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE candidates")
-        try:
-            dsn = pg.database("candidates")
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                connection.execute("SET synchronous_commit = on")  # else no hint bits yet, and nothing is all-visible
-                connection.execute("SELECT setseed(0.25)")
-                connection.execute(SETUP)
-                connection.execute("VACUUM ANALYZE")
-            yield dsn
-        finally:
-            admin.execute("DROP DATABASE candidates WITH (FORCE)")
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute("SET synchronous_commit = on")  # else no hint bits yet, and nothing is all-visible
+            connection.execute("SELECT setseed(0.25)")
+            connection.execute(SETUP)
+            connection.execute("VACUUM ANALYZE")
+        yield dsn
 
 
 @pytest.fixture(scope="module")

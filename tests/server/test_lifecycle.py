@@ -5,14 +5,12 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from indexpilot_cli.admin.init import InitRequest
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.lifecycle import lifecycle
 from indexpilot_cli.lifecycle.values import LifecycleRequest
 from tests.server.lifecycle_seed import AFTER, ANALYZED, DROPS, FAILING, FOR_KEYS, OTHERS, SEED, UNUSED
-from tests.server.requesting import QUIET, Place
-from tests.servers import new_database
+from tests.server.requesting import QUIET, filled
 
 pytestmark = pytest.mark.usefixtures("own_places")
 AT_ONCE = timedelta(0)
@@ -37,17 +35,7 @@ def offered(findings):
 
 @pytest.fixture(scope="module")
 def seed(pg):
-    with new_database(pg) as dsn:
-        place = Place(dsn)
-        place.sql(SEED)
-        for table in ANALYZED:
-            place.sql(f"ANALYZE {table}")
-        for statement in AFTER:
-            place.sql(statement)
-        for statement in FAILING:
-            with pytest.raises(psycopg.Error):
-                place.sql(statement)
-        place.ask(InitRequest, record=QUIET)
+    with filled(pg, SEED, *(f"ANALYZE {table}" for table in ANALYZED), *AFTER, fail=FAILING) as place:
         yield place
 
 

@@ -11,6 +11,7 @@ from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
+from tests.servers import new_database
 
 SCHEMA = r"""
 CREATE SCHEMA "Odd Schema";
@@ -69,13 +70,11 @@ def awkward(connection, database):
 @pytest.fixture(scope="module")
 def still(pg):
     """The awkward database once for all tests that only look."""
-    with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE catalog_looks")
-        with psycopg.connect(pg.database("catalog_looks"), autocommit=True) as filling:
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as filling:
             filling.execute(SCHEMA)
             filling.execute("VACUUM ANALYZE")
-        yield pg.database("catalog_looks")
-        admin.execute("DROP DATABASE catalog_looks WITH (FORCE)")
+        yield dsn
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from indexpilot_cli.db.plans import (
 )
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import RefusedError, UnreachableError, UsageError
+from tests.servers import new_database
 
 T = QualifiedName("public", "t")
 BOTH = [PlanMode.GENERIC, PlanMode.PREPARED]
@@ -27,15 +28,13 @@ BOTH = [PlanMode.GENERIC, PlanMode.PREPARED]
 @pytest.fixture(scope="module")
 def plain(pg):
     """One database for the module; gives its DSN."""
-    with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE plans_looks")
-        with psycopg.connect(pg.database("plans_looks"), autocommit=True) as filling:
+    with new_database(pg) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as filling:
             filling.execute("CREATE TABLE t (id int PRIMARY KEY, a int, name text)")
             filling.execute("INSERT INTO t SELECT i, i % 1000, 'n' || i FROM generate_series(1, 20000) i")
             filling.execute("CREATE INDEX t_a ON t (a)")
             filling.execute("ANALYZE t")
-        yield pg.database("plans_looks")
-        admin.execute("DROP DATABASE plans_looks WITH (FORCE)")
+        yield dsn
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.methods.size import estimate
+from tests.servers import new_database
 
 pytestmark = pytest.mark.server
 SETUP = """
@@ -149,22 +150,16 @@ def off(predicted, true):
 def measured(pg):
     import psycopg
 
-    with psycopg.connect(pg.dsn, autocommit=True) as admin:
-        admin.execute("CREATE DATABASE sizes")
-        dsn = pg.database("sizes")
-        try:
-            with psycopg.connect(dsn, autocommit=True) as connection:
-                trigrams = connection.execute(
-                    "SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'"
-                ).fetchone()[0]
-                if trigrams:
-                    connection.execute("CREATE EXTENSION pg_trgm")
-                connection.execute("SELECT setseed(0.5)")
-                connection.execute(SETUP)
-                others = [t for _, t in OTHERS if trigrams or "trgm" not in t]
-                yield errors(connection, dsn, BTREES + others)
-        finally:
-            admin.execute("DROP DATABASE sizes WITH (FORCE)")
+    with new_database(pg) as dsn, psycopg.connect(dsn, autocommit=True) as connection:
+        trigrams = connection.execute("SELECT count(*) FROM pg_available_extensions WHERE name = 'pg_trgm'").fetchone()[
+            0
+        ]
+        if trigrams:
+            connection.execute("CREATE EXTENSION pg_trgm")
+        connection.execute("SELECT setseed(0.5)")
+        connection.execute(SETUP)
+        others = [t for _, t in OTHERS if trigrams or "trgm" not in t]
+        yield errors(connection, dsn, BTREES + others)
 
 
 @pytest.mark.parametrize("text", BTREES)
