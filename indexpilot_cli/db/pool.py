@@ -22,10 +22,11 @@ from indexpilot_cli.db.conninfo import read_conninfo, secrets_of
 from indexpilot_cli.db.errors import clean, connect_error
 from indexpilot_cli.db.host_pool import HostPool
 from indexpilot_cli.db.session import Session, _Facts, _facts_of, _Target
-from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
+from indexpilot_cli.errors import IndexPilotError, PrerequisiteError, UnreachableError, UsageError
 
 MINIMUM = 2
 MAXIMUM = 20
+_LOOK_SECONDS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,7 @@ def init_connection_pool(
     """
     if not 1 <= minimum <= maximum:
         raise UsageError(f"a pool needs 1 <= min <= max, not {minimum} and {maximum}", code="bad_pool_size")
+    opening = _Opening(conninfo, minimum, maximum, password, timeout)
     secrets = secrets_of(conninfo, password)
     arguments = _arguments(conninfo, password)
     try:
@@ -133,9 +135,9 @@ def init_connection_pool(
     try:
         pool.open(wait=True, timeout=timeout)
     except PoolTimeout as error:
-        raise _exhausted(error) from None
+        raise _exhausted(error, opening) from None
     old = _state.swap(pool)
-    _state.opening = _Opening(conninfo, minimum, maximum, password, timeout)
+    _state.opening = opening
     if old is not None:
         old.close()
 
@@ -169,7 +171,7 @@ def get_connection() -> Iterator[psycopg.Connection[Any]]:
 
     It waits for a free one. Whatever the borrower sets (autocommit, session settings) is undone afterwards.
     Of a host's pool it is one of the host's, which keeps its own settings; psycopg2's come in the shape of psycopg 3's.
-    Raises PrerequisiteError without a pool, UnreachableError when none comes free in time.
+    Raises PrerequisiteError without a pool, UnreachableError when none comes free in time or the server is gone.
     """
     if _state.host is not None:
         with _state.host.connection() as lent:
@@ -179,7 +181,7 @@ def get_connection() -> Iterator[psycopg.Connection[Any]]:
     try:
         connection = _live(pool)
     except (PoolTimeout, PoolClosed) as error:
-        raise _exhausted(error) from None
+        raise _exhausted(error, _state.opening) from None
     _state.count(pool, 1)
     try:
         with connection:
@@ -280,8 +282,14 @@ def _reset(connection: _Connection) -> None:
     connection.row_factory = tuple_row
 
 
-def _exhausted(error: PoolTimeout | PoolClosed) -> UnreachableError:
+def _exhausted(error: PoolTimeout | PoolClosed, opening: _Opening) -> IndexPilotError:
     telemetry.count("pool.exhausted")
+    # A pool waits alike for connections that are lent and for a server that is gone: one more tells which it is.
+    try:
+        arguments = _arguments(opening.conninfo, opening.password)
+        psycopg.connect(**{"connect_timeout": _LOOK_SECONDS} | arguments).close()
+    except psycopg.Error as gone:
+        return connect_error(gone, secrets_of(opening.conninfo, opening.password))
     return UnreachableError(
         "no connection of the pool came free in time",
         detail=clean(str(error)),

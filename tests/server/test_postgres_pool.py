@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from indexpilot_cli.core import telemetry
-from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats, init_connection_pool
+from indexpilot_cli.db.pool import _state, close_connection_pool, get_connection, get_pool_stats, init_connection_pool
 from indexpilot_cli.errors import PrerequisiteError, UnreachableError, UsageError
 from tests.waiting import LIMIT, eventually
 
@@ -140,14 +140,29 @@ def test_a_connection_that_dies_in_use_is_not_lent_again(pool, connection):
     assert settled(used=0).used == 0
 
 
-def test_waiting_ends_with_a_clear_error(database):
-    init_connection_pool(database, 1, 1, timeout=2)
-    try:
-        with get_connection(), pytest.raises(UnreachableError) as caught, get_connection():
-            pass
-        assert caught.value.code == "pool_exhausted"
-    finally:
-        close_connection_pool()
+@pytest.fixture
+def impatient(database, monkeypatch):
+    """A pool of one connection, of which nobody waits long for it once it is open."""
+    init_connection_pool(database, 1, 1, timeout=LIMIT)
+    monkeypatch.setattr(_state.pool, "timeout", 0.1)
+    yield database
+    close_connection_pool()
+
+
+def test_waiting_ends_with_a_clear_error(impatient):
+    with get_connection(), pytest.raises(UnreachableError) as caught, get_connection():
+        pass
+    assert caught.value.code == "pool_exhausted"
+
+
+def test_a_server_that_takes_no_connection_any_more_is_told_as_such(pg, impatient):
+    with psycopg.connect(pg.dsn, autocommit=True) as admin:
+        name = psycopg.conninfo.conninfo_to_dict(impatient)["dbname"]
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    with pytest.raises(UnreachableError) as caught, get_connection():
+        pass
+    assert "not currently accepting connections" in caught.value.detail
 
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 5), (-1, 5), (6, 5)])
