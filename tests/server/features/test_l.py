@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from indexpilot_cli import host
 from indexpilot_cli.host import QueryBlockedError, SafetyLevel
+from indexpilot_cli.host.interceptor import journal
 from tests.servers import new_database
+from tests.waiting import LIMIT
 
 TABLES = """
     CREATE TABLE big (id int PRIMARY KEY, note text, doc jsonb);
@@ -49,8 +51,12 @@ def place(pg):
 
 
 @pytest.fixture
-def ready(place):
-    """A connection to the database; every test begins with limits, counters and a cache of its own."""
+def ready(place, monkeypatch):
+    """A connection to the database; every test begins with limits, counters and a cache of its own.
+
+    Who is refused waits for the row in the log as long as a busy machine needs to write it.
+    """
+    monkeypatch.setattr(journal, "_PATIENCE", LIMIT)
     host.configure_interceptor(
         **PLAIN,
         **LIMITS,
@@ -186,7 +192,7 @@ def test_l4_metrics_are_true(ready):
     assert (found["cache_hits"], found["cache_misses"], found["not_planned"]) == (1, 4, 1)
 
 
-def test_l4_rate_limits_of_templates_and_tenants(ready):
+def test_l4_rate_limits_of_templates_and_tenants(ready, no_time_passes):
     host.configure_interceptor(per_template_per_minute=2, per_tenant_per_minute=3)
     for number in (1, 2):
         host.intercept_query(f"SELECT {number}", tenant_id=5)

@@ -19,6 +19,7 @@ from indexpilot_cli.host.interceptor.learning import KnowledgeKeeper, RiskKnowle
 from indexpilot_cli.host.interceptor.rates import TokenBuckets
 from indexpilot_cli.host.interceptor.verdict import QueryBlockedError, QueryVerdict, SafetyLevel, SafetyReason
 from indexpilot_cli.settings.features import InterceptorSettings
+from tests.waiting import LIMIT
 
 
 class Clock:
@@ -27,6 +28,12 @@ class Clock:
 
     def __call__(self):
         return self.now
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """Who is refused waits for the row as long as a busy machine needs to write it."""
+    monkeypatch.setattr(journal_file, "_PATIENCE", LIMIT)
 
 
 KEY = RefusalKey(MutationType.QUERY_BLOCKED, "t1")
