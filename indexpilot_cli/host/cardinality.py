@@ -9,16 +9,16 @@ from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import Conjunction, counting
 from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck, sampled_share
 from indexpilot_cli.algorithms.cert.survey import Cause, Estimate, cause_of
-from indexpilot_cli.core.catalog import Catalog, Column, Table
-from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
-from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal, split_table
+from indexpilot_cli.core.catalog import Column, Table
+from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
+from indexpilot_cli.core.names import QualifiedName, quote_identifier, quote_literal
 from indexpilot_cli.core.samples import Samples
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.db.plans import PlanNames, explain_text, read_plan
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.errors import PrerequisiteError, UsageError
+from indexpilot_cli.errors import PrerequisiteError
+from indexpilot_cli.host.algorithms.study import NoPlanner, find_column, find_table
 from indexpilot_cli.methods.size import Sizes
 from indexpilot_cli.settings.features import FeatureSettings
 from indexpilot_cli.snapshot.source import Source
@@ -26,34 +26,19 @@ from indexpilot_cli.snapshot.source import Source
 _VALUES = 3  # of a field that are looked at, the commonest of the sample
 
 
-class _ServerPlanner(CostEstimator):
+class _ServerPlanner(NoPlanner):
     """The server's own planner, without anything hypothetical."""
+
+    name = "server"
 
     def __init__(self, session: Session):
         self._session = session
-        self._calls = 0
-
-    @property
-    def name(self) -> str:
-        return "server"
-
-    @property
-    def calls(self) -> int:
-        return self._calls
 
     def plan(self, questions: Sequence[WhatIf]) -> tuple[PlannedStatement, ...]:
-        self._calls += len(questions)
+        """The plans of the statements as they are."""
+        self.calls += len(questions)
         names = PlanNames(lambda _relation, _name: None)
         return tuple(read_plan(explain_text(self._session, q.statement), names) for q in questions)
-
-    def refuses(self, definition: IndexDefinition) -> str | None:  # noqa: ARG002
-        return "the server's planner pretends nothing"
-
-    def set_size(self, definition: IndexDefinition, pages: int, tuples: float, height: int | None = None) -> None:
-        pass
-
-    def size(self, definition: IndexDefinition) -> int:  # noqa: ARG002
-        return 0
 
 
 def check(
@@ -62,7 +47,8 @@ def check(
     """The estimate that is most wrong. Raises UsageError for an unknown field, PrerequisiteError without rows."""
     if source.session is None:  # place.connection() is a server's
         raise PrerequisiteError("there is no server to ask")
-    table, column = _field(source.catalog, *field)
+    table = find_table(source.catalog, field[0])
+    column = find_column(table, field[1])
     samples = PageSamples(source.session, source.catalog, {})
     planner = _ServerPlanner(source.session)
     study = Study(source.catalog, (), features, samples, planner, Sizes(source.catalog))
@@ -78,16 +64,6 @@ def check(
     ]
     number = max(range(len(found)), key=lambda n: (found[n].is_off(times), found[n].error))
     return _checked(study, table, column, asked[number], found[number], times)
-
-
-def _field(catalog: Catalog, table_name: str, field_name: str) -> tuple[Table, Column]:
-    schema, name = split_table(table_name)
-    table = catalog.resolve(name, schema)
-    column = table.column(field_name) if table is not None else None
-    if table is None or column is None:
-        missing = f"table {table_name}" if table is None else f"field {field_name} of {table_name}"
-        raise UsageError(f"there is no {missing}", code="no_field")
-    return table, column
 
 
 def _asked(samples: Samples, table: Table, column: Column, value: object) -> Iterator[Conjunction]:

@@ -45,13 +45,13 @@ def table_study(
     from indexpilot_cli.methods.written import table_writes
     from indexpilot_cli.snapshot.source import SourceRequest, open_source
 
-    schema, name = place.checked_table(table_name)
+    place.checked_table(table_name)  # what is no name needs no server to say so
     with (
         place.logged(MutationType.EXPLAIN, function) as note,
         open_source(SourceRequest(place.connection()), Silent()) as source,
     ):
-        table = _table(source.catalog, schema, name or "", table_name)
-        columns = tuple(_column(table, place.checked_name(field, "field")) for field in fields)
+        table = find_table(source.catalog, table_name)
+        columns = tuple(find_column(table, place.checked_name(field, "field")) for field in fields)
         note.table(table.name.name, table.name.schema, columns[0].name if columns else None)
         assert source.session is not None  # the source is a server
         samples = PageSamples(source.session, source.catalog, {table.name: {c.name for c in table.columns}})
@@ -70,15 +70,18 @@ def table_study(
         yield TableStudy(study, table, columns)
 
 
-def _table(catalog: Catalog, schema: str | None, name: str, typed: str) -> Table:
-    table = catalog.resolve(name, schema)
+def find_table(catalog: Catalog, typed: str) -> Table:
+    """The table of that name, with its schema or without. Raises UsageError where there is none."""
+    schema, name = place.checked_table(typed)
+    table = catalog.resolve(name or "", schema)
     if table is None:
         hint = "indexpilot discover lists what is there"
         raise UsageError(f'no table "{typed}"', hint=hint, code="unknown_table")
     return table
 
 
-def _column(table: Table, name: str) -> Column:
+def find_column(table: Table, name: str) -> Column:
+    """The column of that name. Raises UsageError where there is none."""
     column = table.column(name)
     if column is None:
         hint = "indexpilot discover --verbose lists the columns"
