@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,16 +133,18 @@ def test_the_advice_sees_every_kind_as_often_as_it_is_sent():
     assert len(some.statements) == arrivals._SAMPLES < sum(a.statement.name == "timeline" for a in found)
 
 
+TABLES = yaml.safe_load(CRM.read_text())["tables"]
+
+
 def test_statements_name_columns_of_the_catalog():
-    tables = CRM["tables"]
     for one in statements().values():
-        assert one.field in tables[one.table]["fields"]
+        assert one.field in TABLES[one.table]["fields"]
         assert one.type == ("READ" if one.sql.startswith("SELECT") else "WRITE")
 
 
 def test_the_tables_are_those_of_the_catalog():
     ddl = named_steps("crm")["tables"].statements
-    for statement, (name, table) in zip(ddl, CRM["tables"].items(), strict=True):
+    for statement, (name, table) in zip(ddl, TABLES.items(), strict=True):
         assert f"EXISTS {name} (" in statement
         columns = re.findall(r"^    (\w+) (\S+(?: PRIMARY)?)", statement, re.MULTILINE)
         told = {column: kind.rstrip(",").split(" ")[0] for column, kind in columns}
