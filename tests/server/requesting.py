@@ -119,6 +119,17 @@ class Place:
         return Place(psycopg.conninfo.make_conninfo(self.dsn, user=name), self.planner)
 
 
+class Interrupting(Silent):
+    """Ctrl-C when a stage of that name begins."""
+
+    def __init__(self, word):
+        self.word = word
+
+    def stage(self, title, total=None):
+        if self.word in title:
+            raise KeyboardInterrupt
+
+
 def ask(kind, *values, **more):
     return RUNS[kind](kind(*values, **more), Silent())
 

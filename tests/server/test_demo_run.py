@@ -15,21 +15,10 @@ from indexpilot_cli.simulate import ablation, demo, proof, server
 from indexpilot_cli.simulate.data import DemoSizes
 from indexpilot_cli.simulate.proof import DemoRequest
 from indexpilot_cli.simulate.server import DemoSlot
-from tests.server.requesting import QUIET, TWIN
+from tests.server.requesting import QUIET, TWIN, Interrupting
 
 pytestmark = pytest.mark.server
 ROWS = 12_000
-
-
-class Interrupting(Silent):
-    """Ctrl-C when a stage of that name begins."""
-
-    def __init__(self, word):
-        self.word = word
-
-    def stage(self, title, total=None):
-        if self.word in title:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)

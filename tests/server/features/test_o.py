@@ -16,7 +16,7 @@ from indexpilot_cli.simulate import phase, simulation
 from indexpilot_cli.simulate.arrivals import digest, schedule
 from indexpilot_cli.simulate.scenarios import Pattern, SimulationSizes, Spikes
 from indexpilot_cli.simulate.values import SimulationMode, SimulationRequest
-from tests.server.requesting import TWIN
+from tests.server.requesting import TWIN, Interrupting
 from tests.servers import new_database
 
 pytestmark = pytest.mark.server
@@ -154,17 +154,6 @@ def test_a_database_that_does_not_say_it_is_for_scratch_is_left_alone(pg, mode):
         assert refusal.value.code == "not_scratch"
         with psycopg.connect(dsn) as server:
             assert not server.execute("SELECT 1 FROM pg_class WHERE relnamespace = 'public'::regnamespace").fetchall()
-
-
-class Interrupting(Silent):
-    """Ctrl-C when a stage of that name begins."""
-
-    def __init__(self, word):
-        self.word = word
-
-    def stage(self, title, total=None):
-        if self.word in title:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize("word", ["seeding", "keys", "running"])
