@@ -7,6 +7,7 @@ Open the pool once (``init_connection_pool``), make our tables (``discover_and_b
 from __future__ import annotations
 
 from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck
+from indexpilot_cli.core.telemetry import AuditAdapter, ErrorTracker, MonitoringAdapter
 from indexpilot_cli.db.pool import close_connection_pool, get_connection, get_pool_stats
 from indexpilot_cli.host.adapter import PostgresAdapter, detect_database, get_database_adapter
 from indexpilot_cli.host.adapters.clients import (
@@ -27,7 +28,7 @@ from indexpilot_cli.host.adapters.configure import (
     get_host_database_adapter,
     get_monitoring_adapter,
 )
-from indexpilot_cli.host.adapters.guarded import AdapterStats, AuditAdapter, ErrorTracker, MonitoringAdapter
+from indexpilot_cli.host.adapters.guarded import AdapterStats
 from indexpilot_cli.host.advice import (
     BuildRun,
     ExplainUsage,

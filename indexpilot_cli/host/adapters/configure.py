@@ -1,4 +1,4 @@
-"""Which adapters there are, checked when they are configured; and the sink that tells them."""
+"""Which adapters there are, checked when they are configured, and who is told from then on."""
 
 from __future__ import annotations
 
@@ -9,20 +9,17 @@ from enum import Enum
 from typing import Any, Final, Literal, TypeVar
 
 from indexpilot_cli.core import telemetry
-from indexpilot_cli.core.telemetry import Tags
+from indexpilot_cli.core.telemetry import AuditAdapter, ErrorTracker, Listeners, MonitoringAdapter
 from indexpilot_cli.db.host_pool import HostPool, host_pool
 from indexpilot_cli.db.pool import host_pool_in_use
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.host import place
 from indexpilot_cli.host.adapters.guarded import (
     AdapterStats,
-    AuditAdapter,
-    ErrorTracker,
     GuardedAdapter,
     GuardedAudit,
     GuardedErrorTracker,
     GuardedMonitoring,
-    MonitoringAdapter,
 )
 from indexpilot_cli.log.redact import scrub_text
 
@@ -51,37 +48,11 @@ _METHODS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 
 @dataclass
 class _Adapters:
-    """The configured adapters; as a sink it tells them."""
+    """The configured adapters."""
 
     monitoring: GuardedMonitoring | None = None
     errors: GuardedErrorTracker | None = None
     audit: GuardedAudit | None = None
-
-    def count(self, name: str, value: float, tags: Tags) -> None:
-        if self.monitoring is not None:
-            self.monitoring.count(name, value, tags)
-
-    def gauge(self, name: str, value: float, tags: Tags) -> None:
-        if self.monitoring is not None:
-            self.monitoring.gauge(name, value, tags)
-
-    def timing(self, name: str, seconds: float, tags: Tags) -> None:
-        if self.monitoring is not None:
-            self.monitoring.timing(name, seconds, tags)
-
-    def alert(self, level: str, name: str, text: str, value: float) -> None:
-        if self.monitoring is not None:
-            self.monitoring.alert(level, name, text, value)
-
-    def mutation(self, row: Mapping[str, Any]) -> None:
-        self.count("mutations", 1, {"type": str(row["mutation_type"]), "state": str(row["state"] or "").lower()})
-        if self.audit is not None:
-            self.audit.record(row)
-
-    def failure(self, error: BaseException, context: Mapping[str, Any]) -> None:
-        self.count("errors", 1, {"error": type(error).__name__})
-        if self.errors is not None:
-            self.errors.capture_exception(error, context)
 
 
 _adapters = _Adapters()
@@ -117,8 +88,7 @@ def configure_adapters(
         _adapters.audit = _replaced(_adapters.audit, GuardedAudit, audit)
     if database is not _KEEP:
         place.use_host_pool(lender)
-    # Without a listener telling costs a comparison: a host without adapters pays for no tags and no rows.
-    telemetry.listen(_adapters if any((_adapters.monitoring, _adapters.errors, _adapters.audit)) else None)
+    telemetry.listen(Listeners(_adapters.monitoring, _adapters.errors, _adapters.audit))
 
 
 def get_monitoring_adapter() -> GuardedMonitoring | None:

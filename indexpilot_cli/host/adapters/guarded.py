@@ -10,7 +10,7 @@ import weakref
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from indexpilot_cli.core.telemetry import Tags
 from indexpilot_cli.host.place import in_background
@@ -19,40 +19,6 @@ from indexpilot_cli.log.redact import scrub_text
 BOUND = 10_000
 _AT_EXIT = 2.0  # seconds for all adapters together
 _delivering = threading.local()
-
-
-class MonitoringAdapter(Protocol):
-    """What a monitoring system is told.
-
-    ``name`` is words with dots, such as ``query_stats.written``; tags have few values; ``level`` is info, warning,
-    error or critical.
-    """
-
-    def count(self, name: str, value: float, tags: Tags) -> object:
-        """So many more."""
-
-    def gauge(self, name: str, value: float, tags: Tags) -> object:
-        """So many now."""
-
-    def timing(self, name: str, seconds: float, tags: Tags) -> object:
-        """How long it took."""
-
-    def alert(self, level: str, name: str, text: str, value: float) -> object:
-        """A threshold was passed."""
-
-
-class ErrorTracker(Protocol):
-    """What an error tracker is told: errors that are ours or the server's, with the command and the table if known."""
-
-    def capture_exception(self, error: BaseException, context: Mapping[str, Any]) -> object:
-        """An error, with its traceback."""
-
-
-class AuditAdapter(Protocol):
-    """What a second audit trail is told: each row of ``mutation_log`` once it is committed, secrets masked."""
-
-    def record(self, event: Mapping[str, Any]) -> object:
-        """A row, by the log's column names."""
 
 
 @dataclass(frozen=True, slots=True)
