@@ -114,38 +114,49 @@ class ValueSample:
 
 
 class Samples(Protocol):
-    """Where page samples come from. Each table is read once, when it is first asked for."""
+    """Where page samples come from: from nowhere, where a method says nothing else. Each table is read once, when it is
+    first asked for.
+    """
 
-    def of(self, table: QualifiedName) -> PageSample | None:
+    def of(self, table: QualifiedName) -> PageSample | None:  # noqa: ARG002
         """The sample; None where there is no server, no right to the rows, or a policy in front of them."""
-        ...
+        return None
 
     def ranges(
-        self, table: QualifiedName, columns: Sequence[str], size: int, count: int
+        self,
+        table: QualifiedName,  # noqa: ARG002
+        columns: Sequence[str],  # noqa: ARG002
+        size: int,  # noqa: ARG002
+        count: int,  # noqa: ARG002
     ) -> Mapping[str, tuple[KeyRange, ...]]:
         """By column so many ranges of so many whole pages from anywhere in the table, as numbers (times: seconds from
         1970 on); nothing where there is nothing to read, or of columns whose type has no numbers.
         """
-        ...
+        return {}
 
-    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:
+    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:  # noqa: ARG002
         """Up to ``keys`` neighbouring keys as numbers from each start on, for a column that an index has in order."""
-        ...
+        return ()
 
-    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:
+    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:  # noqa: ARG002
         """Rows of the same pages that each condition keeps; None as with ``of``, or where a condition fails on a row.
 
         Conditions are SQL text of the table's own columns without qualifiers, free of queries and side effects.
         """
-        ...
+        return None
 
-    def values(self, table: QualifiedName, expressions: Sequence[str], conditions: Sequence[str]) -> ValueSample | None:
+    def values(
+        self,
+        table: QualifiedName,  # noqa: ARG002
+        expressions: Sequence[str],  # noqa: ARG002
+        conditions: Sequence[str],  # noqa: ARG002
+    ) -> ValueSample | None:
         """The same rows with the values of expressions, and whether each condition holds; None as with ``matches``."""
-        ...
+        return None
 
-    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:
+    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:  # noqa: ARG002
         """The extended statistics that have the name on the server already, if any."""
-        ...
+        return None
 
     def checks(self, table: QualifiedName) -> Sequence[str]:  # noqa: ARG002
         """Conditions that a CHECK keeps for every row of the table: they are true, or NULL."""
@@ -158,38 +169,3 @@ class Samples(Protocol):
 
 class NoSamples(Samples):
     """Of a snapshot or a file there are no rows."""
-
-    def of(self, table: QualifiedName) -> PageSample | None:  # noqa: ARG002
-        """Nothing."""
-        return None
-
-    def ranges(
-        self,
-        table: QualifiedName,  # noqa: ARG002
-        columns: Sequence[str],  # noqa: ARG002
-        size: int,  # noqa: ARG002
-        count: int,  # noqa: ARG002
-    ) -> Mapping[str, tuple[KeyRange, ...]]:
-        """Nothing."""
-        return {}
-
-    def runs(self, table: QualifiedName, column: str, keys: int, starts: Sequence[str]) -> tuple[Keys, ...]:  # noqa: ARG002
-        """Nothing."""
-        return ()
-
-    def matches(self, table: QualifiedName, conditions: Sequence[str]) -> PageMatches | None:  # noqa: ARG002
-        """Nothing."""
-        return None
-
-    def values(
-        self,
-        table: QualifiedName,  # noqa: ARG002
-        expressions: Sequence[str],  # noqa: ARG002
-        conditions: Sequence[str],  # noqa: ARG002
-    ) -> ValueSample | None:
-        """Nothing."""
-        return None
-
-    def statistics(self, name: QualifiedName) -> ExtendedStatistics | None:  # noqa: ARG002
-        """None."""
-        return None
