@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import chain
 from operator import or_
@@ -17,9 +17,13 @@ def solve_greedily(
     program: Program,
     options: Sequence[Sequence[Option]],
     stand_ins: StandIns = themselves,
+    is_late: Callable[[], bool] = lambda: False,
 ) -> Solution:
-    """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None."""
-    climb = _Climb(program, options, stand_ins)
+    """A selection no single addition, removal or swap of indexes makes better; ``bound`` is None.
+
+    Once ``is_late`` says so it is the selection reached by then.
+    """
+    climb = _Climb(program, options, stand_ins, is_late)
     # By size it fills a budget better, by what is saved it is better where there is room: the better of both.
     value, mask = min((climb.settled(per_size) for per_size in (True, False)), key=lambda found: found[0])
     return Solution(mask, value, None)
@@ -32,8 +36,15 @@ class _Climb:
     worked out anew only where it is about one of these.
     """
 
-    def __init__(self, program: Program, options: Sequence[Sequence[Option]], stand_ins: StandIns):
+    def __init__(
+        self,
+        program: Program,
+        options: Sequence[Sequence[Option]],
+        stand_ins: StandIns,
+        is_late: Callable[[], bool],
+    ):
         self.program = program
+        self.is_late = is_late
         self.options = options
         self.stand_ins = stand_ins
         self.near = by_member(serving(choices, case, stand_ins) for case, choices in enumerate(options))
@@ -61,7 +72,8 @@ class _Climb:
         self._saved: dict[Mask, float] = {}
         self._about: dict[int, set[Mask]] = {}
         while self._stepped(self._additions(per_size)) or self._stepped(self._exchanges()):
-            pass
+            if self.is_late():
+                break
         return self.value, self.mask
 
     def _cost(self, case: int, mask: Mask) -> float:
@@ -121,6 +133,8 @@ class _Climb:
         least = _EXACT * self.value
         added = sorted(((self._saving(1 << n), n) for n in self.indexes if not self.mask >> n & 1), reverse=True)
         for gone in members(self.mask):
+            if self.is_late():  # one look at all of them takes seconds with hundreds of indexes
+                return
             rivals = self._rivals_of(gone)
             swaps = (1 << gone | 1 << n for n in rivals if not self.mask >> n & 1)
             for step in (1 << gone, *swaps):

@@ -144,7 +144,7 @@ class Search:
                 return solve(self.program, options, stand_ins, replace(effort, seconds=seconds))
             except ImportError:
                 self.solver = "greedy"
-        return solve_greedily(self.program, options, stand_ins)
+        return solve_greedily(self.program, options, stand_ins, self.pricer.allowance.expired)
 
     def _has_time(self) -> float | None:
         """Seconds that are left, None without limit. Raises OutOfAllowance when there are none."""

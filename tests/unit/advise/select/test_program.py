@@ -121,6 +121,20 @@ def test_greedy_keeps_to_the_limits_and_to_a_local_optimum(seed):
     assert all(value(program, options, m) >= here * (1 - 1e-9) for m in neighbours if program.allows(m))
 
 
+@pytest.mark.parametrize("seed", range(30))
+def test_greedy_stops_when_it_is_late_with_what_it_has(seed):
+    program, options, indexes = instance(seed)
+    settled = value(program, options, solve_greedily(program, options).mask)
+    worth = []
+    for looks in (0, 1, 2, 4, 100 * indexes):
+        left = iter([False] * looks)
+        mask = solve_greedily(program, options, is_late=lambda left=left: next(left, True)).mask
+        assert program.allows(mask)
+        worth.append(value(program, options, mask))
+    assert worth[0] <= value(program, options, program.start)
+    assert worth[-1] == settled
+
+
 def test_an_option_with_absent_indexes_is_only_for_selections_without_them():
     program = Program((Charge(1.0, 0),), (0.0, 0.0), (), (), 1.0)
     options = [[Option(0b01, 0, 5.0), Option(0, 0b01, 7.0), Option(0, 0, 9.0)]]
