@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 
 from indexpilot_cli.core.catalog import Capabilities
 from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
@@ -104,15 +105,11 @@ def _builds(
     found = []
     for now in seen[-1]:
         # The same process may have begun another statement between two looks.
-        looks = [look for look in _flat(seen) if (look.pid, look.began, look.relid) == (now.pid, now.began, now.relid)]
+        same = (now.pid, now.began, now.relid)
+        looks = [look for look in chain.from_iterable(seen) if (look.pid, look.began, look.relid) == same]
         known = _known(now, looks[0], ours)
         found.append(RunningBuild(known, forecast((*looks[:-1], known))))
     return tuple(found)
-
-
-def _flat(seen: Sequence[Sequence[BuildLook]]) -> Iterator[BuildLook]:
-    for looks in seen:
-        yield from looks
 
 
 def _known(now: BuildLook, first: BuildLook, ours: dict[int, tuple[int, QualifiedName]]) -> BuildLook:
