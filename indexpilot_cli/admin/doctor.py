@@ -25,7 +25,7 @@ from indexpilot_cli.core.command import (
 )
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.mutation import MutationReport, MutationType
-from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.plan import Warn
 from indexpilot_cli.db.capabilities import look
 from indexpilot_cli.db.session import Session
@@ -132,7 +132,8 @@ def _checks(source: Source, request: DoctorRequest) -> tuple[Check, ...]:
         found += drift_checks(source, request.connection.metadata_schema)
         found += observation_checks(source)
     found += checks.statistics_checks(source.catalog, now)
-    found += checks.index_checks(source.catalog, names(left))
+    accounted = frozenset(item.event.index for item in left)
+    found += checks.index_checks(source.catalog, accounted)
     found += checks.redundant_checks(source.catalog)
     return tuple(found)
 
@@ -270,11 +271,6 @@ def drift_checks(source: Source, schema: str) -> Iterator[Check]:
     for drift in drifted(source.session, schema):
         text = f"M-{drift.before.id} {drift.before.index.short}: {drift.text}, and the log does not say so yet"
         yield Check("warning", "drift", text, "indexpilot doctor --reconcile", "drift")
-
-
-def names(found: Iterable[Pending]) -> frozenset[QualifiedName]:
-    """Indexes that an open operation accounts for."""
-    return frozenset(item.event.index for item in found)
 
 
 def _check(item: Pending) -> Check:

@@ -313,7 +313,7 @@ def lines(tree: Mapping[str, Any]) -> tuple[str, ...]:
 def access(tree: Mapping[str, Any]) -> str:
     """The scan that costs most by itself, such as ``Seq Scan on orders``; the root node when nothing is scanned."""
     scans = [node for _, node in nodes(tree) if node["Node Type"] in _SCANS]
-    return _title(max(scans, key=_own_cost)) if scans else _title(tree)
+    return _title(max(scans, key=lambda node: float(node["Total Cost"]))) if scans else _title(tree)
 
 
 def access_of(tree: Mapping[str, Any]) -> str:
@@ -322,10 +322,6 @@ def access_of(tree: Mapping[str, Any]) -> str:
         "seq scan" if n["Node Type"] == "Seq Scan" else "index" for _, n in nodes(tree) if n["Node Type"] in _SCANS
     }
     return "mixed" if len(kinds) > 1 else next(iter(kinds), "no table")
-
-
-def _own_cost(node: Mapping[str, Any]) -> float:
-    return float(node["Total Cost"])
 
 
 def _line(node: Mapping[str, Any]) -> str:

@@ -79,7 +79,7 @@ def perform(run: StepRun, step: DatabaseStep) -> None:
     """
     match step.manner:
         case StepManner.BRIEF:
-            _persist(run, step, lambda: _once(run, step))
+            _persist(run, step, lambda: through(run, lambda: _transaction(run, step), step.title))
         case StepManner.PATIENT:
             for statement in step.statements:
                 _persist(run, step, lambda text=statement: _patiently(run, step, text))  # type: ignore[misc]
@@ -185,10 +185,6 @@ def _lockers(run: StepRun, tables: Sequence[QualifiedName], older: float) -> Ite
 
 
 # -- manners
-
-
-def _once(run: StepRun, step: DatabaseStep) -> None:
-    through(run, lambda: _transaction(run, step), step.title)
 
 
 def _transaction(run: StepRun, step: DatabaseStep) -> None:

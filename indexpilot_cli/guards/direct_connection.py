@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, Verdict
+from indexpilot_cli.guards.context import Guard, ServerFacts, Verdict
 
 
 def judge(server: ServerFacts) -> Verdict:
@@ -17,8 +17,4 @@ def judge(server: ServerFacts) -> Verdict:
     return Verdict("direct_connection", True, f"backend {server.backend_pid} answers itself", origin)
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(context.server),)
-
-
-GUARD = Guard("direct_connection", 13, _ask, each_index=False)
+GUARD = Guard("direct_connection", 13, lambda context: (judge(context.server),), each_index=False)

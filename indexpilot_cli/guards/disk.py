@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from indexpilot_cli.core.units import size
-from indexpilot_cli.guards.context import Guard, GuardContext, HostFacts, Verdict
+from indexpilot_cli.guards.context import Guard, HostFacts, Verdict
 
 # Bytes. The sort of a build spills about as much as the index is big. On a full disk (SQLSTATE 53100) the unfinished
 # index keeps its space until it is dropped.
@@ -30,8 +30,4 @@ def judge(host: HostFacts, sizes: Sequence[int]) -> Verdict:
     return Verdict("disk", True, text, origin)
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(context.host, [o.size_bytes for o in context.request.creating]),)
-
-
-GUARD = Guard("disk", 6, _ask)
+GUARD = Guard("disk", 6, lambda context: (judge(context.host, [o.size_bytes for o in context.request.creating]),))

@@ -73,8 +73,4 @@ def _held(settings: LockManagerSettings, held: LockFacts, table: QualifiedName |
     return Verdict("lock", allowed, text, "pg_locks", warning=allowed, table=table)
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return judge(context.request.safeguards.lock_manager, read(context), context.names)
-
-
-GUARD = Guard("lock", 3, _ask)
+GUARD = Guard("lock", 3, lambda context: judge(context.request.safeguards.lock_manager, read(context), context.names))

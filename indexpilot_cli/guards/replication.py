@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from indexpilot_cli.core import units
 from indexpilot_cli.db.session import Session
-from indexpilot_cli.guards.context import Guard, GuardContext, Verdict
+from indexpilot_cli.guards.context import Guard, Verdict
 
 # Seconds and bytes of replay lag: a standby that is far behind before the build is further behind after it.
 LAG_WARN, LAG_REFUSE = 10.0, 60.0
@@ -60,8 +60,4 @@ def _lag_text(standby: StandbyFacts) -> str:
     return " and ".join(part for part in (seconds, size) if part) or "an unknown time"
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(standbys(context.session)),)
-
-
-GUARD = Guard("replication", 8, _ask)
+GUARD = Guard("replication", 8, lambda context: (judge(standbys(context.session)),))

@@ -80,8 +80,4 @@ def _age(seconds: float | None) -> str:
     return f"{seconds:.0f} s old" if seconds < 3600 else f"{seconds / 3600:.1f} h old"
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(read(context), context.names, context.now),)
-
-
-GUARD = Guard("transactions", 9, _ask)
+GUARD = Guard("transactions", 9, lambda context: (judge(read(context), context.names, context.now),))

@@ -46,8 +46,4 @@ def _verdict(table: QualifiedName, fact: VacuumFacts) -> Verdict:
     return Verdict("vacuum", gives_way, text, "pg_stat_progress_vacuum", warning=gives_way, table=table, forceable=True)
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return judge(read(context))
-
-
-GUARD = Guard("vacuum", 11, _ask)
+GUARD = Guard("vacuum", 11, lambda context: judge(read(context)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from indexpilot_cli.guards.context import Guard, GuardContext, ServerFacts, Verdict
+from indexpilot_cli.guards.context import Guard, ServerFacts, Verdict
 
 
 def judge(server: ServerFacts) -> Verdict:
@@ -16,8 +16,4 @@ def judge(server: ServerFacts) -> Verdict:
     return Verdict("writable", True, "the server is a primary and takes writes", "pg_is_in_recovery()")
 
 
-def _ask(context: GuardContext) -> tuple[Verdict, ...]:
-    return (judge(context.server),)
-
-
-GUARD = Guard("writable", 14, _ask, each_index=False)
+GUARD = Guard("writable", 14, lambda context: (judge(context.server),), each_index=False)

@@ -24,7 +24,7 @@ from indexpilot_cli.log import metadata
 
 if TYPE_CHECKING:
     from indexpilot_cli.core.index import IndexDefinition, Rejection
-    from indexpilot_cli.core.plan import Plan, Recommendation
+    from indexpilot_cli.core.plan import Plan
 
 
 class BuildRun(TypedDict):
@@ -162,17 +162,14 @@ def create_smart_index(
     get_field_selectivity(table_name, field_name)  # raises for what is not there
     advised = _recommended("create_smart_index", (table_name,), queries, source, None)
     plan = advised.result
-    found = max((r for r in plan.recommendations if _serves(r.definition, field_name)), key=_benefit, default=None)
+    serving = (r for r in plan.recommendations if _serves(r.definition, field_name))
+    found = max(serving, key=lambda r: r.benefit, default=None)
     if found is None:
         run = _built("create_smart_index", replace(advised, status="skipped"), (), dry_run, force)
         return {**run, "index": None, "reason": _why_not(plan, field_name)}
     run = _built("create_smart_index", advised, (found.id,), dry_run, force)
     reason = "; ".join(r.text for r in found.reasons) or found.summary
     return {**run, "index": to_json(found), "reason": reason}
-
-
-def _benefit(found: Recommendation) -> float:
-    return found.benefit
 
 
 def _serves(definition: IndexDefinition | None, field_name: str) -> bool:

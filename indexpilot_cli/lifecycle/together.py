@@ -96,7 +96,8 @@ def _judged(
     rows = [(row[first], row[second]) for row in sample]
     try:
         expected = _expected(session, table, pair, rows) if pair.compared else None
-        groups = _groups(session, table, pair) if pair.grouped else None
+        together = f"GROUP BY {', '.join(map(quote_identifier, pair.columns))}"
+        groups = _rows(session, table, together) if pair.grouped else None
     except IndexPilotError as error:
         return f"the planner could not be asked: {error.message}"
     return judged(pair, PairEvidence(rows, table.rows, expected, groups))
@@ -135,10 +136,6 @@ def _condition(pair: ColumnPair, values: tuple[str, str]) -> str:
         f"{quote_identifier(name)} = {quote_literal(value)}" for name, value in zip(pair.columns, values, strict=True)
     )
     return f"WHERE {' AND '.join(parts)}"
-
-
-def _groups(session: Session, table: Table, pair: ColumnPair) -> float:
-    return _rows(session, table, f"GROUP BY {', '.join(map(quote_identifier, pair.columns))}")
 
 
 def _rows(session: Session, table: Table, clause: str) -> float:

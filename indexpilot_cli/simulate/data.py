@@ -83,7 +83,8 @@ def build(dsn: str, sizes: DemoSizes, seed: int, connections: int, progress: Pro
     with ReplayConnections(dsn, connections, greeting) as pool:
         _alone(pool, _prepare)
         progress.stage("building the tables", sizes.total)
-        pool.run(_order(), _fill, lambda table: progress.advance(sizes.of(table)))
+        order = {step.name: step.words[1:] for step in sql_steps("rows")}
+        pool.run(order, _fill, lambda table: progress.advance(sizes.of(table)))
         _alone(pool, lambda member: member.script(named_steps("helpers")["clean"].statements))
     # New connections: the counters of those that inserted would arrive after ANALYZE and make its statistics look old.
     with ReplayConnections(dsn, connections, greeting) as pool:
@@ -111,10 +112,6 @@ def _greeting(sizes: DemoSizes, seed: int) -> tuple[str, ...]:
     counts = {"seed": seed, **sizes.tables()}
     own = tuple(f"SET demo.{name} = {int(value)}" for name, value in counts.items())
     return ("SET work_mem = '128MB'", "SET maintenance_work_mem = '256MB'", *own)
-
-
-def _order() -> dict[str, tuple[str, ...]]:
-    return {step.name: step.words[1:] for step in sql_steps("rows")}
 
 
 def _fill(member: Replay, table: str) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from indexpilot_cli.advise.pipeline import prepared
 from indexpilot_cli.apply.verify.verdict import (
     SLOWER,
     IndexVerdict,
@@ -223,7 +222,8 @@ def measure(
     been run often enough, and nothing more is run once ``stopped`` says so.
     Raises UnreachableError when the server is gone.
     """
-    _see_processor_times(session)
+    # Where the role may: the server then tells us, and not its log, what each statement cost.
+    session.rows("verify/processor_times")
     runs: dict[int, list[TrialRun]] = {place: [] for place in range(len(statements))}
     failed: dict[int, tuple[str, bool]] = {}
     # In turns, so that a moment in which the machine is busy falls on all of them and not on one statement's runs.
@@ -267,11 +267,6 @@ def _timing(
     return Timing(asked.template, asked.sql, warm, asked.share, why, over, limit_ms)
 
 
-def _see_processor_times(session: Session) -> None:
-    """Where the role may: the server then tells us, and not its log, what each statement cost."""
-    session.rows("verify/processor_times")
-
-
 def _has_workers(plan: Mapping[str, Any]) -> bool:
     below = plan.get("Plans", ())
     return bool(plan.get("Workers Launched")) or any(_has_workers(node) for node in below)
@@ -294,11 +289,6 @@ def templates_of(source: Source, workload: WorkloadRequest) -> FoldedWorkload:
     except PrerequisiteError as error:
         hint = f"{error.hint}, or give the statements with --workload FILE" if error.hint else None
         raise PrerequisiteError(error.message, detail=error.detail, hint=hint, code=error.code) from error
-
-
-def with_classes(folded: FoldedWorkload, source: Source) -> tuple[QueryTemplate, ...]:
-    """The templates with their parameter classes."""
-    return prepared(folded, source.catalog, None).templates
 
 
 def family(catalog: Catalog, table: QualifiedName) -> frozenset[QualifiedName]:

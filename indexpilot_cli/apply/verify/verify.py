@@ -22,7 +22,7 @@ from indexpilot_cli.apply.undo import take_back
 from indexpilot_cli.apply.values import VerificationRequest
 from indexpilot_cli.apply.verify import statistics
 from indexpilot_cli.apply.verify.replay import ReplayTrial, open_trial
-from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of, with_classes
+from indexpilot_cli.apply.verify.trial import family, reads_on, templates_of
 from indexpilot_cli.apply.verify.verdict import (
     COSTLIER,
     IndexVerdict,
@@ -150,7 +150,7 @@ def open_verifier(ctx: RunContext, asked: VerificationRequest) -> Iterator[Verif
         elif asked.method == PLANNER:
             verifier.folded = templates_of(source, asked.workload)
         else:
-            templates = with_classes(templates_of(source, asked.workload), source)
+            templates = prepared(templates_of(source, asked.workload), source.catalog, None).templates
             verifier.trial = stack.enter_context(open_trial(ctx, source.catalog, templates, asked.replay_conninfo))
         yield verifier
 

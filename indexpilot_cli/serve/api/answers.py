@@ -11,7 +11,6 @@ from fastapi.responses import Response
 from starlette.concurrency import run_in_threadpool
 
 from indexpilot_cli.core.codec import to_document
-from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.render import schema
 from indexpilot_cli.render.document import Document
 from indexpilot_cli.render.envelope import finite
@@ -46,14 +45,9 @@ async def result(site: Site, name: str, question: Question[Any], view: Callable[
 async def framed(name: str, kept: Kept[Any], view: Callable[[Any], Document], status: int = 200) -> Response:
     """What is kept in the frame of an answer. Raises the error of an id that nobody knows."""
     if kept.error is not None and kept.error.code in _TRIES_OF_ITS_OWN:
-        raise _fresh(kept.error)
+        raise kept.error.with_traceback(None)  # which grows each time it is raised again
     payload = None if kept.result is None else await run_in_threadpool(lambda: view(kept.result).payload)
     return await answer(ApiAnswer(name, (source(name.removeprefix("api_"), kept),), payload), status)
-
-
-def _fresh(error: IndexPilotError) -> IndexPilotError:
-    """The same error without the traceback that grows each time it is raised again."""
-    return error.with_traceback(None)
 
 
 async def answer(told: ApiAnswer, status: int = 200, headers: dict[str, str] | None = None) -> Response:
