@@ -87,7 +87,7 @@ def string_uses(study: Study) -> Iterator[StringUse]:
         column = table.column(label) if table is not None else None
         if table is None or column is None or column.base_type not in LONG_TYPES or not column.indexable:
             continue
-        if "nondeterministic" not in (column.collation or ""):
+        if column.deterministic:
             yield StringUse(table, column, frozenset(templates), (name, label) in ordered)
 
 

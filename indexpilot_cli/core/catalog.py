@@ -73,6 +73,7 @@ class Column:
     statistics: ColumnStatistics | None = field(default=None, compare=False)
     not_indexable_why: str = field(default="", compare=False)
     used_by: TenantUse | None = field(default=None, compare=False)
+    deterministic: bool = True  # what its collation takes for equal is the same bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,8 +333,7 @@ class Catalog(_ByName):
     def classes(self, method: str, kind: str) -> tuple[OperatorClass, ...]:
         """The method's operator classes for a type (typname), the default one first."""
         names = {kind, "anyarray" if kind.startswith("_") else _ALSO.get(kind, "")}
-        names |= {"anyrange"} if kind.endswith("range") and not kind.endswith("multirange") else set()
-        names |= {"anymultirange"} if kind.endswith("multirange") else set()
+        names |= {"anymultirange" if kind.endswith("multirange") else "anyrange"} if kind.endswith("range") else set()
         found = (c for c in self.operator_classes if c.method == method and c.type in names)
         return tuple(sorted(found, key=lambda c: not c.is_default))
 

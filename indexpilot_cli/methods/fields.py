@@ -125,7 +125,7 @@ def _column_field(column: Column, statistics: ColumnStatistics | None, rows: flo
         common=(),
         rare=((1.0, min(UNKNOWN_DISTINCT, rows)),),
         correlation=0.0,
-        equal_image=_equal_image(column.base_type, column.category, column.collation, version),
+        equal_image=column.deterministic and _equal_image(column.base_type, column.category, version),
         known=statistics is not None,
     )
     found = _with_statistics(field, statistics, rows, target)
@@ -179,7 +179,7 @@ def _expression_field(expression: str, table: Table, rows: float, version: int) 
         unknown_field(rows),
         widths=widths or (16,),
         align=align,
-        equal_image=_equal_image(kind or "text", "", None, version),
+        equal_image=_equal_image(kind or "text", "", version) and not _folded_by(column, kind, expression),
         known=own is not None,
     )
     target = _target(table)
@@ -204,12 +204,17 @@ def _only_column(expression: str, table: Table) -> Column | None:
     return table.column(next(iter(names))) if len(names) == 1 else None
 
 
-def _equal_image(base_type: str, category: str, collation: str | None, version: int) -> bool:
+def _folded_by(column: Column | None, kind: str | None, expression: str) -> bool:
+    """Whether an expression's text has the collation of a column that takes different bytes for equal."""
+    inherits = column is not None and not column.deterministic and " COLLATE " not in expression
+    return inherits and kind in (None, *_TEXTS)
+
+
+def _equal_image(base_type: str, category: str, version: int) -> bool:
     if base_type == "bpchar" and version % 10000 >= _PADDED_SINCE.get(version // 10000, 0 if version >= 190000 else 99):
         return False
-    if type_name(base_type) in _NEVER_EQUAL or category in ("A", "R", "C") or base_type.startswith("_"):
-        return False
-    return collation is None or "nondeterministic" not in collation
+    never = type_name(base_type) in _NEVER_EQUAL or category in ("A", "R", "C") or base_type.startswith("_")
+    return not never
 
 
 def _sampled(statistics: ColumnStatistics, base_type: str, average: float) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from indexpilot_cli.core.index import IndexDefinition
-from indexpilot_cli.core.samples import MOST_PAGES, PageSample, as_key
+from indexpilot_cli.core.samples import MOST_PAGES, PageMatches, PageSample, as_key
 from indexpilot_cli.methods.deduplication import POINTER, different_keys, posting_bytes
 from indexpilot_cli.methods.fields import Field
 from indexpilot_cli.methods.frequencies import Groups, value_groups
@@ -27,6 +27,7 @@ _HEAVY = 0.05  # share of the rows of one key
 # statistics; standard deviations; and so many at least.
 _MORE_ALIKE, _DEVIATIONS, _FEW = 1.05, 4.0, 10.0
 _OFTEN = 3  # times a key is seen, at least, for its frequency to be believed
+_SURE = 3.0  # standard deviations, and rows, by which a predicate keeps others than statistics say
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,18 @@ def joint_field(sample: PageSample, definition: IndexDefinition, fields: Sequenc
     groups = tuple((seen, _TUPLE + 8, keys) for seen, keys in Counter(times.values()).items())
     found = _field(KeySample(groups, pairs, whole))
     return found if pairs >= rows else replace(found, rare=tuple(_of_rows(found.rare, pairs, rows)))
+
+
+def kept_share(found: PageMatches, share: float) -> float:
+    """The share of rows that the condition keeps: ``share``, unless the pages that were read contradict it."""
+    read = sum(page.rows for page in found.pages)
+    kept = sum(page.matches[0] for page in found.pages)
+    if not read:
+        return share
+    seen = kept / read
+    # Rows of one page are often alike: the error is one over pages.
+    error = math.hypot(*(page.matches[0] - seen * page.rows for page in found.pages))
+    return seen if found.whole or abs(kept - share * read) > _SURE * error + _SURE else share
 
 
 def _of_rows(groups: Groups, pairs: float, rows: float) -> Iterator[tuple[float, float]]:

@@ -10,14 +10,15 @@ from itertools import chain
 from indexpilot_cli.core.catalog import BLOCK, Catalog, Table
 from indexpilot_cli.core.estimator import CostEstimator
 from indexpilot_cli.core.index import BTREE, IndexDefinition, IndexKey
+from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.samples import NoSamples, PageSample, Samples
 from indexpilot_cli.methods.fields import Field, key_field, unknown_field
 from indexpilot_cli.methods.kind import IndexBuild
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.btree import btree_height, may_fold
 from indexpilot_cli.methods.rates import SHIPPED, WriteRates
-from indexpilot_cli.methods.sampled import joint_field, tells
-from indexpilot_cli.sql.normal import conjuncts, normal
+from indexpilot_cli.methods.sampled import joint_field, kept_share, tells
+from indexpilot_cli.sql.normal import columns, conjuncts, normal
 from indexpilot_cli.sql.selectivity import predicate_selectivity, row_count
 
 ERRORS = {"high": 0.1, "medium": 0.25, "low": 0.4}  # by how much a built B-tree was larger, by confidence
@@ -54,15 +55,20 @@ class SizeEstimate:
 
 
 def estimate(
-    definition: IndexDefinition, table: Table, catalog: Catalog, sample: PageSample | None = None
+    definition: IndexDefinition,
+    table: Table,
+    catalog: Catalog,
+    sample: PageSample | None = None,
+    more: float = 1.0,
 ) -> SizeEstimate:
     """The size just after CREATE INDEX, from the table's statistics; a partitioned table counts all leaves.
 
-    ``sample`` are rows of the table, which tell how its columns depend on each other.
+    ``sample`` are rows of the table, which tell how its columns depend on each other; its predicate keeps ``more``
+    times the rows that it would if its columns did not.
     Measured on freshly built indexes of 400,000 rows: B-trees of one column within 10 per cent, GIN within 30.
     """
     whole = [_dressed(leaf, table) for leaf in leaves(table, catalog)] or [table]
-    parts = [_one(definition, leaf, catalog, sample if leaf is table else None) for leaf in whole]
+    parts = [_one(definition, leaf, catalog, sample if leaf is table else None, more) for leaf in whole]
     pages = sum(p.pages for p in parts)
     heights = [p.height for p in parts if p.height is not None]
     worst = max((p.confidence for p in parts), key=("high", "medium", "low").index)
@@ -89,17 +95,31 @@ class Sizes:
         self._catalog = catalog
         self._samples = samples or NoSamples()
         self._known: dict[IndexDefinition, SizeEstimate] = {}
+        self._more: dict[tuple[QualifiedName, str], float] = {}
 
     def of(self, definition: IndexDefinition) -> SizeEstimate:
         """The size of an index of a table of the catalog."""
         if definition not in self._known:
             table = self._catalog.table(definition.table)
             assert table is not None  # candidates are proposed for tables of the catalog
-            found = estimate(definition, table, self._catalog)
+            more = self._more_rows(table, definition.predicate)
+            found = estimate(definition, table, self._catalog, more=more)
             if found.confidence == "low" and found.least_pages < found.pages:
-                found = estimate(definition, table, self._catalog, self._samples.of(table.name))
+                found = estimate(definition, table, self._catalog, self._samples.of(table.name), more)
             self._known[definition] = found
         return self._known[definition]
+
+    def _more_rows(self, table: Table, predicate: str | None) -> float:
+        """How many times the rows that statistics, of a column each, say a predicate keeps it does keep."""
+        if predicate is None or len(columns(predicate)) < 2:
+            return 1.0
+        known = self._more.get((table.name, predicate))
+        if known is None:
+            share = predicate_selectivity(predicate, table) or 0.0
+            found = self._samples.matches(table.name, [predicate]) if share > 0 else None
+            known = kept_share(found, share) / share if found is not None else 1.0
+            self._more[table.name, predicate] = known
+        return known
 
     def tell(self, estimator: CostEstimator, definitions: Iterable[IndexDefinition]) -> None:
         """Have the planner use these sizes for the hypothetical indexes."""
@@ -129,10 +149,12 @@ def _dressed(leaf: Table, parent: Table) -> Table:
     return replace(leaf, columns=dressed, computed=leaf.computed or parent.computed)
 
 
-def _one(definition: IndexDefinition, table: Table, catalog: Catalog, sample: PageSample | None) -> SizeEstimate:
+def _one(
+    definition: IndexDefinition, table: Table, catalog: Catalog, sample: PageSample | None, more: float
+) -> SizeEstimate:
     share = 1.0
     if definition.predicate is not None:
-        share = predicate_selectivity(definition.predicate, table) or 0.0
+        share = min(1.0, more * (predicate_selectivity(definition.predicate, table) or 0.0))
     rows = row_count(table) * share
     whole = [key_field(k, table, row_count(table), catalog.version) for k in definition.keys]
     fields = tuple(_narrowed(f, k, definition) for f, k in zip(whole, definition.keys, strict=True))

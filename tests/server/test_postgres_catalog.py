@@ -354,3 +354,14 @@ def test_many_tables_take_few_questions(connection, database):
         session.rows = lambda *a, **k: asked.append(a) or rows(*a, **k)
         catalog = read_catalog(session)
     assert len(catalog.tables) == 500 and len(asked) <= 20
+
+
+def test_a_collation_may_take_different_bytes_for_equal(connection, database):
+    try:
+        connection.execute("CREATE COLLATION folds (provider = icu, locale = 'und-u-ks-level2', deterministic = false)")
+    except psycopg.errors.FeatureNotSupported:
+        pytest.skip("built without ICU")
+    connection.execute("CREATE TABLE texts (a text, b text COLLATE folds, c int)")
+    with open_session(database) as session:
+        (table,) = read_catalog(session).tables
+    assert {c.name: c.deterministic for c in table.columns} == {"a": True, "b": False, "c": True}

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.samples import NoSamples, PageSample, SampledPage
+from indexpilot_cli.core.samples import NoSamples, PageCount, PageMatches, PageSample, SampledPage
 from indexpilot_cli.methods.fields import Field
 from indexpilot_cli.methods.kinds.btree import btree_size
 from indexpilot_cli.methods.sampled import distinct_keys
@@ -40,6 +40,12 @@ def sample(heap_pages=PAGES):
     return PageSample(QualifiedName("public", "t"), tuple(c.name for c in T.columns), tuple(pages), heap_pages)
 
 
+KEPT = {
+    "land = 3 AND tags = '{3}'": lambda row: row[1] == 3,
+    "land = 3 AND other = 3": lambda row: row[1] == row[2] == 3,
+}
+
+
 class Rows(NoSamples):
     def __init__(self):
         self.asked = []
@@ -47,6 +53,12 @@ class Rows(NoSamples):
     def of(self, name):
         self.asked.append(name)
         return sample()
+
+    def matches(self, name, conditions):
+        (text,) = conditions
+        self.asked.append(text)
+        pages = ((len(p.rows), sum(KEPT[text](r) for r in p.rows)) for p in sample().pages)
+        return PageMatches(name, conditions, tuple(PageCount(rows, (kept,)) for rows, kept in pages), PAGES, 0.06)
 
 
 def by_rows(text, **more):
@@ -97,6 +109,24 @@ def test_rows_are_asked_for_only_where_it_matters():
     assert rows.asked == []
     assert sizes.of(definition("t", "town, land")).pages < 0.8 * by_statistics("town, land").pages
     assert rows.asked == [T.name]
+
+
+@pytest.mark.parametrize(
+    ("predicate", "times"), [("land = 3 AND tags = '{3}'", 50), ("land = 3 AND other = 3", 1), ("other = 3", 1)]
+)
+def test_a_predicate_of_columns_that_follow_one_another_keeps_the_rows_that_were_counted(predicate, times):
+    rows = Rows()
+    sizes, one = Sizes(C, rows), definition("t", "town", predicate=predicate)
+    assert sizes.of(one).tuples == pytest.approx(times * estimate(one, T, C).tuples, rel=0.2)
+    assert sizes.of(definition("t", "other", predicate=predicate)).tuples == sizes.of(one).tuples
+    assert rows.asked.count(predicate) == (1 if " AND " in predicate else 0)
+
+
+@pytest.mark.parametrize("key", ["k", "(lower(k))"])
+def test_keys_that_a_collation_takes_for_equal_share_no_entry(key):
+    one, other = column("k", "text", stats(100)), column("k", "text", stats(100), deterministic=False)
+    folded, apart = (estimate(definition("t", key), t, catalog(t)) for t in (table("t", one), table("t", other)))
+    assert apart.pages > 2 * folded.pages
 
 
 def listed(distinct, read):

@@ -21,6 +21,7 @@ SELECT a.attrelid::int8 AS relation,
        CASE WHEN a.attcollation <> 0 AND a.attcollation <> t.typcollation
             THEN CASE WHEN pg_catalog.pg_collation_is_visible(l.oid) THEN l.collname::text
                       ELSE ln.nspname || '.' || l.collname END END AS collation,
+       coalesce(l.collisdeterministic, true) AS deterministic,
        CASE WHEN t.typcategory = 'A' AND t.typelem <> 0
             THEN pg_catalog.format_type(t.typelem, NULL) END AS element_type,
        a.attlen AS length,
