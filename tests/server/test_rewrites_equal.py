@@ -3,7 +3,18 @@
 import psycopg
 import pytest
 
-from tests.unit.advise.test_rewrites import BOUND, DISTANCES, FORMS, OVERLAPS, UNIONS, of_order, read, united
+from tests.unit.advise.test_rewrites import (
+    ANTI_JOINS,
+    BOUND,
+    DISTANCES,
+    FORMS,
+    OVERLAPS,
+    UNIONS,
+    joined,
+    of_order,
+    read,
+    united,
+)
 
 pytestmark = pytest.mark.server
 ROWS = """
@@ -108,6 +119,16 @@ def test_both_forms_give_the_same_rows_nearest_first(rows, text):
 def test_both_forms_give_the_same_rows_as_often(rows, text):
     ((_, after),) = united(text)
     before, new = (sorted(map(str, rows.execute(form).fetchall())) for form in (text, after))
+    assert before == new and before
+
+
+@pytest.mark.parametrize("text", ANTI_JOINS)
+def test_an_anti_join_gives_the_same_rows_where_nothing_is_null(rows, text):
+    ((_, after),) = joined(text)
+    with rows.transaction(force_rollback=True):
+        rows.execute("DELETE FROM t WHERE i IS NULL; DELETE FROM u WHERE i IS NULL")
+        rows.execute("INSERT INTO t (i, b, s) VALUES (5, 7, 'x'), (9, 7, NULL), (11, 7, 'y')")
+        before, new = (sorted(rows.execute(form).fetchall()) for form in (text, after))
     assert before == new and before
 
 

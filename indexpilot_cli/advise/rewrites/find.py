@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from indexpilot_cli.advise.rewrites.anti import anti_joins
 from indexpilot_cli.advise.rewrites.condition import (
     FLIPPED,
     WHOLE,
@@ -42,12 +43,14 @@ def sargable(statement: Node, catalog: Catalog) -> tuple[tuple[Sargable, Node], 
         answer = _of_condition(condition, tables)
         if answer is not None and answer.before not in found:
             found[answer.before] = (answer, _with(statement, answer.before, answer.after))
+    for hint in anti_joins(statement, tables):
+        found.setdefault(hint.before, (hint, _with(statement, hint.before, hint.after)))
     for made in chain(interval_hints(statement, tables), united(statement, tables)):
         found.setdefault(made[0].before, made)
     for key, distance in sorted_distances(nodes):
-        hint = _of_distance(key, distance, tables)
-        if hint is not None:
-            found[hint.before] = (hint, _sorted_by(statement, key, distance.operator_form))
+        nearest = _of_distance(key, distance, tables)
+        if nearest is not None:
+            found[nearest.before] = (nearest, _sorted_by(statement, key, distance.operator_form))
     return tuple(found.values())
 
 

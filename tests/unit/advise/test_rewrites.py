@@ -1,5 +1,7 @@
 """Conditions that no index serves, and the form of each that one can."""
 
+from dataclasses import replace
+
 import pytest
 
 from indexpilot_cli.advise.rewrites.find import sargable
@@ -245,6 +247,38 @@ def test_an_or_of_several_tables_is_a_union_of_its_sides(text):
 @pytest.mark.parametrize("text", NO_UNIONS.replace("\n", ";").split(";"))
 def test_an_or_that_a_union_would_change_stays(text):
     assert united(text) == []
+
+
+ANTI_JOINS = [
+    "SELECT i FROM t WHERE i NOT IN (SELECT u.i FROM u WHERE e = 'x' OR e = 'y')",
+    "SELECT x.i FROM t x WHERE x.b = 7 AND x.i <> ALL (SELECT DISTINCT y.i FROM u y WHERE y.i IS NOT NULL)",
+    "SELECT t.i FROM t JOIN u ON u.i = t.i WHERE NOT t.i IN (SELECT z.i FROM t x, u z WHERE x.s = z.e AND z.i > 5)",
+]
+NO_ANTI_JOINS = """SELECT i FROM u WHERE i NOT IN (SELECT i FROM u); SELECT * FROM t WHERE i NOT IN (5, 6)
+SELECT t.i FROM t LEFT JOIN u ON u.i = t.b WHERE u.i NOT IN (SELECT x.i FROM t x)
+SELECT i FROM t WHERE i NOT IN (SELECT max(i) FROM u); SELECT i FROM t WHERE i NOT IN (SELECT i FROM u LIMIT 5)
+SELECT i FROM t WHERE i IN (SELECT i FROM u); SELECT i FROM t WHERE s NOT IN (SELECT s FROM u)
+SELECT i FROM t WHERE (i, s) NOT IN (SELECT i, e FROM u); SELECT i FROM t WHERE abs(i) NOT IN (SELECT i FROM u)
+SELECT i FROM t WHERE i NOT IN (SELECT i FROM u GROUP BY i); SELECT i FROM t WHERE i > ALL (SELECT i FROM u)
+WITH u AS (SELECT 5 AS i) SELECT i FROM t WHERE i NOT IN (SELECT i FROM u)"""
+
+
+def joined(text):
+    return [(hint, deparse(made)) for hint, made in sargable(parse(text).node, catalog(T, U)) if hint.rule == "not_in"]
+
+
+@pytest.mark.parametrize("text", ANTI_JOINS)
+def test_not_in_is_an_anti_join_where_nothing_is_null(text):
+    ((hint, made),) = joined(text)
+    assert hint.only.startswith("as long as ") and hint.only.endswith(".i are never NULL") and hint.table == U.name
+    assert "NOT EXISTS (SELECT 1 FROM" in made and " IN " not in made and "ALL" not in made
+    sure = catalog(*(replace(one, columns=tuple(replace(c, not_null=True) for c in one.columns)) for one in (T, U)))
+    assert [h.only for h, _ in sargable(parse(text).node, sure) if h.rule == "not_in"] == [""]
+
+
+@pytest.mark.parametrize("text", NO_ANTI_JOINS.replace("\n", ";").split(";"))
+def test_not_in_that_a_join_would_change_stays(text):
+    assert joined(text) == []
 
 
 OVERLAPS = ["(ts, te) OVERLAPS ('2024-01-01', '2024-02-01')", "('2024-01-08', '2024-01-08') OVERLAPS (ts, te)"]
