@@ -22,7 +22,7 @@ class Expression:
     """A node of an expression. ``value`` is the column, literal text, function, type or operator.
 
     Operators include ``and``, ``or``, ``not``, ``in``, ``is null``, ``is not null``, ``is true``, ``array``,
-    ``row``, ``[]`` and ``at time zone``; SQL spellings such as LIKE are given as ``~~``.
+    ``row``, ``[]``, ``.`` (a field) and ``at time zone``; SQL spellings such as LIKE are given as ``~~``.
     """
 
     kind: str
@@ -171,9 +171,12 @@ def _type(node: Node) -> str:
 def _subscript(node: Node) -> Expression | None:
     found = _one(node, "arg")
     for step in node.children("indirection"):
-        if step.kind != "A_Indices" or step.flag("is_slice"):
+        if step.kind == "String":
+            found = _operator(".", found, Expression(CONSTANT, step.text("sval")))
+        elif step.kind == "A_Indices" and not step.flag("is_slice"):
+            found = _operator("[]", found, _one(step, "uidx"))
+        else:
             return None
-        found = _operator("[]", found, _one(step, "uidx"))
     return found
 
 

@@ -60,7 +60,7 @@ TOLD_CALLS = {
 }
 _COMPARING = {"=", "<>", "!=", "<", "<=", ">", ">=", "and", "or", "not", "in", "is null", "is not null", "is true"}
 _COMPARING |= {"is false", "is unknown", "is not true", "is not false", "is not unknown", "array", "row", "collate"}
-_COMPARING |= {"@>", "<@", "&&", "?", "?|", "?&", "@?", "@@", "->", "->>", "#>", "#>>", "<<", ">>", "[]"}
+_COMPARING |= {"@>", "<@", "&&", "?", "?|", "?&", "@?", "@@", "->", "->>", "#>", "#>>", "<<", ">>", "[]", "."}
 _PATTERNS = {"~~", "!~~", "~~*", "!~~*", "~", "!~", "~*", "!~*", "similar to"}
 
 

@@ -41,10 +41,12 @@ def test_the_server_agrees(connection, database):
 
 EXTREMES = """
 CREATE TYPE mood AS ENUM ('sad', 'glad');
+CREATE TYPE addr AS (street text, zip text);
 CREATE FUNCTION mine(int) RETURNS int LANGUAGE sql IMMUTABLE LEAKPROOF AS 'SELECT 1';
 CREATE FUNCTION yours(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN 1 / $1; END';
-CREATE TABLE t (a int, b bigint, n numeric, s text, ts timestamp, d date, j jsonb, tags text[], flag bool);
-INSERT INTO t SELECT a, b, n, s, ts, d, j, tags, flag
+CREATE TABLE t (a int, b bigint, n numeric, s text, ts timestamp, d date, j jsonb, tags text[], flag bool,
+                home addr);
+INSERT INTO t SELECT a, b, n, s, ts, d, j, tags, flag, CASE WHEN flag THEN ROW(s, s)::addr END
 FROM unnest(ARRAY[-2147483648, -1, 0, 1, 2147483647, NULL],
             ARRAY[-9223372036854775808, -1, 0, 1, 9223372036854775807, NULL],
             ARRAY['NaN', 1e9000, 0, -1e-900, -99999.999, NULL]::numeric[],

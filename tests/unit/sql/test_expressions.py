@@ -60,7 +60,7 @@ def test_columns_are_those_of_the_text(text):
     [
         ("count(*) FILTER (WHERE a > 1)", {"a"}),
         ("sum(a) OVER (PARTITION BY b ORDER BY c)", {"a", "b", "c"}),
-        ("(a).b", {"a"}),
+        ("(a).*", {"a"}),
         ("a[1:n]", {"a", "n"}),
         ("a BETWEEN SYMMETRIC b AND c", {"a", "b", "c"}),
         ("f(x => a)", {"a"}),

@@ -23,13 +23,14 @@ a::numeric; extract(year FROM ts); j ->> 'k'; j -> 'a' ->> 'b'; j #>> '{a,b}'; a
 s::varchar(3); to_tsvector('english', s); substring(s FROM 1 FOR 3); md5(s); b % 10; a / 10; n + n; a & 3
 s ~ '^[0-9]+$'; CASE WHEN a > 1 THEN s ELSE lower(s) END; nullif(s, ''); jsonb_typeof(j -> 'a'); split_part(s, '@', 2)
 flag::int; round(n, 2); tags[1]; date(ts); s COLLATE "C"; ts AT TIME ZONE 'UTC'; greatest(a, b); floor(n)
-cardinality(tags); a IS NULL; a = ANY (ARRAY[1, 2]); s IN ('x', 'y'); mine(a); lower(j ->> 'k'); abs(n); s LIKE 'a%'"""
+cardinality(tags); a IS NULL; a = ANY (ARRAY[1, 2]); s IN ('x', 'y'); mine(a); lower(j ->> 'k'); abs(n); s LIKE 'a%'
+(home).zip; lower((home).zip)"""
 FAILING = """s::bigint; (j ->> 'k')::int; s::uuid; s::jsonb; s::numeric; b::int; n::int; n::float8; (n / a); a / b
 a % b; to_date(s, 'YYYY'); to_timestamp(s, 'YYYY'); to_number(s, '999'); a + 1; a * a; abs(a); n::numeric(5, 2)
 sqrt(n); split_part(s, '@', a); substring(s FROM 1 FOR a); jsonb_array_length(j); yours(a); s ~ s; tsrange(ts, ts)
 a::smallint; CASE WHEN s ~ '^[0-9]+$' THEN s::int END; lower(s)::int; CAST(s AS date); s::xml; ln(n); make_date(a, a, a)
 10 / a; regexp_replace(s, s, ''); int4(s); j || j; a / -1; s::public.mood; ts - ts; -a; 2 ^ a; decode(s, 'hex'); chr(a)
-d - d"""
+d - d; (home).zip::int"""
 CATALOG = catalog(T, functions={"mine": "i", "yours": "i"}, leakproof=frozenset({"mine"}))
 
 
