@@ -6,6 +6,7 @@ between the costs with and without the index.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -23,6 +24,7 @@ from indexpilot_cli.sql.selectivity import index_statistics
 
 STALE = 0.2  # share of rows changed since ANALYZE, twice what autovacuum waits for by default
 SMALL = 1000.0  # rows below which nothing is worth a doubt
+OF_EXPRESSIONS = 14  # the first version that takes an expression in CREATE STATISTICS
 DEFAULT_SELECTIVITY = 0.005  # of "expression = constant" without statistics
 FROM_PLANS = frozenset({"nested_loop", "limit_order", "index_reads"})
 LOW = frozenset({"never_analyzed", "statistics_hidden", "limit_order"})
@@ -57,7 +59,7 @@ def assess(
     if table is not None:
         risks += _from_statistics(table, mine)
         risks += _correlated(table, mine, served, (extended or {}).get(table.name, ()))
-        risks += _expressions(definition, table, mine, served)
+        risks += _expressions(definition, table, mine, served, catalog.major)
         risks += _failing(definition, table, catalog)
     risks += _sensitive(choice)
     if definition.method == BRIN:
@@ -209,9 +211,14 @@ def _margin(effect: TemplateEffect) -> float:
 
 
 def _create_statistics(table: Table, columns: Sequence[str]) -> str:
-    name = quote_identifier(cut_name("_".join((table.name.name, *columns, "stat"))))
     listed = ", ".join(map(quote_identifier, columns))
+    name = _free_name(table, columns)
     return f"CREATE STATISTICS {name} (dependencies, mcv) ON {listed} FROM {table.name}; ANALYZE {table.name}"
+
+
+def _free_name(table: Table, about: Sequence[str]) -> str:
+    """A name for statistics, which every version takes (16 is the first that finds one itself)."""
+    return quote_identifier(cut_name("_".join((table.name.name, *about, "stat"))))
 
 
 def _blocks(template: QueryTemplate, table: Table) -> Iterator[tuple[Atom, ...]]:
@@ -221,7 +228,11 @@ def _blocks(template: QueryTemplate, table: Table) -> Iterator[tuple[Atom, ...]]
 
 
 def _expressions(
-    definition: IndexDefinition, table: Table, templates: Sequence[QueryTemplate], served: Mapping[str, TemplateEffect]
+    definition: IndexDefinition,
+    table: Table,
+    templates: Sequence[QueryTemplate],
+    served: Mapping[str, TemplateEffect],
+    major: int,
 ) -> Iterator[Risk]:
     """Expressions the planner has no statistics of; the index itself brings them, after ANALYZE."""
     held = {k.expression for k in chain.from_iterable(i.definition.keys for i in table.indexes)}
@@ -235,8 +246,11 @@ def _expressions(
             if _margin(served[template.id]) < 1 / DEFAULT_SELECTIVITY:
                 text = f"there are no statistics of {expression} yet: how many rows match is guessed"
                 settle = f"ANALYZE {table.name}"
-                if expression not in own:
-                    settle = f"CREATE STATISTICS ON ({expression}) FROM {table.name}; {settle}"
+                if expression not in own and major < OF_EXPRESSIONS:
+                    settle = _run(template.id)
+                elif expression not in own:
+                    name = _free_name(table, re.findall(r"\w+", expression))
+                    settle = f"CREATE STATISTICS {name} ON ({expression}) FROM {table.name}; {settle}"
                 yield Risk("expression_statistics", text, settle, frozenset({template.id}))
 
 

@@ -87,7 +87,7 @@ def risky_loops(tree: Node, before: float) -> tuple[Loop, ...]:
         if node["Node Type"] != "Nested Loop" or len(node.get("Plans", ())) < 2:
             continue
         outer, inner = node["Plans"][0], node["Plans"][1]
-        scan = next((n for n in nodes(inner) if n["Node Type"] in _INDEX_SCANS), None)
+        scan = next((n for n in _run_again(inner) if n["Node Type"] in _INDEX_SCANS), None)
         probes, joins = float(outer["Plan Rows"]), sum(n["Node Type"] in _JOINS for n in nodes(outer))
         if scan is None or (probes < FEW_LOOPS and joins < 2):
             continue
@@ -95,6 +95,14 @@ def risky_loops(tree: Node, before: float) -> tuple[Loop, ...]:
         if factor < _enough(outer, joins):
             found.append(Loop(str(scan.get("Relation Name", "")), probes, factor))
     return tuple(found)
+
+
+def _run_again(node: Node) -> Iterator[Node]:
+    """The nodes that every turn of a loop runs: what is materialized is read once."""
+    if node["Node Type"] != "Materialize":
+        yield node
+        for child in node.get("Plans", ()):
+            yield from _run_again(child)
 
 
 def _enough(outer: Node, joins: int) -> float:

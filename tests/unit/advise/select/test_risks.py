@@ -61,6 +61,8 @@ def test_a_loop_is_a_risk_when_a_small_error_eats_the_gain():
     assert loop.probes == 1000
     assert loop.factor == pytest.approx((10_000 - 100) / 4000)
     assert risky_loops(tree, 1_000_000) == ()
+    kept = node("Materialize", 4, 1, probe())
+    assert risky_loops(node("Nested Loop", 4100, 1, node("Seq Scan", 100, 1000), kept), 10_000) == ()  # read once
 
 
 def test_a_loop_over_a_join_needs_a_wider_margin():
@@ -148,6 +150,8 @@ def test_expressions_without_statistics():
     atoms = (Atom(AtomKind.EQUAL, "=", expression="lower(c1)"),)
     assert codes(1000, 100, atoms=atoms) == {"expression_statistics"}
     assert codes(100_000, 100, atoms=atoms) == set()
+    (risk,) = assess(*situation(1000, 100, atoms=atoms)).risks
+    assert risk.settle == "CREATE STATISTICS t0_lower_c1_stat ON (lower(c1)) FROM public.t0; ANALYZE public.t0"
     held = Index(QualifiedName("public", "e"), replace(index("c0"), keys=(expression("lower(c1)"),)), "")
     assert codes(1000, 100, atoms=atoms, on=replace(TABLE, indexes=(held,))) == set()
 
