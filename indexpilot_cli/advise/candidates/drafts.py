@@ -13,6 +13,7 @@ from itertools import chain
 
 from indexpilot_cli.advise.candidates.site import Demand, Draft, Site, absent_value, key_of
 from indexpilot_cli.core.index import BTREE, HASH, IndexDefinition, IndexKey, Reason, Rejection
+from indexpilot_cli.core.names import quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind
 from indexpilot_cli.methods.existing import covered_by, covers, same_structure
 from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
@@ -146,7 +147,9 @@ def dominated(site: Site, drafts: Sequence[Draft], size: Size) -> tuple[tuple[Dr
 def set_aside(site: Site, draft: Draft, reason: str, detail: str, by: str | None = None) -> Rejection:
     """The rejection of a draft."""
     text = site.subject(draft.definition.keys)
-    text += f" INCLUDE ({', '.join(draft.definition.include)})" if draft.definition.include else ""
+    text += (
+        f" INCLUDE ({', '.join(map(quote_identifier, draft.definition.include))})" if draft.definition.include else ""
+    )
     text += f" WHERE {draft.definition.predicate}" if draft.definition.predicate else ""
     return Rejection(text, reason, detail, draft.definition, by, draft.templates)
 
