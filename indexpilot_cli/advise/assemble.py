@@ -230,7 +230,7 @@ def _plan_id(catalog: Catalog, recommendations: tuple[Recommendation, ...], crea
 
 _MODIFIED = 0.2  # share of rows changed since ANALYZE
 _LISTED = 8
-_OF_RELATIONS = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "STATISTICS")
+_OF_RELATIONS = ("TABLE", "FOREIGN TABLE", "MATERIALIZED VIEW", "ROW SECURITY", "STATISTICS")
 _PARTS = re.compile(r'"(?:[^"]|"")*"|[^".]+')
 
 
@@ -240,17 +240,21 @@ def plan_warnings(
     """Old statistics of tables the workload reads, what the planner could not model, and leftovers in the way."""
     return (
         *_statistics(source.catalog, folded),
-        *_planner(estimator, source.catalog),
+        *_planner(estimator, _read(source.catalog, folded)),
         *_invalid(source.catalog, recommendations),
     )
 
 
 def _statistics(catalog: Catalog, folded: FoldedWorkload) -> Iterator[Warn]:
-    read = chain.from_iterable(template.relations for template in folded.templates)
-    for name in dict.fromkeys(read):
-        table = catalog.table(name)
-        if table is not None and table.kind in "rm":
+    for table in _read(catalog, folded):
+        if table.kind in "rm":
             yield from _of_table(table)
+
+
+def _read(catalog: Catalog, folded: FoldedWorkload) -> list[Table]:
+    """The tables that the workload reads, in its order."""
+    names = dict.fromkeys(chain.from_iterable(template.relations for template in folded.templates))
+    return [table for name in names if (table := catalog.table(name)) is not None]
 
 
 def _of_table(table: Table) -> Iterator[Warn]:
@@ -264,10 +268,10 @@ def _of_table(table: Table) -> Iterator[Warn]:
         yield Warn("stats_stale", str(table.name), text)
 
 
-def _planner(estimator: CostEstimator, catalog: Catalog) -> Iterator[Warn]:
+def _planner(estimator: CostEstimator, read: Sequence[Table]) -> Iterator[Warn]:
     for note in estimator.notes:
         yield Warn("planner", estimator.name, note)
-    names = {str(table.name) for table in catalog.tables} | {str(index.name) for index in catalog.indexes()}
+    names = {str(table.name) for table in read} | {str(i.name) for table in read for i in table.indexes}
     missing = [item for item in estimator.not_modelled if _matters(item, names)]
     for item in missing[:_LISTED]:
         yield Warn("not_modelled", item.name, str(item))
@@ -276,7 +280,7 @@ def _planner(estimator: CostEstimator, catalog: Catalog) -> Iterator[Warn]:
 
 
 def _matters(item: NotModelled, names: Set[str]) -> bool:
-    """Whether a statement of the user can be planned otherwise without it; ``names`` are the catalog's relations.
+    """Whether a statement can be planned otherwise without it; ``names`` are the relations that statements read.
 
     Tables of extensions (PostGIS's spatial_ref_sys) and our own are not among them, and a sequence is in no plan.
     """

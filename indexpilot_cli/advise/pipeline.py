@@ -144,7 +144,9 @@ def advise_on(
     progress.stage("explaining")
     plan = algorithms.told(_explained(source, advice, catalog, estimator, request))
     warnings = (*plan.warnings, *uncounted, *calibrated.warnings)
-    return replace(plan, warnings=warnings, notes=(*plan.notes, *skew(columns, catalog)))
+    read = frozenset().union(*(t.relations for t in folded.templates))
+    tenants = skew({name: column for name, column in columns.items() if name in read}, catalog)
+    return replace(plan, warnings=warnings, notes=(*plan.notes, *tenants))
 
 
 def _repriced(algorithms: Consultation, estimator: CostEstimator, priceable: Priceable) -> tuple[CostEstimator, int]:

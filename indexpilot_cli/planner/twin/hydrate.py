@@ -288,8 +288,8 @@ class Builder:
         self._note(item, error if failed else f"a stand-in that cannot be evaluated: {error}")
 
     def _leave_out(self, item: SchemaObject) -> None:
-        # Policies that the catalog knows stand in the statements themselves.
-        if item.kind in ("POLICY", "ROW SECURITY") and not self._policies:
+        # Policies that the catalog knows stand in the statements themselves; without row security they are in no plan.
+        if item.kind == "ROW SECURITY" and not self._policies:
             self._note(item, "the twin plans as the owner, who is not subject to row security")
 
     def _note(self, item: SchemaObject, reason: str) -> None:

@@ -15,6 +15,8 @@ NAMES = {"public.orders", 'public."Odd.Name"', "public.orders_lower_idx"}
         ("TABLE", "public.spatial_ref_sys", False),  # PostGIS's own
         ("TABLE", "indexpilot.plans", False),  # our own
         ("FOREIGN TABLE", "public.far_away", False),
+        ("ROW SECURITY", "public.orders", True),
+        ("ROW SECURITY", "public.not_read", False),
         ("STATISTICS", "public.orders.status", True),
         ("STATISTICS", 'public."Odd.Name"."a.b"', True),
         ("STATISTICS", "public.spatial_ref_sys.srid", False),
