@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from indexpilot_cli.advise.drops import dropping, replaced_by, replacing
+from indexpilot_cli.advise.drops import dropping, replaced_by, replacing, standing_beside
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.siblings import Places, in_each
 from indexpilot_cli.core import units
@@ -242,6 +242,7 @@ def plan_warnings(
         *_statistics(source.catalog, folded),
         *_planner(estimator, _read(source.catalog, folded)),
         *_invalid(source.catalog, recommendations),
+        *standing_beside(recommendations, source.catalog),
     )
 
 

@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from indexpilot_cli.advise.select.problem import Selection
 from indexpilot_cli.advise.select.spare import DroppedIndex
+from indexpilot_cli.core.catalog import Catalog
 from indexpilot_cli.core.estimator import CostEstimator, WhatIf
 from indexpilot_cli.core.index import IndexDefinition, Reason
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.plan import PlanAction, Recommendation, ReplacedIndex, TemplateEffect
+from indexpilot_cli.core.plan import PlanAction, Recommendation, ReplacedIndex, TemplateEffect, Warn
 from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate
+from indexpilot_cli.methods.partitioned import alone
 
 DEARER = 1.01  # a statement that costs at most this times as much as before has not become slower
 
@@ -117,3 +119,11 @@ def loss_text(asked: int, worst: float | None) -> str:
     """How much dearer a drop makes at most (None: not at all) the recorded statements that were asked about."""
     loss = f"none costs more than {worst:.2f} times as much" if worst is not None else "none gets dearer"
     return f"of {asked} recorded {'statement' if asked == 1 else 'statements'} on its table {loss}"
+
+
+def standing_beside(recommendations: Sequence[Recommendation], catalog: Catalog) -> Iterator[Warn]:
+    """A warning for each index of a single partition that will have its like, a part of a new index, beside it."""
+    for made in recommendations:
+        for index in alone(made.definition, catalog) if made.action.builds else ():
+            text = f"{index.name.short} can go once {made.summary} has a part beside it"
+            yield Warn("index_twice", str(index.name), text)

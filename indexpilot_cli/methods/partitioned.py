@@ -124,6 +124,17 @@ def again(index: Index, catalog: Catalog) -> str:
     return ";\n".join(part.sql for part in parts)
 
 
+def alone(definition: IndexDefinition, catalog: Catalog) -> Iterator[Index]:
+    """Indexes on single partitions that do what a part of the index would; attached they would go with the whole."""
+    for child in catalog.children_of(definition.table):
+        below = replace(definition, table=child.name)
+        if child.is_partition:
+            yield from (
+                i for i in child.indexes if i.parent is None and i.valid and same_structure(i.definition, below)
+            )
+            yield from alone(below, catalog)
+
+
 def build_sql(definition: IndexDefinition, name: str, catalog: Catalog, taken: Collection[str] = ()) -> str:
     """One statement, or several joined by ``;`` for a partitioned table; the last one without a semicolon."""
     parts = (part for part in index_parts(definition, name, catalog, taken=taken) if not part.there)

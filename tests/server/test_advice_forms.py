@@ -130,6 +130,7 @@ CASES = {
         """CREATE TABLE parts (id int, region text, ref text) PARTITION BY LIST (region);
         CREATE TABLE parts_north PARTITION OF parts FOR VALUES IN ('n');
         CREATE TABLE parts_south PARTITION OF parts FOR VALUES IN ('s');
+        CREATE INDEX parts_south_ref ON parts_south (ref);
         INSERT INTO parts SELECT g, substr('ns', 1 + g % 2, 1), 'r' || g FROM generate_series(1, 20000) g""",
         "SELECT * FROM parts WHERE ref = 'r77'",
     ),
@@ -286,6 +287,8 @@ def test_a_partition_needs_no_index_of_its_own_beside_that_of_the_whole_table(ad
     (offered,) = indexes(advised, "parts")
     assert offered.summary == "parts (ref)" and len(offered.templates) == 2
     assert indexes(advised, "parts_north") == []
+    told = [(w.object, w.message) for w in advised.warnings if w.code == "index_twice"]
+    assert told == [("public.parts_south_ref", "parts_south_ref can go once parts (ref) has a part beside it")]
 
 
 def test_an_operator_means_what_its_type_says(advised):
