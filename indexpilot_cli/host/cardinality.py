@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import Conjunction, counting
-from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck, sampled_share
+from indexpilot_cli.algorithms.cert.intervals import CardinalityCheck, sampled_shares
 from indexpilot_cli.algorithms.cert.survey import Cause, Estimate, cause_of
 from indexpilot_cli.core.catalog import Column, Table
 from indexpilot_cli.core.estimator import PlannedStatement, WhatIf
@@ -59,8 +59,8 @@ def check(
         raise PrerequisiteError(text, code="no_sample")
     plans = planner.plan([WhatIf(counting(table, c.sql)) for c in asked])
     found = [
-        Estimate(c.sql, plan.rows if plan.ok else 0.0, sampled_share(read, n), read.rows)
-        for n, (c, plan) in enumerate(zip(asked, plans, strict=True))
+        Estimate(c.sql, plan.rows if plan.ok else 0.0, share, read.rows)
+        for c, plan, share in zip(asked, plans, sampled_shares(read), strict=True)
     ]
     number = max(range(len(found)), key=lambda n: (found[n].is_off(times), found[n].error))
     return _checked(study, table, column, asked[number], found[number], times)

@@ -55,10 +55,11 @@ class Cert(Algorithm):
     def learn(self, study: Study) -> Found[Catalog]:
         """The catalog with the statistics that the findings ask for; the study's planner assumes them from then on."""
         times = max(OFF, 1 + study.features.cert.max_error_pct / 100)
-        looked = survey(study, times)
+        asked = conjunctions(study.templates, study.catalog)
+        looked = survey(study, asked, times)
         remedies = tuple(_remedies(study, looked, times))
         study.memory[self.name] = remedies
-        restrictions = tuple(broken(study, conjunctions(study.templates, study.catalog)))
+        restrictions = tuple(broken(study, asked))
         _assume_all(study, remedies)
         findings = (*_findings(study, remedies, looked), *map(_restriction, restrictions))
         return Found(_corrected(study.catalog, remedies), findings)

@@ -47,7 +47,8 @@ class Conjunction:
 
 def joined(parts: Iterable[str]) -> str:
     """The conditions as one."""
-    return " AND ".join(f"({part})" for part in parts)
+    texts = tuple(parts)
+    return texts[0] if len(texts) == 1 else " AND ".join(f"({text})" for text in texts)
 
 
 def counting(table: Table, condition: str) -> Plannable:

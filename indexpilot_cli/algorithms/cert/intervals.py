@@ -8,8 +8,8 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from indexpilot_cli.core.samples import PageMatches
 
@@ -55,40 +55,48 @@ class CardinalityCheck:
     why: str
 
 
-def sampled_share(read: PageMatches, condition: int, level: float = LEVEL) -> SampledShare:
-    """The share of rows that the condition of that number keeps. No rows read: anything is possible."""
-    counts = [(page.rows, page.matches[condition]) for page in read.pages]
-    rows, matches = sum(n for n, _ in counts), sum(k for _, k in counts)
+def sampled_shares(read: PageMatches, level: float = LEVEL) -> tuple[SampledShare, ...]:
+    """Of each condition the share of rows that it keeps. No rows read: anything is possible."""
+    import numpy as np
+
+    seen = np.array([page.rows for page in read.pages], dtype=float)
+    kept = np.array([page.matches for page in read.pages], dtype=float).reshape(len(seen), len(read.conditions))
+    rows, matches = int(seen.sum()), kept.sum(axis=0)
+    share = matches / max(rows, 1)
+    low = high = share
     if not rows:
-        return SampledShare(0.0, 0.0, 1.0, 0, 0, len(counts))
-    share = matches / rows
-    if read.whole:
-        return SampledShare(share, share, share, matches, rows, len(counts))
-    effect = design_effect(counts, read.heap_pages)
-    low, high = clopper_pearson(matches / effect, rows / effect, level)
-    return SampledShare(share, low, high, matches, rows, len(counts))
+        low, high = share, share + 1.0
+    elif not read.whole:
+        effect = design_effects(seen, kept, read.heap_pages)
+        low, high = clopper_pearson(matches / effect, rows / effect, level)
+    numbers = (each.tolist() for each in (share, low, high, matches.astype(int)))
+    return tuple(SampledShare(*of_one, rows, len(seen)) for of_one in zip(*numbers, strict=True))
 
 
-def design_effect(counts: Sequence[tuple[int, int]], heap_pages: int) -> float:
-    """How many rows of these pages, each (rows, matches), are worth one drawn alone; at least 1.
+def design_effects(seen: Any, kept: Any, heap_pages: int) -> Any:
+    """For each column of ``kept``, matches by page, how many of the rows ``seen`` there are worth one drawn alone; at
+    least 1.
 
     Without any match, or with nothing else, nothing shows how alike rows are: all of a page then count for one.
     """
-    read, rows, matches = len(counts), sum(n for n, _ in counts), sum(k for _, k in counts)
-    mean = rows / read
-    if matches in (0, rows) or read < 2:
-        return max(1.0, mean)
-    share = matches / rows
-    spread = sum((k - share * n) ** 2 for n, k in counts) / (read - 1)
+    import numpy as np
+
+    read, rows, matches = len(seen), seen.sum(), kept.sum(axis=0)
+    mean, share = rows / read, matches / rows
+    spread = ((kept - share * seen[:, None]) ** 2).sum(axis=0) / max(read - 1, 1)
     variance = (1 - min(1.0, read / heap_pages)) * spread / (read * mean**2)
-    return max(1.0, variance / (share * (1 - share) / rows))
+    alike = (matches == 0) | (matches == rows) | (read < 2)
+    alone = np.where(alike, 1.0, share * (1 - share) / rows)
+    return np.maximum(1.0, np.where(alike, mean, variance / alone))
 
 
-def clopper_pearson(matches: float, rows: float, level: float) -> tuple[float, float]:
-    """The exact interval of a share, for numbers that need not be whole."""
+def clopper_pearson(matches: Any, rows: Any, level: float) -> tuple[Any, Any]:
+    """The exact interval of a share, for numbers (or arrays of them) that need not be whole."""
+    import numpy as np
     from scipy.special import betaincinv
 
-    tail = (1 - level) / 2
-    low = float(betaincinv(matches, rows - matches + 1, tail)) if matches > 0 else 0.0
-    high = float(betaincinv(matches + 1, rows - matches, 1 - tail)) if matches < rows else 1.0
-    return low, high
+    tail, others = (1 - level) / 2, rows - matches
+    # Where there is no match, or nothing else, the end of the interval is known: any number will do for the function.
+    low = betaincinv(np.where(matches > 0, matches, 1.0), others + 1, tail)
+    high = betaincinv(matches + 1, np.where(others > 0, others, 1.0), 1 - tail)
+    return np.where(matches > 0, low, 0.0), np.where(others > 0, high, 1.0)

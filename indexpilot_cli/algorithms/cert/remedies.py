@@ -10,7 +10,7 @@ from itertools import compress
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import counting
-from indexpilot_cli.algorithms.cert.resample import TARGET, as_analyzed, combined, dependent
+from indexpilot_cli.algorithms.cert.resample import TARGET, CountedValues, as_analyzed, combined, dependent
 from indexpilot_cli.algorithms.cert.survey import Cause, Misestimate
 from indexpilot_cli.algorithms.statistics import named
 from indexpilot_cli.core.catalog import Column, ColumnStatistics, Table
@@ -70,7 +70,9 @@ class _Ladder:
     wider: tuple[str, ...] = ()
     together: list[tuple[tuple[str, ...], StatisticsKind | str]] = field(default_factory=list)
     _found: dict[tuple[str, bool, str, int], ColumnStatistics] = field(default_factory=dict)
+    _counted: dict[str, CountedValues] = field(default_factory=dict)
     _weighted: dict[str, list[float]] = field(default_factory=dict)
+    _expected: dict[object, tuple[float, ...]] = field(default_factory=dict)
 
     @property
     def rows(self) -> float:
@@ -94,15 +96,17 @@ class _Ladder:
         """Worked out once: each step of the ladder asks for all that was kept before it."""
         key = expression, known is None, level, target
         if key not in self._found:
-            values, weights = self._values(expression), self._weights(level)
-            self._found[key] = as_analyzed(values, weights, self.rows, known, target)
+            self._found[key] = as_analyzed(self._values(expression), self._weights(level), self.rows, known, target)
         return self._found[key]
 
     def expected(self) -> tuple[float, ...]:
         """What the planner expects of each wrong condition with everything kept so far."""
-        self.study.estimator.assume((self.assumed(),))
-        plans = self.study.estimator.plan([WhatIf(counting(self.table, w.conjunction.sql)) for w in self.wrong])
-        return tuple(plan.rows if plan.ok else 0.0 for plan in plans)
+        kept = (self.analyzed, self.wider, *self.together)
+        if kept not in self._expected:
+            self.study.estimator.assume((self.assumed(),))
+            plans = self.study.estimator.plan([WhatIf(counting(self.table, w.conjunction.sql)) for w in self.wrong])
+            self._expected[kept] = tuple(plan.rows if plan.ok else 0.0 for plan in plans)
+        return self._expected[kept]
 
     def left(self) -> tuple[Misestimate, ...]:
         """Those that are still wrong."""
@@ -155,9 +159,11 @@ class _Ladder:
     def _is_wrong(self, name: str) -> bool:
         return any(name in w.conjunction.columns for w in self.wrong)
 
-    def _values(self, expression: str) -> list[str | None]:
-        place = self.sample.expressions.index(expression)
-        return [values[place] for values, _ in self.sample.rows]
+    def _values(self, expression: str) -> CountedValues:
+        if expression not in self._counted:
+            place = self.sample.expressions.index(expression)
+            self._counted[expression] = CountedValues.of([values[place] for values, _ in self.sample.rows])
+        return self._counted[expression]
 
     def _weights(self, level: str) -> list[float]:
         if level not in self._weighted:

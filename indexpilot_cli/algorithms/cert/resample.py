@@ -8,12 +8,15 @@ weights, so that the shares of conditions can be set to the ends of their interv
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import permutations
+from operator import mul
+from typing import Any
 
 from indexpilot_cli.core.catalog import Column, ColumnStatistics
 from indexpilot_cli.core.estimator import AssumedTogether
-from indexpilot_cli.sql.selectivity import comparable
+from indexpilot_cli.sql.selectivity import comparables
 
 TARGET = 100  # values listed and steps of the histogram, at the usual statistics target
 _COMMONER = 1.25  # than the average value, to be listed
@@ -23,70 +26,100 @@ _WIDEST = 1024  # bytes of a value that ANALYZE still keeps
 Value = str | None
 
 
+@dataclass(frozen=True, slots=True)
+class CountedValues:
+    """The values of a column or an expression in sampled rows: each that came (NULL is none), in the order in which
+    they came first, how often, and which of them each row has (-1: NULL). Counted once, weighted often.
+    """
+
+    names: tuple[str, ...]
+    counts: Any
+    codes: Any
+    width: int  # bytes of all of them together
+
+    @classmethod
+    def of(cls, values: Sequence[Value]) -> CountedValues:
+        """Values of rows, counted."""
+        import numpy as np
+
+        places: dict[str, int] = {}
+        codes = np.array([-1 if v is None else places.setdefault(v, len(places)) for v in values], dtype=np.int64)
+        counts = np.bincount(codes[codes >= 0], minlength=len(places))
+        return cls(tuple(places), counts, codes, sum(map(mul, map(len, places), counts.tolist())))
+
+    def shares(self, weights: Sequence[float]) -> Any:
+        """The share of all rows that each value has, by the rows' weights."""
+        import numpy as np
+
+        there, parts = self.codes >= 0, np.asarray(weights, dtype=float) / (sum(weights) or 1.0)
+        return np.bincount(self.codes[there], weights=parts[there], minlength=len(self.names))
+
+
 def as_analyzed(
-    values: Sequence[Value], weights: Sequence[float], rows: float, known: Column | None, target: int = TARGET
+    values: CountedValues, weights: Sequence[float], rows: float, known: Column | None, target: int = TARGET
 ) -> ColumnStatistics:
     """Statistics of a column (or of an expression, then ``known`` is None) of a table with so many rows.
 
     Where the order of its type is not known the histogram stays what it was.
     """
-    total = sum(weights) or 1.0
-    shares: defaultdict[str, float] = defaultdict(float)
-    counts: defaultdict[str, int] = defaultdict(int)
-    for value, weight in zip(values, weights, strict=True):
-        if value is not None:
-            shares[value] += weight / total
-            counts[value] += 1
-    present = sum(counts.values())
-    distinct = _distinct(counts, present, rows * sum(shares.values()))
-    common = _common(shares, counts, distinct, target)
+    shares = values.shares(weights)
+    filled, read = float(shares.sum()), int(values.counts.sum())
+    distinct = _distinct(values, read, rows * filled)
+    listed = _common(values, shares, distinct, target)
+    common = tuple(values.names[n] for n in listed)
     earlier = known.statistics if known is not None else None
-    bounds = _histogram({v: s for v, s in shares.items() if v not in common}, known, target)
+    bounds = _histogram(values, shares, listed, known, target)
     if bounds is None and earlier is not None:
         bounds = tuple(b for b in earlier.histogram_bounds if b not in common)
     return ColumnStatistics(
-        null_frac=max(0.0, 1.0 - sum(shares.values())),
-        avg_width=round(sum(len(v) * n for v, n in counts.items()) / present) if present else 4,
+        null_frac=max(0.0, 1.0 - filled),
+        avg_width=round(values.width / read) if read else 4,
         n_distinct=-distinct / rows if distinct > _OF_ROWS * rows else distinct,
-        most_common_vals=tuple(common),
-        most_common_freqs=tuple(shares[v] for v in common),
+        most_common_vals=common,
+        most_common_freqs=tuple(shares[list(listed)].tolist()),
         histogram_bounds=bounds or (),
         correlation=earlier.correlation if earlier is not None else None,
     )
 
 
-def _distinct(counts: Mapping[str, int], read: int, rows: float) -> float:
+def _distinct(values: CountedValues, read: int, rows: float) -> float:
     """Haas and Stokes's Duj1, as the server: n d / (n - f1 + f1 n / N)."""
-    once = sum(n == 1 for n in counts.values())
+    once, known = int((values.counts == 1).sum()), len(values.names)
     if not read or rows <= read:
-        return float(max(1, len(counts)))
-    return max(1.0, min(rows, read * len(counts) / (read - once + once * read / rows)))
+        return float(max(1, known))
+    return max(1.0, min(rows, read * known / (read - once + once * read / rows)))
 
 
-def _common(shares: Mapping[str, float], counts: Mapping[str, int], distinct: float, target: int) -> tuple[str, ...]:
-    ranked = sorted(shares, key=lambda v: (-shares[v], v))
-    if len(ranked) <= target and distinct <= len(ranked) * 1.01 and min(counts.values(), default=0) > 1:
-        return tuple(ranked)  # every value there is
-    least = _COMMONER * sum(shares.values()) / distinct
+def _common(values: CountedValues, shares: Any, distinct: float, target: int) -> tuple[int, ...]:
+    """Which of the values are listed, the commonest first."""
+    names, counts = values.names, values.counts
+    complete = len(names) <= target and distinct <= len(names) * 1.01 and bool((counts > 1).all())
+    least = -1.0 if complete else _COMMONER * float(shares.sum()) / distinct
+    ranked = sorted((shares > least).nonzero()[0].tolist(), key=lambda n: (-shares[n], names[n]))
     # What came once may have come by chance; a value this wide is not kept.
-    return tuple(v for v in ranked[:target] if shares[v] > least and counts[v] > 1 and len(v) < _WIDEST)
+    return tuple(n for n in ranked[:target] if complete or (counts[n] > 1 and len(names[n]) < _WIDEST))
 
 
-def _histogram(shares: Mapping[str, float], known: Column | None, target: int) -> tuple[str, ...] | None:
+def _histogram(
+    values: CountedValues, shares: Any, listed: Sequence[int], known: Column | None, target: int
+) -> tuple[str, ...] | None:
     """Bounds of equal weight; None where the type has no order that we know."""
-    places = {v: comparable(v, known.base_type) if known is not None else None for v in shares}
-    ordered = sorted((place, v) for v, place in places.items() if isinstance(place, float))
-    if len(ordered) < len(shares):
-        return None
-    if len(ordered) < 2:
+    import numpy as np
+
+    left = np.delete(np.arange(len(values.names)), listed).tolist()
+    if not left:
         return ()
-    steps, total = min(target, len(ordered) - 1), sum(shares.values())
-    bounds, passed = [ordered[0][1]], 0.0
-    for _, value in ordered:
-        passed += shares[value]
-        while len(bounds) <= steps and passed >= total * len(bounds) / steps - 1e-12:
-            bounds.append(value)
-    return tuple(dict.fromkeys((*bounds, ordered[-1][1])))
+    all_places = comparables(values.names, known.base_type) if known is not None else ()
+    places = [all_places[n] for n in left if all_places and isinstance(all_places[n], float)]
+    if len(places) < len(left):
+        return None
+    if len(left) < 2:
+        return ()
+    ordered = [left[n] for n in np.argsort(places, kind="stable")]
+    steps = min(target, len(ordered) - 1)
+    passed = np.cumsum(shares[ordered])
+    ends = np.searchsorted(passed, passed[-1] * np.arange(1, steps + 1) / steps - 1e-12)
+    return tuple(dict.fromkeys(values.names[ordered[end]] for end in (0, *ends.tolist(), -1)))
 
 
 def dependent(rows: Sequence[tuple[Value, ...]], columns: tuple[str, ...]) -> AssumedTogether:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from indexpilot_cli.algorithms.base import Study
 from indexpilot_cli.algorithms.cert.conditions import Conjunction, joined
@@ -145,8 +146,8 @@ def broken(study: Study, asked: Iterable[Conjunction]) -> Iterator[BrokenRestric
     for conjunction in asked:
         pairs += [(conjunction.table.short, pair) for pair in restricted(conjunction, study.catalog)]
     pairs = pairs[:_MOST]
-    before = study.estimator.plan([WhatIf(Plannable(pair.base)) for _, pair in pairs])
-    after = study.estimator.plan([WhatIf(Plannable(pair.restricted)) for _, pair in pairs])
-    for (table, pair), one, other in zip(pairs, before, after, strict=True):
+    texts = chain((pair.base for _, pair in pairs), (pair.restricted for _, pair in pairs))
+    plans = study.estimator.plan([WhatIf(Plannable(text)) for text in texts])
+    for (table, pair), one, other in zip(pairs, plans, plans[len(pairs) :], strict=False):
         if one.ok and other.ok and other.rows > max(one.rows, 1.0) * TOLERANCE:
             yield BrokenRestriction(pair, table, one.rows, other.rows)

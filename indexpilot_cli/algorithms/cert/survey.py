@@ -9,12 +9,11 @@ from itertools import chain
 from math import prod
 
 from indexpilot_cli.algorithms.base import Study
-from indexpilot_cli.algorithms.cert.conditions import Conjunction, conjunctions, counting
-from indexpilot_cli.algorithms.cert.intervals import SampledShare, sampled_share
+from indexpilot_cli.algorithms.cert.conditions import Conjunction, counting
+from indexpilot_cli.algorithms.cert.intervals import SampledShare, sampled_shares
 from indexpilot_cli.core.catalog import Table
 from indexpilot_cli.core.estimator import WhatIf
 from indexpilot_cli.core.names import QualifiedName
-from indexpilot_cli.core.samples import PageMatches
 from indexpilot_cli.sql.selectivity import index_statistics
 
 OFF = 2.0  # an estimate this many times outside of the interval is wrong enough to change plans
@@ -84,48 +83,58 @@ class Survey:
     """What was found wrong, and what looking cost: statements sent to the source and pages read there."""
 
     wrong: tuple[Misestimate, ...] = ()
-    checked: int = 0
     statements: int = 0
     pages: int = 0
 
 
-def survey(study: Study, times: float) -> Survey:
-    """Every conjunction of the workload that can be counted: one statement a table on the source, plain EXPLAINs."""
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Conjunctions of a table, and the shares of its ``rows`` for them and their parts, from so many pages."""
+
+    table: Table
+    asked: tuple[Conjunction, ...]
+    shares: Mapping[str, SampledShare]
+    rows: float
+    pages: int
+
+
+def survey(study: Study, asked: Sequence[Conjunction], times: float) -> Survey:
+    """Every conjunction that can be counted: one statement a table on the source, plain EXPLAINs."""
     by_table: dict[QualifiedName, list[Conjunction]] = {}
-    for conjunction in conjunctions(study.templates, study.catalog):
+    for conjunction in asked:
         by_table.setdefault(conjunction.table, []).append(conjunction)
-    wrong: list[Misestimate] = []
-    checked = pages = 0
-    for name, asked in by_table.items():
-        table = study.catalog.table(name)
-        conditions = tuple(dict.fromkeys(chain.from_iterable((c.sql, *c.parts) for c in asked)))
-        read = study.samples.matches(name, conditions)
-        if table is None or read is None or not read.pages:
-            continue
-        known = _estimates(study, table, read)
-        checked, pages = checked + len(known), pages + len(read.pages)
-        wrong += (found for c in asked if (found := _judged(study, table, c, known, times)) is not None)
-    return Survey(tuple(wrong), checked, len(by_table), pages)
+    read = (_read(study, name, own) for name, own in by_table.items())
+    counted = [one for one in read if one is not None]
+    wholes = [(one, c) for one in counted for c in one.asked]
+    known = _estimates(study, [(one, c.sql) for one, c in wholes])
+    off = [(one, c) for one, c in wholes if (key := (c.table, c.sql)) in known and known[key].is_off(times)]
+    parts = _estimates(study, [(one, part) for one, c in off for part in c.parts])
+    wrong = []
+    for one, c in off:
+        whole, own = known[c.table, c.sql], [parts[c.table, p] for p in c.parts if (c.table, p) in parts]
+        cause, why = cause_of(study, one.table, c, whole, own, times)
+        wrong.append(Misestimate(c, whole, tuple(own), cause, why))
+    return Survey(tuple(wrong), len(by_table), sum(one.pages for one in counted))
 
 
-def _estimates(study: Study, table: Table, read: PageMatches) -> Mapping[str, Estimate]:
-    plans = study.estimator.plan([WhatIf(counting(table, text)) for text in read.conditions])
-    found = {}
-    for number, (text, plan) in enumerate(zip(read.conditions, plans, strict=True)):
-        if plan.ok:  # what the values prove empty has no plan
-            found[text] = Estimate(text, plan.rows, sampled_share(read, number), read.rows)
-    return found
-
-
-def _judged(
-    study: Study, table: Table, asked: Conjunction, known: Mapping[str, Estimate], times: float
-) -> Misestimate | None:
-    whole = known.get(asked.sql)
-    if whole is None or not whole.is_off(times):
+def _read(study: Study, name: QualifiedName, asked: Sequence[Conjunction]) -> _Counted | None:
+    table = study.catalog.table(name)
+    conditions = tuple(dict.fromkeys(chain.from_iterable((c.sql, *c.parts) for c in asked)))
+    read = study.samples.matches(name, conditions)
+    if table is None or read is None or not read.pages:
         return None
-    parts = tuple(known[part] for part in asked.parts if part in known)
-    cause, why = cause_of(study, table, asked, whole, parts, times)
-    return Misestimate(asked, whole, parts, cause, why)
+    shares = dict(zip(read.conditions, sampled_shares(read), strict=True))
+    return _Counted(table, tuple(asked), shares, read.rows, len(read.pages))
+
+
+def _estimates(study: Study, wanted: Sequence[tuple[_Counted, str]]) -> dict[tuple[QualifiedName, str], Estimate]:
+    """By table and condition, of those that have a plan: what the values prove empty has none."""
+    plans = study.estimator.plan([WhatIf(counting(one.table, text)) for one, text in wanted])
+    return {
+        (one.table.name, text): Estimate(text, plan.rows, one.shares[text], one.rows)
+        for (one, text), plan in zip(wanted, plans, strict=True)
+        if plan.ok
+    }
 
 
 def cause_of(

@@ -2,11 +2,12 @@
 
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.algorithms.cert.intervals import clopper_pearson, design_effect, sampled_share
+from indexpilot_cli.algorithms.cert.intervals import clopper_pearson, design_effects, sampled_shares
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.samples import PageCount, PageMatches
 
@@ -33,18 +34,18 @@ def test_the_interval_holds_the_truth_in_97_of_100_samples(layout):
         chance = random.Random(seed)
         matches = layout(chance)
         pages = tuple(PageCount(ROWS, (matches[p],)) for p in chance.sample(range(PAGES), READ))
-        found = sampled_share(PageMatches(TABLE, ("c",), pages, PAGES, READ / PAGES), 0)
+        (found,) = sampled_shares(PageMatches(TABLE, ("c",), pages, PAGES, READ / PAGES))
         held += found.low <= sum(matches) / (PAGES * ROWS) <= found.high
     assert held / SEEDS >= 0.97
 
 
 def test_what_was_read_whole_is_known():
-    found = sampled_share(PageMatches(TABLE, ("c",), (PageCount(4, (1,)), PageCount(4, (0,))), 2), 0)
+    (found,) = sampled_shares(PageMatches(TABLE, ("c",), (PageCount(4, (1,)), PageCount(4, (0,))), 2))
     assert (found.low, found.share, found.high) == (0.125, 0.125, 0.125)
 
 
 def test_nothing_read_says_nothing():
-    found = sampled_share(PageMatches(TABLE, ("c",), (), 2000, 0.1), 0)
+    (found,) = sampled_shares(PageMatches(TABLE, ("c",), (), 2000, 0.1))
     assert (found.low, found.high) == (0.0, 1.0)
 
 
@@ -57,4 +58,5 @@ def test_an_interval_lies_around_the_share(matches, rows):
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=1, max_size=30))
 def test_rows_of_pages_are_never_worth_more_than_rows_drawn_alone(pages):
-    assert design_effect([(n, min(n, k)) for n, k in pages], 1000) >= 1
+    seen, kept = np.array(pages, dtype=float).T
+    assert design_effects(seen, np.minimum(seen, kept)[:, None], 1000) >= 1

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from indexpilot_cli.algorithms.cert.resample import as_analyzed, combined, decides, dependent
+from indexpilot_cli.algorithms.cert.resample import CountedValues, as_analyzed, combined, decides, dependent
 from indexpilot_cli.core.catalog import Column, ColumnStatistics
 
 NUMBER = Column("n", 1, "integer", "int4", "N")
@@ -13,7 +13,7 @@ WORD = Column("w", 2, "text", "text", "S", statistics=KNOWN)
 
 
 def test_few_values_are_all_listed():
-    found = as_analyzed(["a"] * 75 + ["b"] * 20 + [None] * 5, [1.0] * 100, 10_000, WORD)
+    found = as_analyzed(CountedValues.of(["a"] * 75 + ["b"] * 20 + [None] * 5), [1.0] * 100, 10_000, WORD)
     assert found.null_frac == pytest.approx(0.05)
     assert dict(zip(found.most_common_vals, found.most_common_freqs, strict=True)) == pytest.approx(
         {"a": 0.75, "b": 0.2}
@@ -24,13 +24,13 @@ def test_few_values_are_all_listed():
 def test_weights_move_a_value_to_another_share():
     values = ["1"] * 10 + ["2"] * 90
     weights = [9.0] * 10 + [1.0] * 90
-    found = as_analyzed(values, weights, 10_000, NUMBER)
+    found = as_analyzed(CountedValues.of(values), weights, 10_000, NUMBER)
     assert dict(zip(found.most_common_vals, found.most_common_freqs, strict=True))["1"] == pytest.approx(0.5)
 
 
 def test_a_column_of_single_values_has_a_histogram_and_grows_with_the_table():
     values = [str(n) for n in random.Random(1).sample(range(100_000), 3000)]
-    found = as_analyzed(values, [1.0] * 3000, 100_000, NUMBER)
+    found = as_analyzed(CountedValues.of(values), [1.0] * 3000, 100_000, NUMBER)
     assert found.most_common_vals == () and found.n_distinct < -0.5
     bounds = [int(b) for b in found.histogram_bounds]
     assert bounds == sorted(bounds) and len(bounds) == 101
@@ -40,7 +40,7 @@ def test_a_column_of_single_values_has_a_histogram_and_grows_with_the_table():
 def test_an_order_that_we_do_not_know_keeps_its_histogram():
     values = [f"w{n}" for n in range(500)]
     unknown = Column("j", 3, "citext", "jsonb", "U", statistics=KNOWN)
-    assert as_analyzed(values, [1.0] * 500, 5000, unknown).histogram_bounds == ("a", "b")
+    assert as_analyzed(CountedValues.of(values), [1.0] * 500, 5000, unknown).histogram_bounds == ("a", "b")
 
 
 def test_one_column_decides_another_as_far_as_its_values_always_come_with_one():
