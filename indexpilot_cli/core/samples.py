@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -55,6 +55,17 @@ def as_key(value: object) -> Hashable:
     """The value, or its text where it cannot be the key of a dictionary (arrays, jsonb)."""
     # Asked of every value of a sample; isinstance(value, Hashable) takes four times as long.
     return repr(value) if type(value).__hash__ is None else value
+
+
+def coded(values: Iterable[object]) -> tuple[tuple[Any, ...], Any]:
+    """Each value once, in the order in which they come first, and an array with the place therein of every value given
+    (-1: None).
+    """
+    import numpy as np
+
+    places: dict[Hashable, int] = {}
+    codes = [-1 if v is None else places.setdefault(as_key(v), len(places)) for v in values]
+    return tuple(places), np.array(codes, dtype=np.int64)
 
 
 Keys: TypeAlias = tuple[float, ...]

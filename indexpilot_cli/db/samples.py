@@ -28,6 +28,7 @@ from indexpilot_cli.db.extended import find_extended
 from indexpilot_cli.db.queries import SQL, Composable, Identifier, Literal, composed, raw
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import IndexPilotError
+from indexpilot_cli.methods.fields import FIXED
 from indexpilot_cli.methods.size import leaves
 from indexpilot_cli.sql.bounds import NUMBERS, TIMES
 
@@ -156,14 +157,17 @@ class PageSamples(Samples):
         if not columns:
             return None
         width = len(columns)
-        times = {c.name for c in table.columns if c.base_type in TIMES} if table is not None else ()
-        chosen = [_selected(_FINITE if c in times else _SHORT, c, n) for n, c in enumerate(columns)]
-        chosen += [_selected("{long} AS {name}", c, n + width) for n, c in enumerate(columns)]
+        kinds = {c.name: c.base_type for c in table.columns} if table is not None else {}
+        long = [n for n, c in enumerate(columns) if kinds[c] not in FIXED]
+        chosen = [_selected(_value(kinds[c]), c, n) for n, c in enumerate(columns)]
+        chosen += [_selected("{long} AS {name}", columns[n], n + width) for n in long]
         rows, pages = self._asked(name, "samples/pages", columns=SQL(", ").join(chosen))
         if rows is None:
             return None
-        unread = tuple(sum(bool(row[2 + width + place]) for row in rows) for place in range(width))
-        return PageSample(name, columns, tuple(_by_page(rows, width)), pages, unread)
+        unread = [0] * width
+        for place, number in enumerate(long, 2 + width):
+            unread[number] = sum(row[place] is True for row in rows)
+        return PageSample(name, columns, tuple(_by_page(rows, width)), pages, tuple(unread))
 
     def _asked(self, name: QualifiedName, question: str, **parts: Composable) -> tuple[list[Row] | None, int]:
         """The answer of the table's sampled pages, None where they may not be read; and how many pages it has."""
@@ -192,6 +196,12 @@ def _from(table: Table) -> Composable:
     name = Identifier(table.name.schema, table.name.name)
     # Children of a table that inherits are tables of their own.
     return name if table.kind == "p" else SQL("ONLY {}").format(name)
+
+
+def _value(base_type: str) -> LiteralString:
+    if base_type in TIMES:
+        return _FINITE
+    return "{value} AS {name}" if base_type in FIXED else _SHORT
 
 
 def _selected(text: LiteralString, column: str, number: int) -> Composable:

@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from indexpilot_cli.algorithms.bx_tree.intervals import Held, held_moments, in_and
 from indexpilot_cli.algorithms.cortex.band import (
+    SampledNumbers,
     apart,
     asks_for,
     distance,
@@ -99,7 +100,7 @@ def _by_rows(statement: Node, held: Held, catalog: Catalog, samples: Samples) ->
     sample = samples.of(low.table.name)
     if sample is None or not {low.column.name, high.column.name} <= set(sample.columns):
         return None
-    band = find_band(sample, high.column, low.column)
+    band = find_band(SampledNumbers(sample), high.column, low.column)
     if band is None:
         return None
     hosts = tuple(host_conditions(">", low.moment, band))

@@ -70,7 +70,7 @@ def sampled_shares(read: PageMatches, level: float = LEVEL) -> tuple[SampledShar
         effect = design_effects(seen, kept, read.heap_pages)
         low, high = clopper_pearson(matches / effect, rows / effect, level)
     numbers = (each.tolist() for each in (share, low, high, matches.astype(int)))
-    return tuple(SampledShare(*of_one, rows, len(seen)) for of_one in zip(*numbers, strict=True))
+    return tuple(SampledShare(s, a, b, k, rows, len(seen)) for s, a, b, k in zip(*numbers, strict=True))
 
 
 def design_effects(seen: Any, kept: Any, heap_pages: int) -> Any:

@@ -7,16 +7,19 @@ weights, so that the shares of conditions can be set to the ends of their interv
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import permutations
 from operator import mul
 from typing import Any
 
 from indexpilot_cli.core.catalog import Column, ColumnStatistics
 from indexpilot_cli.core.estimator import AssumedTogether
-from indexpilot_cli.sql.selectivity import comparables
+from indexpilot_cli.core.samples import coded
+from indexpilot_cli.sql.selectivity import comparable
 
 TARGET = 100  # values listed and steps of the histogram, at the usual statistics target
 _COMMONER = 1.25  # than the average value, to be listed
@@ -42,10 +45,9 @@ class CountedValues:
         """Values of rows, counted."""
         import numpy as np
 
-        places: dict[str, int] = {}
-        codes = np.array([-1 if v is None else places.setdefault(v, len(places)) for v in values], dtype=np.int64)
-        counts = np.bincount(codes[codes >= 0], minlength=len(places))
-        return cls(tuple(places), counts, codes, sum(map(mul, map(len, places), counts.tolist())))
+        names, codes = coded(values)
+        counts = np.bincount(codes[codes >= 0], minlength=len(names))
+        return cls(names, counts, codes, sum(map(mul, map(len, names), counts.tolist())))
 
     def shares(self, weights: Sequence[float]) -> Any:
         """The share of all rows that each value has, by the rows' weights."""
@@ -92,10 +94,17 @@ def _distinct(values: CountedValues, read: int, rows: float) -> float:
 
 def _common(values: CountedValues, shares: Any, distinct: float, target: int) -> tuple[int, ...]:
     """Which of the values are listed, the commonest first."""
+    import numpy as np
+
     names, counts = values.names, values.counts
     complete = len(names) <= target and distinct <= len(names) * 1.01 and bool((counts > 1).all())
     least = -1.0 if complete else _COMMONER * float(shares.sum()) / distinct
-    ranked = sorted((shares > least).nonzero()[0].tolist(), key=lambda n: (-shares[n], names[n]))
+    if len(names) > target:  # of thousands of single values none need be ranked
+        least = max(least, np.nextafter(np.partition(shares, -target)[-target], -1.0))
+    able = shares > least
+    if not (complete or (able & (counts > 1)).any()):
+        return ()
+    ranked = sorted(able.nonzero()[0].tolist(), key=lambda n: (-shares[n], names[n]))
     # What came once may have come by chance; a value this wide is not kept.
     return tuple(n for n in ranked[:target] if complete or (counts[n] > 1 and len(names[n]) < _WIDEST))
 
@@ -106,20 +115,26 @@ def _histogram(
     """Bounds of equal weight; None where the type has no order that we know."""
     import numpy as np
 
-    left = np.delete(np.arange(len(values.names)), listed).tolist()
-    if not left:
-        return ()
-    all_places = comparables(values.names, known.base_type) if known is not None else ()
-    places = [all_places[n] for n in left if all_places and isinstance(all_places[n], float)]
-    if len(places) < len(left):
+    left = np.delete(np.arange(len(values.names)), listed)
+    places = _places(values.names, known.base_type if known is not None else "")[left]
+    if np.isnan(places).any():
         return None
     if len(left) < 2:
         return ()
-    ordered = [left[n] for n in np.argsort(places, kind="stable")]
+    ordered = left[np.argsort(places, kind="stable")]
     steps = min(target, len(ordered) - 1)
     passed = np.cumsum(shares[ordered])
     ends = np.searchsorted(passed, passed[-1] * np.arange(1, steps + 1) / steps - 1e-12)
     return tuple(dict.fromkeys(values.names[ordered[end]] for end in (0, *ends.tolist(), -1)))
+
+
+@lru_cache(maxsize=64)
+def _places(names: tuple[str, ...], base_type: str) -> Any:
+    """Each value as a number in the order of the type; not a number where that is not known."""
+    import numpy as np
+
+    places = (comparable(name, base_type) for name in names)
+    return np.array([place if isinstance(place, float) else math.nan for place in places], dtype=float)
 
 
 def dependent(rows: Sequence[tuple[Value, ...]], columns: tuple[str, ...]) -> AssumedTogether:

@@ -19,7 +19,7 @@ from dataclasses import replace
 from itertools import permutations
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
-from indexpilot_cli.algorithms.cortex.band import KINDS, MOST_OF_HOST, Band, band_forms, find_band
+from indexpilot_cli.algorithms.cortex.band import KINDS, MOST_OF_HOST, Band, SampledNumbers, band_forms, find_band
 from indexpilot_cli.algorithms.cortex.dependence import Dependence, dependence
 from indexpilot_cli.algorithms.rewriting import OtherForm, as_rewrite, prices_of, usual_statement
 from indexpilot_cli.algorithms.statistics import named
@@ -273,9 +273,10 @@ def bands_of(table: Table, study: Study) -> Iterator[Band]:
     if sample is None:
         return
     columns = [c for c in table.columns if c.base_type in KINDS and c.name in sample.columns]
+    numbers = SampledNumbers(sample)
     for target in (c for c in columns if c.name in compared):
         hosts = (h for h in columns if h.name in leading and h.base_type == target.base_type)
-        found = [band for host in hosts if (band := find_band(sample, target, host)) is not None]
+        found = [band for host in hosts if (band := find_band(numbers, target, host)) is not None]
         yield from sorted(found, key=lambda band: band.width + band.outside)[:1]
 
 

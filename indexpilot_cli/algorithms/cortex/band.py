@@ -7,14 +7,13 @@ both holds the same rows; within the band a condition on the one column is one o
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import TypeGuard
+from typing import Any, TypeGuard
 
-from indexpilot_cli.algorithms.cortex.dependence import placed
+from indexpilot_cli.algorithms.cortex.dependence import pages_of
 from indexpilot_cli.algorithms.rewriting import (
     FLIPPED,
     OtherForm,
@@ -58,30 +57,49 @@ class Band:
     width: float
 
 
-def find_band(sample: PageSample, target: Column, host: Column) -> Band | None:
+class SampledNumbers:
+    """Columns of a sample as numbers: days of dates, seconds of moments; each is read once."""
+
+    def __init__(self, sample: PageSample):
+        self.sample = sample
+        self.pages = pages_of(sample)
+        self._known: dict[str, Any] = {}
+
+    def of(self, column: str) -> Any:
+        """The column's, row by row; NULL is not a number."""
+        import numpy as np
+
+        if column not in self._known:
+            values = self.sample.values(column)
+            self._known[column] = np.array([math.nan if v is None else _number(v) for v in values], dtype=float)
+        return self._known[column]
+
+
+def find_band(numbers: SampledNumbers, target: Column, host: Column) -> Band | None:
     """The band that leaves the least to read: its width and what is outside of it together. None where there is none
     that is narrow and holds nearly all rows.
     """
-    rows = [(page, _number(t), _number(h)) for page, t, h in placed(sample, target.name, host.name)]
-    distances = sorted(t - h for _, t, h in rows)
+    import numpy as np
+
+    hosts, apart = numbers.of(host.name), numbers.of(target.name) - numbers.of(host.name)
+    there = ~np.isnan(apart)
+    distances, hosts = np.sort(apart[there]), np.sort(hosts[there])
     if len(distances) < _FEWEST:
         return None
-    hosts = sorted(h for _, _, h in rows)
-    span = (hosts[-len(hosts) // 20] - hosts[len(hosts) // 20]) / 0.9
-    if span <= 0:
+    span = float(hosts[-len(hosts) // 20] - hosts[len(hosts) // 20]) / 0.9
+    if not 0 < span < math.inf:
         return None
     best: tuple[float, float, float] | None = None
     for outside in _OUTSIDE:
         kept = max(2, math.ceil(len(distances) * (1.0 - outside)))
-        places = range(len(distances) - kept + 1)
-        first = min(places, key=lambda n: distances[n + kept - 1] - distances[n])
-        low, high = distances[first], distances[first + kept - 1]
+        first = int(np.argmin(distances[kept - 1 :] - distances[: len(distances) - kept + 1]))
+        low, high = float(distances[first]), float(distances[first + kept - 1])
         cost = (high - low) / span + outside
         if best is None or cost < best[0]:
             best = (cost, low, high)
     assert best is not None  # there is a share to try
     low, high = math.floor(best[1]), math.ceil(best[2])
-    share, most = _outside(sample, rows, low, high)
+    share, most = _outside(numbers, (low <= apart) & (apart <= high))
     band = Band(target, host, low, high, share, most, (high - low) / span)
     return band if most <= MOST_OUTSIDE and band.width <= MOST_OF_HOST else None
 
@@ -95,16 +113,18 @@ def _number(value: object) -> float:
     return float(value)
 
 
-def _outside(sample: PageSample, rows: Sequence[tuple[int, float, float]], low: int, high: int) -> tuple[float, float]:
+def _outside(numbers: SampledNumbers, inside: Any) -> tuple[float, float]:
     """The share outside of the band, rows without one of the values among them, and its upper bound over pages: rows of
     one page are often alike.
     """
-    inside = Counter(page for page, target, host in rows if low <= target - host <= high)
-    pages = [(len(page.rows), len(page.rows) - inside[place]) for place, page in enumerate(sample.pages)]
-    number = sum(seen for seen, _ in pages)
-    share = sum(out for _, out in pages) / number
-    spread = sum((out - share * seen) ** 2 for seen, out in pages) / max(len(pages) - 1, 1)
-    error = math.sqrt(spread * len(pages)) / number
+    import numpy as np
+
+    pages = len(numbers.sample.pages)
+    seen, out = (np.bincount(numbers.pages[rows], minlength=pages) for rows in (slice(None), ~inside))
+    number = int(seen.sum())
+    share = int(out.sum()) / number
+    spread = float(((out - share * seen) ** 2).sum()) / max(pages - 1, 1)
+    error = math.sqrt(spread * pages) / number
     return share, min(1.0, share + max(_Z * error, 3.0 / number))
 
 

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from indexpilot_cli.core.samples import PageSample, as_key
+from indexpilot_cli.core.samples import PageSample, coded
 
 DECIDES = 0.95  # of pairs of rows alike in one column, how many are alike in the other
 _FEWEST = 30  # values that come on several pages, for anything to be said
 LESS = 0.2  # as often as among any two rows may two that share the deciding value differ
 _Z = 1.645  # 95 per cent, one-sided
-
-Value = Hashable
-Placed = tuple[int, Value, Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,43 +38,46 @@ class Dependence:
 
 def dependence(sample: PageSample, by: str, column: str) -> Dependence | None:
     """How far one column decides the other; None where nothing could be compared."""
-    rows = tuple(placed(sample, by, column))
-    of_value: dict[Value, list[Placed]] = {}
-    for row in rows:
-        of_value.setdefault(row[1], []).append(row)
-    known = [(share, len(own)) for own in of_value.values() if (share := _alike(own)) is not None]
-    shares = [share for share, _ in known]
-    anyway = _alike(rows)
-    if not shares or anyway is None:
+    import numpy as np
+
+    (_, one), (_, other), pages = coded(sample.values(by)), coded(sample.values(column)), pages_of(sample)
+    both = (one >= 0) & (other >= 0)
+    one, other, pages = one[both], other[both], pages[both]
+    alike, compared = _alike(pages, one, other)
+    of_all, any_two = _alike(pages, np.zeros_like(one), other)
+    told = compared > 0
+    if not told.any():
         return None
+    shares = (alike[told] / compared[told]).tolist()
     # Each value of the deciding column is one observation: its rows are often written by the same hand.
     strength = math.fsum(shares) / len(shares)
-    low = _lower(shares, sum(number for _, number in known))
-    return Dependence(by, column, strength, low, anyway, len(shares))
+    low = _lower(shares, int(np.bincount(one)[told].sum()))
+    return Dependence(by, column, strength, low, float(of_all[0] / any_two[0]), len(shares))
 
 
-def placed(sample: PageSample, first: str, second: str) -> Iterator[Placed]:
-    """(page, value, value) of each row that has both."""
-    one, other = sample.columns.index(first), sample.columns.index(second)
-    for number, page in enumerate(sample.pages):
-        for row in page.rows:
-            if row[one] is not None and row[other] is not None:
-                yield number, as_key(row[one]), as_key(row[other])
+def pages_of(sample: PageSample) -> Any:
+    """The number of its page for each row of the sample."""
+    import numpy as np
+
+    return np.repeat(np.arange(len(sample.pages)), [len(page.rows) for page in sample.pages])
 
 
-def _alike(rows: Sequence[Placed]) -> float | None:
-    """Of pairs of rows on different pages, the share alike in the last value; None without such a pair."""
-    pages = Counter(page for page, _, _ in rows)
-    pairs = _pairs(len(rows)) - sum(map(_pairs, pages.values()))
-    if not pairs:
-        return None
-    values = Counter(value for _, _, value in rows)
-    within = Counter((page, value) for page, _, value in rows)
-    return (sum(map(_pairs, values.values())) - sum(map(_pairs, within.values()))) / pairs
+def _alike(pages: Any, groups: Any, values: Any) -> tuple[Any, Any]:
+    """For each group of rows, of its pairs of rows on different pages, how many have the same value; and how many such
+    pairs there are.
+    """
+    import numpy as np
 
+    number, wide = int(groups.max(initial=0)) + 1, int(values.max(initial=0)) + 1
 
-def _pairs(number: int) -> int:
-    return number * (number - 1) // 2
+    def pairs(keys: Any, group: Any) -> Any:
+        kept, counts = np.unique(keys, return_counts=True)
+        return np.bincount(group(kept), weights=counts * (counts - 1) // 2, minlength=number)
+
+    within = pages * number + groups
+    compared = pairs(groups, lambda keys: keys) - pairs(within, lambda keys: keys % number)
+    same = pairs(groups * wide + values, lambda keys: keys // wide)
+    return same - pairs(within * wide + values, lambda keys: keys // wide % number), compared
 
 
 def _lower(shares: Sequence[float], rows: int) -> float:

@@ -14,7 +14,7 @@ from statistics import median
 
 import psycopg
 
-from indexpilot_cli.algorithms.cortex.band import band_forms, find_band
+from indexpilot_cli.algorithms.cortex.band import SampledNumbers, band_forms, find_band
 from indexpilot_cli.algorithms.cortex.dependence import DECIDES, LESS, dependence
 from indexpilot_cli.core.ddl import create_index
 from indexpilot_cli.core.names import QualifiedName
@@ -147,7 +147,7 @@ def bands(dsn, rows):
                 catalog = read_catalog(session)
                 sample = PageSamples(session, catalog, {NAME: {"ordered", "shipped"}}).of(NAME)
             of = catalog.table(NAME)
-            band = find_band(sample, of.column("shipped"), of.column("ordered"))
+            band = find_band(SampledNumbers(sample), of.column("shipped"), of.column("ordered"))
             where = "clustered" if clustered else "random"
             none = time_of(server, text)
             server.execute("create index own on orders (shipped)")
