@@ -30,6 +30,12 @@ _WAKE_AFTER = (0.02, 0.1, 0.5, 2.0)  # seconds; more than once, for the main thr
 _heard_at: float | None = None
 
 
+class Interrupted(KeyboardInterrupt):
+    """INT. A type of its own: where KeyboardInterrupt itself leaves code that was compiled from text, such as that of
+    dataclasses while modules are read, ``python -m`` ends by the signal (-2), whatever code it is left with.
+    """
+
+
 class Terminated(SystemExit):
     """TERM or HUP: ends like Ctrl-C, after clean-up."""
 
@@ -39,7 +45,7 @@ class Terminated(SystemExit):
 
 
 def heed() -> None:
-    """From here on INT raises KeyboardInterrupt, TERM and HUP raise Terminated. What nohup ignores stays ignored."""
+    """From here on INT raises Interrupted, TERM and HUP raise Terminated. What nohup ignores stays ignored."""
     for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -86,4 +92,4 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     if _heard_at is not None and time.monotonic() - _heard_at < _CLEAN_UP:
         return
     _heard_at = time.monotonic()
-    raise KeyboardInterrupt if number == signal.SIGINT else Terminated(SHELL + number)
+    raise Interrupted if number == signal.SIGINT else Terminated(SHELL + number)

@@ -161,6 +161,20 @@ def test_a_signal_that_the_waiting_call_is_not_told_of_is_heard(home, number, co
             waiting.kill()
 
 
+def test_an_interrupt_in_code_compiled_from_text_has_its_code_too(home):
+    """Such as that of dataclasses, while modules are read: ``python -m`` would end by the signal, whatever we say."""
+    (home / "interrupted.py").write_text(
+        "from indexpilot_cli.cli import app, interrupts\n"
+        "from indexpilot_cli.cli.commands import schema\n"
+        "interrupts.heed()\n"
+        "schema.COMMANDS['schema'] = lambda: exec('import signal; signal.raise_signal(signal.SIGINT)')\n"
+        "app.run(['schema'])\n"
+    )
+    line = [sys.executable, "-m", "interrupted"]
+    ran = subprocess.run(line, cwd=home, env=environment(home), capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (130, "error: interrupted\n")
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="no process can be made the first one")
 def test_process_1_of_a_container_hears_term(home):
     inside = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *PROGRAM]
