@@ -69,6 +69,19 @@ def test_the_index_of_the_extension_is_offered(advised, table):
     assert [r.summary for r in plan.recommendations if r.definition.table.name == table] == [CASES[table][1]]
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "kind", "far"), [("shops", "place", "", "2.4"), ("stops", "spot", "::geography", "250000")]
+)
+def test_a_distance_below_a_bound_is_told_as_what_an_index_serves(place, table, column, kind, far):
+    before = f"st_distance({HERE}{kind}, {column}) < {far}"
+    text = f"SELECT id FROM {table} WHERE {before}"
+    (hint,) = place.ask(RecommendRequest, workload=queries(text), planner=TWIN, record=QUIET).result.rewrites
+    assert hint.rule == "nearer_than" and hint.index == f"{table} USING gist ({column})"
+    assert hint.cost_after < hint.cost_before / 10
+    ids = [sorted(place.sql(f"SELECT id FROM {table} WHERE {form}")) for form in (before, hint.after)]
+    assert ids[0] == ids[1] and len(ids[0]) > 3
+
+
 def test_without_the_extension_the_word_says_which(place):
     place.sql("DROP EXTENSION btree_gist")
     try:

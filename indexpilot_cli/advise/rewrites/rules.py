@@ -310,6 +310,17 @@ def _case_insensitive(c: Condition) -> Answer | None:
 
 _ELEMENTS = ("text", "integer", "bigint", "uuid")  # whose containment means the equality that ANY asks for
 
+
+def _nearer_than(c: Condition) -> Answer | None:
+    """``st_distance(col, here) < 500``: the boxes of what is so near can be looked up."""
+    two, number = call_arguments(c.left, "st_distance"), number_value(c.right)
+    near = c.operator in ("<", "<=") and (c.right.kind == "ParamRef" or (number is not None and number >= 0))
+    if not near or len(two) != 2 or not any(map(is_column, two)) or c.column.base_type not in ("geometry", "geography"):
+        return None
+    after = f"st_dwithin({', '.join(map(deparse_expression, two))}, {c.value})"
+    return after, "it computes the distance of every row", "but for rows that are exactly that far away"
+
+
 RULES: Mapping[str, Rule] = {
     "arithmetic": _arithmetic,
     "numeric_value": _numeric,
@@ -329,4 +340,5 @@ RULES: Mapping[str, Rule] = {
     "any_of_column": _any_of_column,
     "unnested": _unnested,
     "citext_pattern": _case_insensitive,
+    "nearer_than": _nearer_than,
 }
