@@ -11,7 +11,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.workload import Atom, AtomKind, QueryTemplate, RelationUse, StatementKind
 from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.size import leaves
-from indexpilot_cli.sql.expressions import CAST, CONSTANT, read_expression
+from indexpilot_cli.sql.expressions import CALL, CAST, COLUMN, CONSTANT, read_expression
 from indexpilot_cli.sql.failing import can_fail
 from indexpilot_cli.sql.normal import columns, normal, type_name
 from indexpilot_cli.sql.selectivity import carried, row_count
@@ -288,11 +288,40 @@ def unfit_key(site: Site, key: IndexKey, method: str = BTREE, demand: Demand | N
         danger = unsafe(key.expression, site.table, site.catalog)
         if danger is not None:
             return Rejection(subject, "volatile", danger.sentence, templates=templates)
+        searched = _searched(key.expression)
+        if searched is not None:
+            return Rejection(subject, "function_mismatch", searched, templates=templates)
         failure = can_fail(key.expression, site.table, site.catalog)
         if failure is not None:
             detail = f"{failure}: with the index, rows with such values could not be written"
             return Rejection(subject, "can_fail", detail, templates=templates)
     return _unfit_type(site, key, method, subject, templates)
+
+
+# How near a value is to one that is searched for, and what an index serves in its place.
+_NEARNESS = {
+    "similarity": "% and pg_trgm.similarity_threshold",
+    "word_similarity": "<% and pg_trgm.word_similarity_threshold",
+    "strict_word_similarity": "<<% and pg_trgm.strict_word_similarity_threshold",
+    "levenshtein": "% of pg_trgm before it",
+    "levenshtein_less_equal": "% of pg_trgm before it",
+    "ts_rank": "@@ before it",
+    "ts_rank_cd": "@@ before it",
+    "st_distance": "st_dwithin, or <-> in an order",
+    "strpos": "LIKE",
+    "position": "LIKE",
+}
+
+
+def _searched(expression: str) -> str | None:
+    """Why an index over how near values are to the one searched for is none for the next search; None: it is not so."""
+    tree = read_expression(expression)
+    for node in tree.walk() if tree is not None else ():
+        name = node.value.rpartition(".")[2] if node.kind == CALL else ""
+        given = [a for a in node.arguments if all(part.kind != COLUMN for part in a.walk())]
+        if name in _NEARNESS and given:
+            return f"an index of {name} to one value serves no search for another: ask with {_NEARNESS[name]}"
+    return None
 
 
 def key_type(site: Site, key: IndexKey) -> str | None:

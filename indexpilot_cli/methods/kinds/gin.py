@@ -314,9 +314,16 @@ def _inside(condition: KeyCondition) -> Iterator[Service | NoService]:
     elif atom.kind in (AtomKind.MATCHES, AtomKind.TEXT_SEARCH):
         yield from _by_class(condition)
     elif (column is not None and column.category == "A") or kind.endswith("[]") or kind.startswith("_"):
-        yield Service(condition.key, "array", Reason("array_contains", f"arrays compared with {atom.operator}"))
+        key = replace(condition.key, operator_class=_exact_class(condition))
+        yield Service(key, "array", Reason("array_contains", f"arrays compared with {atom.operator}"))
     elif kind == "json":
         yield NoService("no_operator_class", "json has no gin operator class; store it as jsonb")
+
+
+def _exact_class(condition: KeyCondition) -> str | None:
+    """A class for arrays of this very type: an operator of theirs (intarray) goes before that of all arrays."""
+    own = (c for c in condition.catalog.classes(GIN, condition.type) if c.type == condition.type and not c.is_default)
+    return next((c.name for c in own if condition.atom.operator in c.searches), None)
 
 
 def _by_class(condition: KeyCondition) -> Iterator[Service]:

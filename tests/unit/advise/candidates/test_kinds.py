@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from indexpilot_cli.advise.candidates import CandidateOptions, propose
-from indexpilot_cli.core.catalog import Activity, ForeignKey
+from indexpilot_cli.core.catalog import Activity, ForeignKey, OperatorClass
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, StatementKind
 from tests.unit.advise.candidates.builders import (
@@ -112,6 +112,19 @@ def test_arrays_words_shapes_and_ranges():
     assert texts(asked(holds(AtomKind.DISTANCE, "<->", "place"))) == {"gist docs (place)"}
 
 
+def test_a_class_of_the_arrays_own_type_goes_before_that_of_all_arrays():
+    own = OperatorClass("gin", "gin__text_ops", "_text", False, ("@>", "&&"))
+    every = OperatorClass("gin", "array_ops", "anyarray", True, ("@>", "&&", "<@"))
+    classes = (own, every, replace(own, name="gin__int_ops", type="_int4"))
+
+    def of(kind, operator):
+        wished = template(use("docs", holds(kind, operator, "tags")))
+        return texts(propose([wished], catalog(DOCS, version=150000, operator_classes=classes), PLAIN))
+
+    assert of(AtomKind.OVERLAPS, "&&") == {"gin docs (tags gin__text_ops)"}
+    assert of(AtomKind.CONTAINED, "<@") == {"gin docs (tags)"}
+
+
 def test_any_of_an_array_is_explained():
     refused = asked(holds(AtomKind.CONTAINS, "= ANY", "tags"))
     assert not refused.candidates
@@ -141,6 +154,8 @@ def test_long_strings_get_a_hash_unless_they_are_sorted():
         (eq("lower(secret)"), "not_indexable"),
         (eq("date_trunc('day', at)"), "volatile"),
         (eq("to_char(at, 'YYYY')"), "volatile"),
+        (rng("similarity(title, 'abc')"), "function_mismatch"),
+        (rng("1 - word_similarity('abc'::text, title)"), "function_mismatch"),
         (holds(AtomKind.TEXT_SEARCH, "@@", "to_tsvector(title)"), "volatile"),
         (holds(AtomKind.CONTAINS, "@>", "old"), "no_operator_class"),
     ],
