@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
+from typing import Literal
 
+from indexpilot_cli.core.codec import Amount, Count, SummedPortion
 from indexpilot_cli.core.command import CommandRequest, Outcome, Progress, TableFilter, WorkloadRequest, next_line
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.plan import Warn
-from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, Stage, TemplateReport
+from indexpilot_cli.core.workload import FoldedWorkload, QueryTemplate, SkippedReport, SourceKind, Stage, TemplateReport
 from indexpilot_cli.db.plans import access_of
 from indexpilot_cli.errors import IndexPilotError, UnreachableError
 from indexpilot_cli.guards.bypass import require_on
@@ -45,22 +47,23 @@ class AnalyzeRequest(CommandRequest):
     reads: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnalyzeResult:
-    """``templates`` are those asked for (``--top``), ``template_count`` all of them.
+    """What the workload does.
 
-    ``share_by`` says what ``share`` divides: time or calls (sources without times).
+    ``templates`` are those asked for (``--top``), ``template_count`` all of them. ``share_by`` says what ``share``
+    divides: time or calls (sources without times).
     """
 
-    source: str
-    templates: tuple[TemplateReport, ...]
-    template_count: int
-    statement_count: int
-    total_ms: float | None = None
-    shown_share: float = 1.0
-    share_by: str = "time"
+    source: SourceKind
     since: datetime | None = None
     until: datetime | None = None
+    total_ms: Amount | None = None
+    statement_count: Count
+    template_count: Count
+    shown_share: SummedPortion = 1.0
+    share_by: Literal["time", "calls"] = "time"
+    templates: tuple[TemplateReport, ...]
     skipped: tuple[SkippedReport, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -122,16 +125,16 @@ def _result(source: Source, folded: FoldedWorkload, request: AnalyzeRequest, pro
     shown = sorted(folded.templates, key=_order(request.by))[: request.top]
     reads = _reads(source, folded, shown, progress) if request.reads else {}
     return AnalyzeResult(
-        folded.source.value,
-        tuple(report(t, by_id[t.id], reads.get(t.id)) for t in shown),
-        len(folded.templates),
-        folded.statements,
-        folded.total_ms,
-        sum(by_id[t.id] for t in shown),
-        "time" if all(t.total_ms is not None for t in folded.templates) else "calls",
-        folded.since,
-        folded.until,
-        skipped_reports(folded),
+        source=folded.source,
+        since=folded.since,
+        until=folded.until,
+        total_ms=folded.total_ms,
+        statement_count=folded.statements,
+        template_count=len(folded.templates),
+        shown_share=sum(by_id[t.id] for t in shown),
+        share_by="time" if all(t.total_ms is not None for t in folded.templates) else "calls",
+        templates=tuple(report(t, by_id[t.id], reads.get(t.id)) for t in shown),
+        skipped=skipped_reports(folded),
     )
 
 

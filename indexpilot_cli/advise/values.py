@@ -96,18 +96,19 @@ class ExplainRequest(RecommendRequest):
 
 @dataclass(frozen=True, slots=True)
 class PlanView:
-    """One plan of a comparison: ``label`` is now, with, without …; ``nodes`` the plan as indented lines.
+    """One plan of a comparison.
 
-    ``access`` is the line that matters (``Seq Scan on orders``); ``milliseconds`` only with --analyze.
+    ``label`` is now, with, without …; ``access`` the line that matters (``Seq Scan on orders``), ``nodes`` the plan as
+    indented lines; ``milliseconds`` only with --analyze.
     """
 
     label: str
     cost: float | None
-    nodes: tuple[str, ...] = ()
-    access: str = ""
-    indexes_used: tuple[str, ...] = ()
     rows: float | None = None
     milliseconds: float | None = None
+    access: str = ""
+    nodes: tuple[str, ...] = ()
+    indexes_used: tuple[str, ...] = ()
     error: str | None = None
 
 

@@ -213,6 +213,7 @@ class Facets:
 Count = Annotated[int, Facets(0)]
 Amount = Annotated[float, Facets(0)]
 Portion = Annotated[float, Facets(0, 1)]
+SummedPortion = Annotated[float, Facets(0, 1.000001)]  # of many, which may be a rounding above 1
 UNPUBLISHED = "unpublished"  # among the notes of a field: for the program itself, in no document
 
 

@@ -7,7 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import UNPUBLISHED, Count
 from indexpilot_cli.core.names import QualifiedName
 
 BTREE = "btree"
@@ -237,18 +239,18 @@ class TenantUse:
 
 @dataclass(frozen=True, slots=True)
 class RedundantIndex:
-    """An index that ``by`` makes needless: it is the same (``exact``), or ``by`` serves all that it serves.
+    """An index whose work another one of the same table does.
 
-    ``by_keys`` is the covering index's structure as a person reads it; ``scans`` of the needless one (None: unknown).
+    ``by_keys`` is the other one's structure as a person reads it; ``scans`` are of the needless one.
     """
 
-    table: QualifiedName
     name: QualifiedName
+    table: QualifiedName
     by: QualifiedName
-    by_keys: str
-    exact: bool
-    bytes: int = 0
-    scans: int | None = None
+    by_keys: Annotated[str, UNPUBLISHED]
+    exact: Annotated[bool, "true: the same index; false: the other one serves all it serves"]
+    bytes: Count = 0
+    scans: Annotated[Count | None, "null: unknown"] = None
 
     @property
     def text(self) -> str:

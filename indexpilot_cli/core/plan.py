@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 from indexpilot_cli.core.catalog import Catalog, Server
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.index import IndexDefinition, Reason, RedundantIndex, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
@@ -96,13 +98,13 @@ class PlanAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReplacedIndex:
-    """An index that is there and goes once the new one stands in its place. ``undo`` builds it again."""
+    """An index that goes once the new one stands in its place."""
 
     name: str
     definition: IndexDefinition
-    ddl: str
-    undo: str
-    size_bytes: int
+    ddl: Annotated[str, "runs as it is, after the build"]
+    undo: Annotated[str, "runs as it is"]
+    size_bytes: Count
 
 
 class Effect(StrEnum):

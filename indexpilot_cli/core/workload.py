@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
+from indexpilot_cli.core.codec import Amount, Count, Portion, SummedPortion
 from indexpilot_cli.core.names import QualifiedName
 
 # In every statement that our sessions send, behind its first word: pg_stat_statements 18 drops comments in front of a
@@ -318,35 +320,31 @@ class FoldedWorkload:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateReport:
-    """A query template. ``share`` is its part of the workload; ``reads``: seq scan, index or mixed.
-
-    ``total_ms`` and ``mean_ms`` are None when the source has no times; ``blocks`` are pages, hit and read.
-    ``cancelled`` calls did not finish: the times are lower bounds then.
-    """
+    """Statements that differ only in constants."""
 
     id: str
-    text: str
-    kind: str
-    calls: float
-    share: float
-    total_ms: float | None = None
-    mean_ms: float | None = None
+    kind: StatementKind
+    calls: Amount
+    total_ms: Annotated[Amount | None, "milliseconds; null when the source has no times"] = None
+    mean_ms: Amount | None = None
+    share: Annotated[Portion, "part of the workload"]
     is_write: bool = False
+    reads: Annotated[str | None, "how rows are found: seq scan, index, mixed"] = None
+    blocks: Annotated[Amount | None, "pages, hit and read"] = None
+    cancelled: Annotated[Amount, "calls that a timeout or a cancel ended; the times are lower bounds then"] = 0.0
     relations: tuple[QualifiedName, ...] = ()
-    reads: str | None = None
-    blocks: float | None = None
-    cancelled: float = 0.0
+    text: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SkippedReport:
-    """Statements left out for one reason: how many, their share of the workload, one example."""
+    """Statements left out for one reason. Reason failed: a fault of indexpilot, please report it."""
 
     reason: str
-    count: int
-    share: float = 0.0
-    example: str = ""
-    detail: str = ""
     stage: Stage = Stage.READ
+    count: Count
+    share: SummedPortion = 0.0
+    detail: str = ""
+    example: str = ""

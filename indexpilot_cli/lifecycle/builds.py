@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import chain
+from typing import Annotated
 
 from indexpilot_cli.core.catalog import Capabilities
+from indexpilot_cli.core.codec import Count
 from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import Blocker, MutationType
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -47,16 +49,13 @@ class RunningBuild:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedIndex:
-    """An index no query may use and nobody is seen to build. ``refuses``: it still refuses rows that are not unique.
-
-    ``holder`` is a session that holds a lock on its table such as builds do, None when there is none.
-    """
+    """An index no query may use and nobody is seen to build."""
 
     index: QualifiedName
     table: QualifiedName
-    size_bytes: int
-    refuses: bool = False
-    holder: int | None = None
+    size_bytes: Count
+    refuses: Annotated[bool, "it still refuses rows that are not unique"] = False
+    holder: Annotated[Count | None, "pid that holds a lock of its table such as builds do"] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Annotated
 
 from indexpilot_cli.core.index import BTREE
 from indexpilot_cli.core.mutation import Blocker
@@ -83,10 +84,10 @@ class BuildLook:
 
 @dataclass(frozen=True, slots=True)
 class EndsBetween:
-    """A moment between two, by the server's clock; ``latest`` None: it cannot be told yet."""
+    """A moment between two, by the server's clock."""
 
     earliest: datetime
-    latest: datetime | None = None
+    latest: Annotated[datetime | None, "null: cannot be told yet"] = None
 
 
 @dataclass(frozen=True, slots=True)

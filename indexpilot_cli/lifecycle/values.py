@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from indexpilot_cli.core.catalog import Catalog, Index
+from indexpilot_cli.core.codec import Amount, Count
 from indexpilot_cli.core.command import CommandRequest, PlannerRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
@@ -68,13 +69,13 @@ class LifecycleSeverity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SlowerTemplate:
-    """A recorded statement that gets slower by the drop: costs per call now and then, and what is used instead."""
+    """A recorded statement that gets slower by the drop."""
 
     template: str
-    factor: float
-    before: float
-    after: float
-    instead: str
+    factor: Annotated[Amount, "cost then over cost now"]
+    before: Annotated[Amount, "planner cost per call"]
+    after: Amount
+    instead: Annotated[str, "what the planner uses then"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,12 +293,12 @@ class IndexGrowth:
 
 @dataclass(frozen=True, slots=True)
 class GrowthHistory:
-    """What our snapshots allow to say: ``enough`` for anything at all, and the indexes that grow."""
+    """How indexes grew since they were last built, by our snapshots of the primary."""
 
-    looks: int = 0
-    days: float = 0.0
-    enough: bool = False
-    growing: tuple[IndexGrowth, ...] = ()
+    looks: Count = 0
+    days: Annotated[Amount, "from the first look to the last"] = 0.0
+    enough: Annotated[bool, "false: not enough history, nothing is foretold"] = False
+    growing: Annotated[tuple[IndexGrowth, ...], "with 95 % intervals; indexes that do not grow are left out"] = ()
 
 
 @dataclass(frozen=True, slots=True)

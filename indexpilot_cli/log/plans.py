@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import Count, from_json, to_json
+from indexpilot_cli.core.codec import UNPUBLISHED, Count, from_json, to_json
 from indexpilot_cli.core.index import Rejection
 from indexpilot_cli.core.plan import EXPERIMENT, AlgorithmFinding, Effect, Plan, Recommendation
 from indexpilot_cli.db.queries import Jsonb
@@ -157,13 +157,13 @@ def _plan(row: Row) -> Plan:
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved which plan when (UTC). ``digest`` is of the plan's statements as they were then."""
+    """Who approved a plan."""
 
-    plan_id: str
-    digest: str
+    plan_id: Annotated[str, UNPUBLISHED]
     approved_by: str
     approved_at: datetime
-    reason: str = ""
+    reason: str
+    digest: Annotated[str, "of the plan's statements as they were then"]
 
 
 def approvals_of(session: Session, plan_id: str, *, schema: str = SCHEMA) -> tuple[Approval, ...]:
@@ -186,22 +186,22 @@ def approve(
 
 
 def _approval(row: Row) -> Approval:
-    return Approval(row.plan_id, row.digest, row.approved_by, row.approved_at.astimezone(UTC), row.reason)
+    return Approval(row.plan_id, row.approved_by, row.approved_at.astimezone(UTC), row.reason, row.digest)
 
 
 @dataclass(frozen=True, slots=True)
 class KeptPlan:
-    """A plan in the database, without its content: how many recommendations and rejections, costs, bytes, approvals."""
+    """A plan that is kept."""
 
     id: str
     created_at: datetime
     estimator: str
-    recommendations: int
-    rejections: int
+    recommendations: Count
+    rejections: Count
     cost_before: float
     cost_after: float
     unit: str
-    size_bytes: int
+    size_bytes: Count
     approvals: tuple[Approval, ...] = ()
 
 

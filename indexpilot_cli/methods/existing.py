@@ -90,7 +90,7 @@ def _made_needless(table: Table, index: Index, ordered: Sequence[Index]) -> Iter
     if by is not None:
         keys = index_body(by.definition, table="").strip()
         scans = index.scans
-        yield RedundantIndex(table.name, index.name, by.name, keys, same is not None, index.size_bytes, scans)
+        yield RedundantIndex(index.name, table.name, by.name, keys, same is not None, index.size_bytes, scans)
 
 
 def stands_in(one: IndexDefinition, other: IndexDefinition) -> bool:

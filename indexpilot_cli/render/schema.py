@@ -6,6 +6,7 @@ import difflib
 import json
 from typing import Any
 
+from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.calibrate import CalibrateResult
 from indexpilot_cli.admin.genome import GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.history import UsageResult
@@ -16,6 +17,7 @@ from indexpilot_cli.admin.types import TypesResult
 from indexpilot_cli.core.codec import schema_of
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.query_stats import StatisticsResult
+from indexpilot_cli.lifecycle.schedules.status import LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.watch import WatchResult
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
 from indexpilot_cli.render.envelope import VERSION, EnvelopeDocument, FailureDocument
@@ -29,7 +31,7 @@ from indexpilot_cli.render.views.api.work import ApiPlansDocument, ApiWorkDocume
 from indexpilot_cli.render.views.builds import BuildsDocument
 from indexpilot_cli.render.views.config import ApproveDocument, BypassDocument, ConfigCheckDocument, ConfigDocument
 from indexpilot_cli.render.views.demo import DemoDocument
-from indexpilot_cli.render.views.discover import AnalyzeDocument, DiscoverDocument
+from indexpilot_cli.render.views.discover import DiscoverDocument
 from indexpilot_cli.render.views.doctor import DoctorDocument, InitDocument
 from indexpilot_cli.render.views.experiment import ExperimentChangeDocument, ExperimentsDocument
 from indexpilot_cli.render.views.explain import ExplainDocument
@@ -44,7 +46,6 @@ from indexpilot_cli.render.views.lifecycle import LifecycleDocument
 from indexpilot_cli.render.views.lifecycle_schedules import (
     LifecycleInstallDocument,
     LifecyclePolicyDocument,
-    LifecycleStatusDocument,
     ScheduleRunDocument,
 )
 from indexpilot_cli.render.views.plan import PlanDocument
@@ -56,7 +57,7 @@ from indexpilot_cli.render.views.simulate import SimulationDocument, SimulationH
 _KINDS: dict[str, tuple[type, str]] = {
     "ablate": (AblateDocument, "Result of indexpilot ablate"),
     "algorithm_usage": (UsageResult, "Result of indexpilot history --algorithms"),
-    "analyze": (AnalyzeDocument, "Result of indexpilot analyze"),
+    "analyze": (AnalyzeResult, "Result of indexpilot analyze"),
     "apply": (ApplyDocument, "Result of indexpilot apply"),
     "bypass": (BypassDocument, "Result of indexpilot bypass"),
     "calibrate": (CalibrateResult, "Result of indexpilot calibrate"),
@@ -83,7 +84,7 @@ _KINDS: dict[str, tuple[type, str]] = {
     "lifecycle_metrics": (MetricsDocument, "Result of indexpilot lifecycle metrics"),
     "lifecycle_query_stats": (StatisticsResult, "Result of indexpilot lifecycle query-stats"),
     "lifecycle_snapshot": (CounterSnapshotResult, "Result of indexpilot lifecycle snapshot"),
-    "lifecycle_status": (LifecycleStatusDocument, "Result of indexpilot lifecycle status"),
+    "lifecycle_status": (LifecycleStatusResult, "Result of indexpilot lifecycle status"),
     "lifecycle_watch": (WatchResult, "Result of indexpilot lifecycle watch"),
     "model": (ModelResult, "Result of indexpilot model"),
     "plan_approve": (ApproveDocument, "Result of indexpilot plan approve"),

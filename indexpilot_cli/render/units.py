@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From, Portion
+from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.index import RedundantIndex
-from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
 from indexpilot_cli.core.workload import SkippedReport
 from indexpilot_cli.render.document import Block, ChartUnit, Facts, Lines, TableBlock, columns
@@ -138,23 +137,6 @@ def notes(texts: Iterable[str]) -> tuple[Block, ...]:
     return (Facts(rows),) if rows else ()
 
 
-class TemplateDocument(DocumentShape):
-    """Statements that differ only in constants."""
-
-    id: str
-    kind: Literal["select", "insert", "update", "delete", "merge"]
-    calls: Amount
-    total_ms: Annotated[Amount | None, "milliseconds; null when the source has no times"]
-    mean_ms: Amount | None
-    share: Annotated[Portion, "part of the workload"]
-    is_write: bool
-    reads: Annotated[str | None, "how rows are found: seq scan, index, mixed"]
-    blocks: Annotated[Amount | None, "pages, hit and read"]
-    cancelled: Annotated[Amount, "calls that a timeout or a cancel ended; the times are lower bounds then"]
-    relations: tuple[QualifiedName, ...]
-    text: str
-
-
 class CheckDocument(DocumentShape):
     """One thing that was looked at."""
 
@@ -178,17 +160,6 @@ def checks_table(checks: tuple[Check, ...]) -> TableBlock:
     width = 4 if any(c.fix for c in checks) else 3
     rows = ((c.state, c.name, one_line(c.text), f"->  {c.fix}" if c.fix else "") for c in checks)
     return TableBlock(head[:width], tuple(row[:width] for row in rows), header=False)
-
-
-class RedundantDocument(DocumentShape):
-    """An index whose work another one of the same table does."""
-
-    name: QualifiedName
-    table: QualifiedName
-    by: QualifiedName
-    exact: Annotated[bool, "true: the same index; false: the other one serves all it serves"]
-    bytes: Count
-    scans: Annotated[Count | None, "null: unknown"]
 
 
 def redundant_facts(found: Sequence[RedundantIndex], *, verbose: bool) -> tuple[Block, ...]:

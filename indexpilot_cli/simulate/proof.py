@@ -9,10 +9,11 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Annotated
 
 from indexpilot_cli.apply import apply
 from indexpilot_cli.apply.values import ApplyRequest, ApplyResult
-from indexpilot_cli.core.codec import Amount
+from indexpilot_cli.core.codec import Amount, Facets
 from indexpilot_cli.core.command import Connection, Outcome, PlannerRequest, Progress, Record, Silent
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Plan
@@ -180,12 +181,15 @@ class DemoStep:
 
 @dataclass(frozen=True, slots=True)
 class DemoLatency:
-    """Milliseconds per call of one kind of read, measured over ``calls`` runs without and with the advice."""
+    """Milliseconds per call of one kind of read.
+
+    Measured over ``calls`` runs without and with the advice.
+    """
 
     template: str
-    calls: int
-    before_ms: float
-    after_ms: float
+    calls: Annotated[int, Facets(1)]
+    before_ms: Amount
+    after_ms: Amount
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,18 +109,18 @@ def shares(templates: Sequence[QueryTemplate]) -> dict[str, float]:
 def report(template: QueryTemplate, share: float, reads: str | None = None) -> TemplateReport:
     """The template as commands print it."""
     return TemplateReport(
-        template.id,
-        template.text,
-        template.kind.value,
-        template.calls,
-        share,
-        template.total_ms,
-        template.mean_ms,
-        template.is_write,
-        template.relations,
-        reads,
-        template.blocks,
-        template.cancelled,
+        id=template.id,
+        kind=template.kind,
+        calls=template.calls,
+        total_ms=template.total_ms,
+        mean_ms=template.mean_ms,
+        share=share,
+        is_write=template.is_write,
+        reads=reads,
+        blocks=template.blocks,
+        cancelled=template.cancelled,
+        relations=template.relations,
+        text=template.text,
     )
 
 
@@ -158,7 +158,10 @@ def skipped_reports(folded: FoldedWorkload) -> tuple[SkippedReport, ...]:
         alike = [s for s in items if (s.reason, s.stage) == (reason, stage)]
         example = max(alike, key=lambda s: s.share)
         share = sum(s.share for s in alike)
-        reports.append(SkippedReport(reason, count, share, example.text, example.detail, stage))
+        told = SkippedReport(
+            reason=reason, stage=stage, count=count, share=share, detail=example.detail, example=example.text
+        )
+        reports.append(told)
     return tuple(reports)
 
 

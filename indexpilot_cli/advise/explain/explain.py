@@ -243,10 +243,10 @@ def explain_template(source: Source, request: ExplainRequest, progress: Progress
         PlanView(
             f"{scenario.label} ({scenario.share:.0%})",
             answer.total_cost if answer.ok else None,
-            lines(answer.tree) if answer.tree else (),
-            access(answer.tree) if answer.tree else "",
-            tuple(sorted(map(str, answer.existing))),
             answer.rows,
+            access=access(answer.tree) if answer.tree else "",
+            nodes=lines(answer.tree) if answer.tree else (),
+            indexes_used=tuple(sorted(map(str, answer.existing))),
             error=answer.error,
         )
         for scenario, answer in zip(alone.scenarios, answers, strict=True)

@@ -102,7 +102,7 @@ def _view(label: str, answer: PlannedStatement) -> PlanView:
     if not answer.ok or answer.tree is None:
         return PlanView(label, None, error=answer.error)
     used = tuple(sorted((*map(str, answer.existing), *(summary(d) for d in answer.hypothetical))))
-    return PlanView(label, answer.total_cost, lines(answer.tree), access(answer.tree), used, answer.rows)
+    return PlanView(label, answer.total_cost, answer.rows, None, access(answer.tree), lines(answer.tree), used)
 
 
 def only(folded: FoldedWorkload) -> QueryTemplate:
@@ -160,10 +160,10 @@ def _really_run(source: Source, request: ExplainRequest, statement: Plannable) -
         PlanView(
             "really run",
             float(tree["Total Cost"]),
-            lines(tree),
+            float(tree["Actual Rows"]),
+            float(tree["Actual Total Time"]),
             access(tree),
-            rows=float(tree["Actual Rows"]),
-            milliseconds=float(tree["Actual Total Time"]),
+            lines(tree),
         ),
     )
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import chain
 from typing import Annotated, Any, Literal
 
-from indexpilot_cli.core.codec import UNPUBLISHED
+from indexpilot_cli.core.codec import UNPUBLISHED, Count
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
 
@@ -116,11 +116,11 @@ class QueryAffected:
 
 @dataclass(frozen=True, slots=True)
 class ColumnImpact:
-    """Everything that hangs on a column. ``queries`` None: no recorded workload could be read."""
+    """What hangs on the column."""
 
     objects: tuple[Affected, ...] = ()
-    queries: tuple[QueryAffected, ...] | None = ()
-    profiles: int = 0
+    queries: Annotated[tuple[QueryAffected, ...] | None, "null: no recorded workload could be read"] = ()
+    profiles: Count = 0
     partitions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Annotated
 
 from indexpilot_cli.core.command import CommandRequest, Outcome, Progress
 from indexpilot_cli.core.mutation import MutationType
@@ -39,14 +40,14 @@ class JobHealth(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """A job, its newest run, and when the next is due (in the past: it waits; None: the clock runs it never)."""
+    """A job, its newest run, and when the next is due."""
 
     job: Job
     tenant: int | None
     health: JobHealth
     schedule: str
-    next_due: datetime | None
-    last: PastRun | None = None
+    next_due: Annotated[datetime | None, "in the past: it waits for a run; null: the clock never runs it"]
+    last: Annotated[PastRun | None, "null: it never ran"] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +59,14 @@ class LifecycleStatusRequest(CommandRequest):
 
 @dataclass(frozen=True, slots=True)
 class LifecycleStatusResult:
-    """Every job by name. ``now`` is the server's clock; ``zone`` that of the timetable."""
+    """Every job.
 
-    jobs: tuple[JobStatus, ...]
-    now: datetime
+    ``zone`` is that of the timetable.
+    """
+
     zone: str
+    now: Annotated[datetime, "the server's clock"]
+    jobs: tuple[JobStatus, ...]
 
 
 def run(request: LifecycleStatusRequest, progress: Progress) -> Outcome[LifecycleStatusResult]:
@@ -70,7 +74,7 @@ def run(request: LifecycleStatusRequest, progress: Progress) -> Outcome[Lifecycl
     with bookkeeping(request.connection, MutationType.DISCOVER, request.record) as note:
         progress.stage("reading the runs")
         known = look_at_jobs(request.connection, request.maintenance)
-        result = LifecycleStatusResult(tuple(_jobs(known, request.maintenance)), known.now, known.table.zone)
+        result = LifecycleStatusResult(known.table.zone, known.now, tuple(_jobs(known, request.maintenance)))
         note.details(jobs={str(JobKey(one.job, one.tenant)): one.health.value for one in result.jobs})
         note.idle = "status"  # a monitor asks every few minutes: a row for each would fill the log
     bad = any(job.health.bad for job in result.jobs)

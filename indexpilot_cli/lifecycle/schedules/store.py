@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
+from indexpilot_cli.core.codec import UNPUBLISHED, Count
 from indexpilot_cli.core.command import Connection, Record
 from indexpilot_cli.db.conninfo import secrets_of
 from indexpilot_cli.db.locks import refuse_pooled
@@ -43,15 +44,18 @@ class JobRunState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PastRun:
-    """The newest run of a job. ``done_at``: when the newest one began that was carried out, maybe this one."""
+    """The newest run of a job.
 
-    key: JobKey
-    id: int
+    ``done_at``: when the newest one began that was carried out, maybe this one.
+    """
+
+    key: Annotated[JobKey, UNPUBLISHED]
+    id: Count
     state: JobRunState
     due_at: datetime | None
     started_at: datetime
     finished_at: datetime | None
-    done_at: datetime | None
+    done_at: Annotated[datetime | None, UNPUBLISHED]
     actor: str = ""
     plan: str | None = None
     error: str | None = None

@@ -27,13 +27,6 @@ class BlockerDocument(DocumentShape):
     seconds: Annotated[Amount | None, "age of the transaction; null: hidden from this role, or none"]
 
 
-class EndsDocument(DocumentShape):
-    """A moment between two, by the server's clock."""
-
-    earliest: datetime
-    latest: Annotated[datetime | None, "null: cannot be told yet"]
-
-
 class RunningBuildDocument(DocumentShape):
     """A build as it stands. What is null is hidden from this role, not counted by the server, or not known yet."""
 
@@ -60,20 +53,10 @@ class RunningBuildDocument(DocumentShape):
         "row of our log, when a run of ours builds it",
         From(lambda b: None if b.now.mutation is None else f"M-{b.now.mutation}"),
     ]
-    phase_ends: Annotated[EndsDocument | None, From("forecast.phase_ends")]
-    ends: Annotated[EndsDocument | None, "null: cannot be told yet", From("forecast.ends")]
+    phase_ends: Annotated[EndsBetween | None, From("forecast.phase_ends")]
+    ends: Annotated[EndsBetween | None, "null: cannot be told yet", From("forecast.ends")]
     why: Annotated[str, "what cannot be told yet, and why", From("forecast.why")]
     then: Annotated[tuple[str, ...], "phases that follow", From("forecast.then")]
-
-
-class UnfinishedDocument(DocumentShape):
-    """An index no query may use and nobody is seen to build."""
-
-    index: QualifiedName
-    table: QualifiedName
-    size_bytes: Count
-    refuses: Annotated[bool, "it still refuses rows that are not unique"]
-    holder: Annotated[Count | None, "pid that holds a lock of its table such as builds do"]
 
 
 class BuildsDocument(DocumentShape):
@@ -82,7 +65,7 @@ class BuildsDocument(DocumentShape):
     now: datetime
     sees_all: Annotated[bool, "false: this role sees its own sessions only"]
     builds: tuple[RunningBuildDocument, ...]
-    leftovers: tuple[UnfinishedDocument, ...]
+    leftovers: tuple[UnfinishedIndex, ...]
     notes: tuple[str, ...]
 
 

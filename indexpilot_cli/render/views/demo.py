@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import Amount, DocumentShape, Facets
+from indexpilot_cli.core.codec import Amount, DocumentShape
 from indexpilot_cli.render.document import Block, Document, Facts, TableBlock, columns
 from indexpilot_cli.render.units import facts, milliseconds, notes, one_line, saving
 from indexpilot_cli.render.views.pictures import latency_charts
 from indexpilot_cli.render.views.plan import PlanDocument
 from indexpilot_cli.render.views.recommend import view as plan_view
-from indexpilot_cli.simulate.proof import DemoResult, DemoStep
-
-
-class LatencyDocument(DocumentShape):
-    """Milliseconds per call of one kind of read."""
-
-    template: str
-    calls: Annotated[int, Facets(1)]
-    before_ms: Amount
-    after_ms: Amount
+from indexpilot_cli.simulate.proof import DemoLatency, DemoResult, DemoStep
 
 
 class DemoDocument(DocumentShape):
@@ -31,7 +22,7 @@ class DemoDocument(DocumentShape):
     before_ms: Amount | None
     after_ms: Amount | None
     latencies: Annotated[
-        tuple[LatencyDocument, ...],
+        tuple[DemoLatency, ...],
         "milliseconds per call of each kind of read, measured without and with the advice",
     ]
     plan: PlanDocument | None

@@ -10,14 +10,13 @@ from typing import Annotated, Literal
 from indexpilot_cli.admin.analyze import AnalyzeResult
 from indexpilot_cli.admin.discover import DiscoverResult, IndexReport, TableReport
 from indexpilot_cli.admin.snapshot import SnapshotResult
-from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From
+from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
+from indexpilot_cli.core.index import RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, size
-from indexpilot_cli.core.workload import Stage, TemplateReport
+from indexpilot_cli.core.workload import TemplateReport
 from indexpilot_cli.render.document import Block, Document, Lines, TableBlock, columns
 from indexpilot_cli.render.units import (
-    RedundantDocument,
-    TemplateDocument,
     ago,
     facts,
     milliseconds,
@@ -41,7 +40,7 @@ class IndexReportDocument(DocumentShape):
     bytes: Count
     scans: Annotated[Count | None, "since stats_since; null: unknown"]
     valid: bool
-    redundant: Annotated[RedundantDocument | None, "what makes it needless; null: nothing does"]
+    redundant: Annotated[RedundantIndex | None, "what makes it needless; null: nothing does"]
 
 
 class TableReportDocument(DocumentShape):
@@ -127,36 +126,6 @@ def _tables_summary(result: DiscoverResult) -> str:
     return f"{counts}, {data} data, {index_data} indexes.{since}{hidden}"
 
 
-_Shown = Annotated[float, Facets(0, 1.000001)]  # a sum of shares, which may be a rounding above 1
-
-
-class SkippedReportDocument(DocumentShape):
-    """Statements left out for one reason. Reason failed: a fault of indexpilot, please report it."""
-
-    reason: str
-    stage: Stage
-    count: Count
-    share: _Shown
-    detail: str
-    example: str
-
-
-class AnalyzeDocument(DocumentShape):
-    """What the workload does."""
-
-    source: Literal["statements", "log", "sql", "query_stats", "snapshot"]
-    since: datetime | None
-    until: datetime | None
-    total_ms: Amount | None
-    statement_count: Count
-    template_count: Count
-    shown_share: _Shown
-    share_by: Literal["time", "calls"]
-    templates: tuple[TemplateDocument, ...]
-    skipped: tuple[SkippedReportDocument, ...]
-    notes: tuple[str, ...]
-
-
 _TEMPLATE_COLUMNS = columns(
     "#|number",
     "template|short",
@@ -176,7 +145,7 @@ def analyze_view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     blocks.append(Lines((_workload_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
     blocks += notes((*_cancelled(result), *result.notes))
-    return Document(tuple(blocks), result, AnalyzeDocument)
+    return Document(tuple(blocks), result, AnalyzeResult)
 
 
 def _template_row(number: int, template: TemplateReport) -> tuple[str, ...]:

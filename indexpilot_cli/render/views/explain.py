@@ -28,7 +28,6 @@ from indexpilot_cli.render.document import (
 )
 from indexpilot_cli.render.units import (
     LabelDocument,
-    TemplateDocument,
     cost,
     facts,
     fall,
@@ -69,19 +68,6 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n"))
 
 
-class PlanViewDocument(DocumentShape):
-    """One plan of a comparison."""
-
-    label: str
-    cost: float | None
-    rows: float | None
-    milliseconds: float | None
-    access: str
-    nodes: tuple[str, ...]
-    indexes_used: tuple[str, ...]
-    error: str | None
-
-
 class EvidenceDocument(DocumentShape):
     """A fact and where it comes from."""
 
@@ -106,15 +92,15 @@ class ExplainDocument(DocumentShape):
     minimum: float | None
     benefit: float | None
     estimator: str | None
-    plans: tuple[PlanViewDocument, ...]
+    plans: tuple[PlanView, ...]
     evidence: tuple[EvidenceDocument, ...]
     alternatives: tuple[Alternative, ...]
     rewrites: tuple[Rewrite, ...]
     sql: str | None
     recommendation: RecommendationDocument | None
     rejection: RejectionDocument | None
-    template: TemplateDocument | None
-    templates: tuple[TemplateDocument, ...]
+    template: TemplateReport | None
+    templates: tuple[TemplateReport, ...]
     mutation: MutationDocument | None
     facts: tuple[LabelDocument, ...]
     notes: tuple[str, ...]

@@ -8,32 +8,23 @@ from datetime import datetime
 from itertools import chain
 from typing import Annotated, Literal
 
-from indexpilot_cli.core.codec import Amount, Count, DocumentShape
+from indexpilot_cli.core.codec import Count, DocumentShape
 from indexpilot_cli.core.index import Reason
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.lifecycle.query_stats import StatisticsAction, StatisticsResult, StatisticsStep
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotResult
 from indexpilot_cli.lifecycle.values import (
-    IndexGrowth,
+    GrowthHistory,
     LifecycleAction,
     LifecycleFinding,
     LifecycleResult,
     LifecycleState,
+    SlowerTemplate,
 )
 from indexpilot_cli.render.document import Block, Code, Document, Lines, SqlStatement, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 from indexpilot_cli.render.views.pictures import finding_charts, growth_charts
-
-
-class SlowerDocument(DocumentShape):
-    """A recorded statement that gets slower by the drop."""
-
-    template: str
-    factor: Annotated[Amount, "cost then over cost now"]
-    before: Annotated[Amount, "planner cost per call"]
-    after: Amount
-    instead: Annotated[str, "what the planner uses then"]
 
 
 class FindingDocument(DocumentShape):
@@ -51,16 +42,7 @@ class FindingDocument(DocumentShape):
     evidence: tuple[Reason, ...]
     ddl: Annotated[str | None, "runs as it is; null: it is for a person to decide"]
     undo: Annotated[str | None, "takes ddl back; null: nothing to take back"]
-    slower: tuple[SlowerDocument, ...]
-
-
-class GrowthDocument(DocumentShape):
-    """How indexes grew since they were last built, by our snapshots of the primary."""
-
-    looks: Count
-    days: Annotated[Amount, "from the first look to the last"]
-    enough: Annotated[bool, "false: not enough history, nothing is foretold"]
-    growing: Annotated[tuple[IndexGrowth, ...], "with 95 % intervals; indexes that do not grow are left out"]
+    slower: tuple[SlowerTemplate, ...]
 
 
 class LifecycleDocument(DocumentShape):
@@ -73,7 +55,7 @@ class LifecycleDocument(DocumentShape):
     findings: tuple[FindingDocument, ...]
     plan: Annotated[str | None, "id of the plan that was kept; null: not asked, or nothing to plan"]
     notes: tuple[str, ...]
-    growth: GrowthDocument
+    growth: GrowthHistory
 
 
 _COLUMNS = columns("id|short", "state|short", "size|number", "scans|number", "since|short", "index", "what|text")

@@ -6,14 +6,14 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import Amount, Count, DocumentShape, From
 from indexpilot_cli.core.units import DASH, seconds
 from indexpilot_cli.lifecycle.integrity import IntegrityResult, StaleLock
 from indexpilot_cli.lifecycle.schedules.policies import PolicyResult
 from indexpilot_cli.lifecycle.schedules.run import JobRun, RunOutcome, ScheduleRunResult
-from indexpilot_cli.lifecycle.schedules.status import JobHealth, JobStatus, LifecycleStatusResult
+from indexpilot_cli.lifecycle.schedules.status import JobStatus, LifecycleStatusResult
 from indexpilot_cli.lifecycle.schedules.store import PastRun
 from indexpilot_cli.lifecycle.schedules.timetable import Job, JobKey
 from indexpilot_cli.lifecycle.schedules.units import UnitFile, UnitKind, UnitsResult
@@ -76,39 +76,6 @@ class ScheduleRunDocument(DocumentShape):
 
     runs: tuple[JobRunDocument, ...]
     notes: tuple[str, ...]
-
-
-class PastRunDocument(DocumentShape):
-    """The newest run of a job."""
-
-    id: Count
-    state: Annotated[Literal["RUNNING", "DONE", "FAILED", "INTERRUPTED", "DIED"], From(lambda r: r.state.value)]
-    due_at: datetime | None
-    started_at: datetime
-    finished_at: datetime | None
-    actor: str
-    plan: str | None
-    error: str | None
-    details: dict[str, Any]
-
-
-class JobStatusDocument(DocumentShape):
-    """A job, its newest run, and when the next is due."""
-
-    job: Job
-    tenant: int | None
-    health: JobHealth
-    schedule: str
-    next_due: Annotated[datetime | None, "in the past: it waits for a run; null: the clock never runs it"]
-    last: Annotated[PastRunDocument | None, "null: it never ran"]
-
-
-class LifecycleStatusDocument(DocumentShape):
-    """Every job."""
-
-    zone: str
-    now: Annotated[datetime, "the server's clock"]
-    jobs: tuple[JobStatusDocument, ...]
 
 
 def _unit_text(file: UnitFile) -> str:
@@ -226,7 +193,7 @@ def _details(one: JobRun, verbose: bool) -> Iterator[Block]:
 def status_view(result: LifecycleStatusResult) -> Document:
     """One line for each job."""
     rows = tuple(_status(one, result.now) for one in result.jobs)
-    return Document((TableBlock(_JOBS, rows),), result, LifecycleStatusDocument)
+    return Document((TableBlock(_JOBS, rows),), result, LifecycleStatusResult)
 
 
 def units_view(result: UnitsResult) -> Document:

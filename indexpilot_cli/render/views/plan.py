@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from indexpilot_cli.core.codec import Amount, Count, DocumentShape, Facets, From, Portion
 from indexpilot_cli.core.ddl import key_text
-from indexpilot_cli.core.index import IndexDefinition, Reason
+from indexpilot_cli.core.index import IndexDefinition, Reason, RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
     AlgorithmFinding,
@@ -16,13 +16,14 @@ from indexpilot_cli.core.plan import (
     PlanAction,
     PlannedVacuum,
     Recommendation,
+    ReplacedIndex,
     Rewrite,
     Risk,
     WriteEffect,
 )
 from indexpilot_cli.core.statistics import ExtendedStatistics, StatisticsTarget
 from indexpilot_cli.core.workload import Stage
-from indexpilot_cli.render.units import RedundantDocument, cost, one_line
+from indexpilot_cli.render.units import cost, one_line
 
 
 def _keys(item: Recommendation) -> list[str]:
@@ -63,16 +64,6 @@ class EffectDocument(DocumentShape):
     scenarios: Count
 
 
-class ReplacedDocument(DocumentShape):
-    """An index that goes once the new one stands in its place."""
-
-    name: str
-    definition: IndexDefinition
-    ddl: Annotated[str, "runs as it is, after the build"]
-    undo: Annotated[str, "runs as it is"]
-    size_bytes: Count
-
-
 class RecommendationDocument(DocumentShape):
     """One index to create, to drop, to rebuild, or to build in the place of others."""
 
@@ -105,7 +96,7 @@ class RecommendationDocument(DocumentShape):
     risks: tuple[Risk, ...]
     confidence: Literal["high", "medium", "low"]
     confidence_why: str
-    replaces: Annotated[tuple[ReplacedDocument, ...], "kind replace: what is dropped once the new index stands"]
+    replaces: Annotated[tuple[ReplacedIndex, ...], "kind replace: what is dropped once the new index stands"]
     needs: Annotated[tuple[str, ...], "kind drop: ids of builds without which it would cost too much"]
     same_as: Annotated[str | None, "id of the entry that says why: the same index in another schema"]
     copies: Annotated[Count, "schemas that get it: this entry and those that name it in same_as"]
@@ -201,7 +192,7 @@ class PlanDocument(DocumentShape):
     skipped_share: Portion
     rewrites: tuple[Rewrite, ...]
     redundant_indexes: Annotated[
-        tuple[RedundantDocument, ...], "existing indexes that another existing one makes needless", From("redundant")
+        tuple[RedundantIndex, ...], "existing indexes that another existing one makes needless", From("redundant")
     ]
     analyze: Annotated[
         tuple[QualifiedName, ...],

@@ -10,13 +10,11 @@ from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.units import DASH, count, seconds, size
 from indexpilot_cli.evolve.change.values import (
-    Affected,
     ChangeResult,
     ColumnChangeKind,
     ColumnImpact,
     ExpectedWait,
     Problem,
-    QueryAffected,
     SchemaChange,
     Span,
     StepReport,
@@ -42,16 +40,6 @@ class StepDocument(DocumentShape):
     tries: Count
     rows: int | None
     blockers: tuple[str, ...]
-
-
-class ImpactDocument(DocumentShape):
-    """What hangs on the column."""
-
-    objects: tuple[Affected, ...]
-    queries: Annotated[tuple[QueryAffected, ...] | None, "null: no recorded workload could be read"]
-    profiles: Count
-    partitions: tuple[str, ...]
-    notes: tuple[str, ...]
 
 
 class UndoDocument(DocumentShape):
@@ -103,7 +91,7 @@ class SchemaChangeDocument(DocumentShape):
     work_reason: Annotated[str | None, From("change.classified.reason")]
     judged_by: Annotated[str | None, From("change.classified.by")]
     steps: tuple[StepDocument, ...]
-    impact: Annotated[ImpactDocument, From("change.impact")]
+    impact: Annotated[ColumnImpact, From("change.impact")]
     undo: UndoDocument
     problems: tuple[Problem, ...]
     waiting_for: Annotated[tuple[str, ...], From("waiting")]

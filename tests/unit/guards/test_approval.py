@@ -28,7 +28,7 @@ PLAN = Plan(
 
 
 def approval(plan=PLAN):
-    return Approval(plan.id, plan_digest(plan), "ann", NOW)
+    return Approval(plan.id, "ann", NOW, "", plan_digest(plan))
 
 
 def test_the_digest_is_of_what_would_run():

@@ -43,7 +43,7 @@ from indexpilot_cli.core.plan import (
     TemplateEffect,
     Warn,
 )
-from indexpilot_cli.core.workload import Skipped, SkippedReport, TemplateReport
+from indexpilot_cli.core.workload import Skipped, SkippedReport, SourceKind, StatementKind, TemplateReport
 from indexpilot_cli.genome.fields import FieldKey
 from indexpilot_cli.genome.sync import GenomeChange, GenomeChangeKind
 from indexpilot_cli.genome.table import TenantField, TenantProfile
@@ -215,20 +215,24 @@ EMPTY_PLAN = Plan(
 )
 
 TEMPLATE = TemplateReport(
-    "q-2b91c0",
-    "SELECT id, total FROM orders\nWHERE customer_id = $1 AND note = 'a|b' ORDER BY created_at DESC LIMIT 20",
-    "select",
-    912000,
-    0.41,
-    50036400.0,
-    54.9,
-    False,
-    (ORDERS,),
-    "seq scan",
-    1.2e9,
+    id="q-2b91c0",
+    kind=StatementKind.SELECT,
+    calls=912000,
+    total_ms=50036400.0,
+    mean_ms=54.9,
+    share=0.41,
+    reads="seq scan",
+    blocks=1.2e9,
+    relations=(ORDERS,),
+    text="SELECT id, total FROM orders\nWHERE customer_id = $1 AND note = 'a|b' ORDER BY created_at DESC LIMIT 20",
 )
 WRITE = TemplateReport(
-    "q-88d17e", 'UPDATE "Mixed Case"."select|group" SET n = n + 1', "update", 4.1e6, 0.17, None, None, True
+    id="q-88d17e",
+    kind=StatementKind.UPDATE,
+    calls=4.1e6,
+    share=0.17,
+    is_write=True,
+    text='UPDATE "Mixed Case"."select|group" SET n = n + 1',
 )
 
 DISCOVER = DiscoverResult(
@@ -255,17 +259,18 @@ DISCOVER = DiscoverResult(
     2,
 )
 ANALYZE = AnalyzeResult(
-    "statements",
-    (TEMPLATE, WRITE),
-    142,
-    1870,
-    122040000.0,
-    0.58,
-    "time",
-    datetime(2026, 11, 1, 4, 12, tzinfo=UTC),
-    None,
-    (SkippedReport("utility", 8, 0.01, "VACUUM orders", "not a query"), SkippedReport("unparsed", 3)),
-    ("times include lock waits",),
+    source=SourceKind.STATEMENTS,
+    since=datetime(2026, 11, 1, 4, 12, tzinfo=UTC),
+    total_ms=122040000.0,
+    statement_count=1870,
+    template_count=142,
+    shown_share=0.58,
+    templates=(TEMPLATE, WRITE),
+    skipped=(
+        SkippedReport(reason="utility", count=8, share=0.01, detail="not a query", example="VACUUM orders"),
+        SkippedReport(reason="unparsed", count=3),
+    ),
+    notes=("times include lock waits",),
 )
 EXPLAIN_QUERY = ExplainResult(
     "query",
@@ -277,8 +282,8 @@ EXPLAIN_QUERY = ExplainResult(
     benefit=0.014,
     estimator="twin/16",
     plans=(
-        PlanView("now", 1204331.0, ("Seq Scan on orders",), "Seq Scan on orders", (), 44e6),
-        PlanView("with", 1187002.0, ("Index Scan",), "Index Scan", ("<hypothetical>",), 44e6),
+        PlanView("now", 1204331.0, 44e6, None, "Seq Scan on orders", ("Seq Scan on orders",)),
+        PlanView("with", 1187002.0, 44e6, None, "Index Scan", ("Index Scan",), ("<hypothetical>",)),
         PlanView("without", None, error="no plan: relation is gone"),
     ),
     evidence=(Evidence("pg_stats", "'open' is 93 % of the table", "status"),),

@@ -64,13 +64,13 @@ DEAD = PastRun(
     JobKey(Job.TENANT, 7), 119, JobRunState.DIED, None, NOW, None, None, error="the run ended without a word"
 )
 STATUS = LifecycleStatusResult(
+    "UTC",
+    NOW,
     (
         JobStatus(Job.INTEGRITY, None, JobHealth.NEVER, "every hour", NOW),
         JobStatus(Job.WEEKLY, None, JobHealth.OK, "Sunday 03:00 UTC", LATER, DONE),
         JobStatus(Job.TENANT, 7, JobHealth.DIED, "by hand", None, DEAD),
     ),
-    NOW,
-    "UTC",
 )
 WATCHED = WatchResult(NOW, LATER, 2880, 60, 2, "the connection was lost", 1, "SIGTERM")
 UNITS = [units(UnitRequest(kind, "/usr/bin/indexpilot", "dbname=shop", ("password",))) for kind in UnitKind]

@@ -7,38 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import Count, DocumentShape, From
+from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.log.plans import KeptPlan
 from indexpilot_cli.render.views.api.frame import ApiDocument
-
-
-class ApprovalDocument(DocumentShape):
-    """Who approved a plan."""
-
-    approved_by: str
-    approved_at: datetime
-    reason: str
-    digest: Annotated[str, "of the plan's statements as they were then"]
-
-
-class KeptPlanDocument(DocumentShape):
-    """A plan that is kept."""
-
-    id: str
-    created_at: datetime
-    estimator: str
-    recommendations: Count
-    rejections: Count
-    cost_before: float
-    cost_after: float
-    unit: str
-    size_bytes: Count
-    approvals: Annotated[tuple[ApprovalDocument, ...], From("approvals")]
 
 
 class ApiPlansDocument(ApiDocument):
     """The plans that are kept in the database, newest first. Null: not known."""
 
-    plans: Annotated[tuple[KeptPlanDocument, ...] | None, From("result.plans")]
+    plans: Annotated[tuple[KeptPlan, ...] | None, From("result.plans")]
 
 
 @dataclass(frozen=True, slots=True)
