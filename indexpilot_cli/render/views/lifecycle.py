@@ -27,7 +27,7 @@ from indexpilot_cli.render.units import notes, one_line, plural, stamp
 from indexpilot_cli.render.views.pictures import finding_charts, growth_charts
 
 
-class FindingDocument(DocumentShape):
+class LifecycleFindingDocument(DocumentShape):
     """One thing to know about an index or a table."""
 
     id: str
@@ -52,7 +52,7 @@ class LifecycleDocument(DocumentShape):
     observed_since: Annotated[datetime | None, "our oldest snapshot of them; null: this is the first"]
     replicas_checked: Count
     indexes: Annotated[Count, "looked at"]
-    findings: tuple[FindingDocument, ...]
+    findings: tuple[LifecycleFindingDocument, ...]
     plan: Annotated[str | None, "id of the plan that was kept; null: not asked, or nothing to plan"]
     notes: tuple[str, ...]
     growth: GrowthHistory

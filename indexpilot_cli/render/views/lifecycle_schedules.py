@@ -21,7 +21,7 @@ from indexpilot_cli.lifecycle.schedules.watch import WatchResult, WatchRound
 from indexpilot_cli.render.document import Block, Code, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.envelope import as_yaml
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
-from indexpilot_cli.render.views.lifecycle import FindingDocument
+from indexpilot_cli.render.views.lifecycle import LifecycleFindingDocument
 
 
 class OpenOperationDocument(DocumentShape):
@@ -64,7 +64,7 @@ class JobRunDocument(DocumentShape):
     next_due: Annotated[datetime | None, "null: the clock never runs it"]
     died: Annotated[tuple[Count, ...], "earlier runs that ended without a word"]
     components: tuple[str, ...]
-    findings: tuple[FindingDocument, ...]
+    findings: tuple[LifecycleFindingDocument, ...]
     integrity: IntegrityDocument | None
     plan: Annotated[str | None, "id of the plan that was kept"]
     error: str | None

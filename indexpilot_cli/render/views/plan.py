@@ -127,7 +127,7 @@ class SkippedDocument(DocumentShape):
     text: str
 
 
-class FindingDocument(DocumentShape):
+class AlgorithmFindingDocument(DocumentShape):
     """What a published algorithm saw, and what it changed."""
 
     algorithm: str
@@ -201,5 +201,5 @@ class PlanDocument(DocumentShape):
     vacuum: Annotated[tuple[PlannedVacuum, ...], "tables to VACUUM (ANALYZE), before those to analyze"]
     statistics: Annotated[tuple[ExtendedStatistics, ...], "extended statistics to make before that"]
     targets: Annotated[tuple[StatisticsTarget, ...], "statistics targets of columns to set before that"]
-    findings: Annotated[tuple[FindingDocument, ...], "of the published algorithms"]
+    findings: Annotated[tuple[AlgorithmFindingDocument, ...], "of the published algorithms"]
     notes: tuple[str, ...]
