@@ -122,7 +122,15 @@ def read_sequences(session: Session, relid: int) -> Mapping[int, Sequence[Sequen
     """The sequences that belong to the table's columns, by the column's number."""
     found = defaultdict(list)
     for row in session.rows("change/sequences", {"relid": relid}):
-        found[row.number].append(_sequence(row))
+        sequence = _made(
+            SequenceFacts,
+            row,
+            name=QualifiedName(row.schema, row.name),
+            identity=row.is_identity,
+            unlogged=row.persistence == "u",
+            grants=_grants(row.grants),
+        )
+        found[row.number].append(sequence)
     return found
 
 
@@ -139,17 +147,6 @@ def read_columns(session: Session, relid: int) -> tuple[ColumnFacts, ...]:
             local=row.is_local,
         )
         for row in session.rows("change/columns", {"relid": relid})
-    )
-
-
-def _sequence(row: Row) -> SequenceFacts:
-    return _made(
-        SequenceFacts,
-        row,
-        name=QualifiedName(row.schema, row.name),
-        identity=row.is_identity,
-        unlogged=row.persistence == "u",
-        grants=_grants(row.grants),
     )
 
 

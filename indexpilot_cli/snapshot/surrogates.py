@@ -99,12 +99,8 @@ def _collation_key(text: str) -> tuple[str, str, str]:
 def _uuids(values: Iterable[str]) -> dict[str, str]:
     ordered = sorted({int(v.replace("-", ""), 16) for v in values if _UUID.match(v)})
     step = (1 << 128) // (len(ordered) + 1)
-    made = {number: f"{(place + 1) * step:032x}" for place, number in enumerate(ordered)}
-    return {v: _dashed(made[int(v.replace("-", ""), 16)]) for v in values if _UUID.match(v)}
-
-
-def _dashed(digits: str) -> str:
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    made = {number: str(UUID(int=place * step)) for place, number in enumerate(ordered, start=1)}
+    return {v: made[int(v.replace("-", ""), 16)] for v in values if _UUID.match(v)}
 
 
 def _numbers(values: Iterable[str]) -> dict[str, str]:

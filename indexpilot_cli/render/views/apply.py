@@ -93,8 +93,8 @@ def guards(verdicts: Sequence[Verdict], *, verbose: bool = False) -> Document:
     if verbose:
         return Document((guards_table(verdicts),))
     rows = [("Guards", _guard(v)) for v in verdicts if not v.allowed or v.warning]
-    fine = [v for v in verdicts if v.allowed and not v.warning]
-    rows += [("Guards", f"ok       {_fine(fine)}")] if fine else []
+    fine = dict.fromkeys(v.guard.replace("_", " ") for v in verdicts if v.allowed and not v.warning)
+    rows += [("Guards", f"ok       {', '.join(fine)}")] if fine else []
     return Document((Facts(tuple((label if n == 0 else "", text) for n, (label, text) in enumerate(rows))),))
 
 
@@ -115,10 +115,6 @@ def _guard(verdict: Verdict) -> str:
     again = stamp(verdict.retry_at).rstrip("Z") if verdict.retry_at and not verdict.allowed else ""
     retry = f" (again at {again}Z)" if again and again not in verdict.reason else ""
     return f"{_state(verdict):<8} {about}{one_line(verdict.reason)}{retry}"
-
-
-def _fine(verdicts: Sequence[Verdict]) -> str:
-    return ", ".join(dict.fromkeys(v.guard.replace("_", " ") for v in verdicts))
 
 
 def question(result: ApplyResult) -> Document:

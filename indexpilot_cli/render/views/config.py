@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 from indexpilot_cli.apply.values import ApproveResult, BypassResult
 from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.units import DASH
-from indexpilot_cli.guards.bypass import BypassLevel
 from indexpilot_cli.render.document import Code, Document, Facts, Lines, TableBlock, columns
 from indexpilot_cli.render.units import notes, one_line, plural, stamp
 
@@ -161,23 +160,22 @@ _LEVEL_COLUMNS = columns("level|short", "name", "state|short", "until|short", "d
 
 def bypass_view(result: BypassResult) -> Document:
     """Every level with who decided it, and the sum of it."""
-    rows = tuple(_level_row(level) for level in result.levels)
+    rows = tuple(
+        (
+            level.level,
+            level.name,
+            "on" if level.running else "off",
+            stamp(level.until) if level.until else DASH,
+            one_line(level.source),
+            one_line(level.reason),
+        )
+        for level in result.levels
+    )
     sentence = "IndexPilot may change indexes" if result.running else "IndexPilot is switched off: no index is changed"
     if result.action != "status":
         sentence += "" if result.changed else " (it was so already)"
     table = (TableBlock(_LEVEL_COLUMNS, rows),) if rows else ()
     return Document((*table, Lines((sentence,)), *notes(result.notes)), result, BypassDocument)
-
-
-def _level_row(level: BypassLevel) -> tuple[str, ...]:
-    return (
-        level.level,
-        level.name,
-        "on" if level.running else "off",
-        stamp(level.until) if level.until else DASH,
-        one_line(level.source),
-        one_line(level.reason),
-    )
 
 
 def approved(result: ApproveResult) -> Document:

@@ -81,7 +81,19 @@ _INDEX_COLUMNS = columns("index", "table", "size|number", "scans|number", "state
 
 def discover_view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     """Tables in the order of the result; with ``verbose`` also every index."""
-    rows = tuple(_table_row(t, result) for t in result.tables)
+    rows = tuple(
+        (
+            t.name.short + (f" ({t.kind})" if t.kind != "table" else ""),
+            DASH if t.rows is None else count(t.rows),
+            size(t.bytes),
+            str(len(t.indexes)),
+            size(t.index_bytes),
+            count(t.reads_per_s),
+            count(t.writes_per_s),
+            ago(t.analyzed, result.now),
+        )
+        for t in result.tables
+    )
     blocks: list[Block] = [TableBlock(_TABLE_COLUMNS, rows), *table_charts(result.tables)] if rows else []
     indexes: list[tuple[str, ...]] = []
     for table in result.tables:
@@ -94,19 +106,6 @@ def discover_view(result: DiscoverResult, *, verbose: bool = False) -> Document:
     if result.saved_fields is not None:
         blocks.append(Lines((f"{plural(result.saved_fields, 'column')} recorded in the genome catalog",)))
     return Document(tuple(blocks), result, DiscoverDocument)
-
-
-def _table_row(table: TableReport, result: DiscoverResult) -> tuple[str, ...]:
-    return (
-        table.name.short + (f" ({table.kind})" if table.kind != "table" else ""),
-        DASH if table.rows is None else count(table.rows),
-        size(table.bytes),
-        str(len(table.indexes)),
-        size(table.index_bytes),
-        count(table.reads_per_s),
-        count(table.writes_per_s),
-        ago(table.analyzed, result.now),
-    )
 
 
 def _index_row(table: TableReport, index: IndexReport) -> tuple[str, ...]:
@@ -140,25 +139,24 @@ _TEMPLATE_COLUMNS = columns(
 
 def analyze_view(result: AnalyzeResult, *, verbose: bool = False) -> Document:
     """Templates in the order of the result; with ``verbose`` also what was left out and why."""
-    rows = tuple(_template_row(n, t) for n, t in enumerate(result.templates, 1))
+    rows = tuple(
+        (
+            str(n),
+            t.id,
+            percent(t.share, 0 if t.share >= 0.1 else 1),
+            count(t.calls),
+            _mean(t),
+            t.reads or DASH,
+            t.kind if t.is_write else DASH,
+            one_line(t.text),
+        )
+        for n, t in enumerate(result.templates, 1)
+    )
     blocks: list[Block] = [TableBlock(_TEMPLATE_COLUMNS, rows), *workload_charts(result.templates)] if rows else []
     blocks.append(Lines((_workload_summary(result),)))
     blocks += skipped_blocks(result.skipped, verbose=verbose)
     blocks += notes((*_cancelled(result), *result.notes))
     return Document(tuple(blocks), result, AnalyzeResult)
-
-
-def _template_row(number: int, template: TemplateReport) -> tuple[str, ...]:
-    return (
-        str(number),
-        template.id,
-        percent(template.share, 0 if template.share >= 0.1 else 1),
-        count(template.calls),
-        _mean(template),
-        template.reads or DASH,
-        template.kind if template.is_write else DASH,
-        one_line(template.text),
-    )
 
 
 def _mean(template: TemplateReport) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from indexpilot_cli.admin.genome import FieldChange, FieldReport, GenomeResult, GenomeSetResult
+from indexpilot_cli.admin.genome import GenomeResult, GenomeSetResult
 from indexpilot_cli.admin.schema_sync import SchemaSyncResult
 from indexpilot_cli.admin.tenant import TenantChange, TenantResult, TenantsResult
 from indexpilot_cli.admin.types import TypesResult
@@ -13,7 +13,6 @@ from indexpilot_cli.core.codec import Count, DocumentShape, From
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.core.units import DASH
 from indexpilot_cli.genome.sync import GenomeChange
-from indexpilot_cli.genome.table import TenantField
 from indexpilot_cli.render.document import Block, Code, Document, Lines, TableBlock, TableColumn, columns
 from indexpilot_cli.render.units import one_line, plural, stamp
 
@@ -85,7 +84,18 @@ _DONE = {"init": "begun with", "enable": "switched on", "disable": "switched off
 
 def genome_view(result: GenomeResult) -> Document:
     """One line per field."""
-    rows = tuple(_field_row(f) for f in result.fields)
+    rows = tuple(
+        (
+            f.table.short,
+            quote_identifier(f.field),
+            f.type,
+            "no" if f.required else "yes",
+            "yes" if f.indexable else "no",
+            "on" if f.default_expression else "off",
+            one_line(f.group or DASH),
+        )
+        for f in result.fields
+    )
     tables = len({f.table for f in result.fields})
     forbidden = sum(not f.indexable for f in result.fields)
     hidden = f"; {result.hidden:,} more left out by the filters" if result.hidden else ""
@@ -98,18 +108,6 @@ def genome_view(result: GenomeResult) -> Document:
 def _listed(heads: tuple[TableColumn, ...], rows: tuple[tuple[str, ...], ...], line: str) -> tuple[Block, ...]:
     """The rows, where there are any, and a sentence about them."""
     return (TableBlock(heads, rows), Lines((line,))) if rows else (Lines((line,)),)
-
-
-def _field_row(report: FieldReport) -> tuple[str, ...]:
-    return (
-        report.table.short,
-        quote_identifier(report.field),
-        report.type,
-        "no" if report.required else "yes",
-        "yes" if report.indexable else "no",
-        "on" if report.default_expression else "off",
-        one_line(report.group or DASH),
-    )
 
 
 def schema_sync_view(result: SchemaSyncResult) -> Document:
@@ -129,23 +127,15 @@ def _sync_row(change: GenomeChange) -> tuple[str, ...]:
 
 def genome_set_view(result: GenomeSetResult) -> Document:
     """One line per change."""
-    rows = tuple(_change_row(c) for c in result.changes)
+    rows = tuple(
+        (c.table.short, quote_identifier(c.field), c.setting, _word(c.before), _word(c.after)) for c in result.changes
+    )
     if not rows:
         line = f"nothing to change: {plural(result.fields, 'field is', 'fields are')} so already"
     else:
         done = "written" if result.written else "would be written: add --write"
         line = f"{plural(len(rows), 'change')} {done}"
     return Document(_listed(_CHANGE_COLUMNS, rows, line), result, GenomeSetResult)
-
-
-def _change_row(change: FieldChange) -> tuple[str, ...]:
-    return (
-        change.table.short,
-        quote_identifier(change.field),
-        change.setting,
-        _word(change.before),
-        _word(change.after),
-    )
 
 
 def _word(value: str | bool | None) -> str:
@@ -169,21 +159,20 @@ def tenants_view(result: TenantsResult) -> Document:
 
 def tenant_view(result: TenantResult) -> Document:
     """One line per field."""
-    rows = tuple(_own_row(f) for f in result.fields)
+    rows = tuple(
+        (
+            f.key.table.short,
+            quote_identifier(f.key.field),
+            f.type,
+            "on" if f.enabled else "off",
+            "profile" if f.explicit else "default",
+            one_line(f.group or DASH),
+        )
+        for f in result.fields
+    )
     by = "" if result.profile else " (no profile: the defaults)"
     line = f"tenant {result.tenant} uses {result.enabled:,} of {plural(result.enabled + result.disabled, 'field')}{by}"
     return Document(_listed(_OWN_COLUMNS, rows, line), result, TenantDocument)
-
-
-def _own_row(found: TenantField) -> tuple[str, ...]:
-    return (
-        found.key.table.short,
-        quote_identifier(found.key.field),
-        found.type,
-        "on" if found.enabled else "off",
-        "profile" if found.explicit else "default",
-        one_line(found.group or DASH),
-    )
 
 
 def tenant_change_view(result: TenantChange) -> Document:

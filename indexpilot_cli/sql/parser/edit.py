@@ -267,16 +267,11 @@ def normalise(node: Node) -> Normalised:
 
     def parameter(here: Node, _parent: Node) -> Node | None:
         number = numbers.get(here.number("location")) if here.kind == "A_Const" else None
-        return None if number is None else parameter_reference(number)
+        return None if number is None else Node(pb.ParamRef(number=number))
 
     replaced = rewrite(node, parameter) if numbers else node
     constants = {numbers[n.number("location")]: deparse_expression(n) for n in found}
     return Normalised(deparse(replaced), replaced, constants, tuple(deparse_expression(c) for c in shape))
-
-
-def parameter_reference(number: int) -> Node:
-    """The node of ``$number``."""
-    return Node(pb.ParamRef(number=number))
 
 
 def _replaceable(node: Node, kept: set[int]) -> list[Node]:

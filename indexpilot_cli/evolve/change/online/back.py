@@ -90,7 +90,8 @@ def back_in_use(run: OnlineRun, page: int) -> None:
             # The new column stays in use: a trigger or a constraint that stays on the old one would refuse new values
             # for its sake.
             let_go(run, Side.OLD)
-            brief(run, _stand_down(run), "stopping the rollback", exclusive=ddl.locked_tables(plan))
+            statements = (*ddl.unfollow(plan, run.ctx.schema), *ddl.retired_constraints(plan, Side.OLD))
+            brief(run, statements, "stopping the rollback", exclusive=ddl.locked_tables(plan))
         raise
 
 
@@ -128,10 +129,3 @@ def _loses_nothing(run: OnlineRun) -> None:
             detail="their values were written after the change and hold more than the old type can",
             code="loses_data",
         )
-
-
-def _stand_down(run: OnlineRun) -> tuple[str, ...]:
-    return (
-        *ddl.unfollow(run.plan, run.ctx.schema),
-        *ddl.retired_constraints(run.plan, Side.OLD),
-    )

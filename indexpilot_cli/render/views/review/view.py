@@ -82,7 +82,7 @@ def overall(result: CheckResult) -> str:
 
 
 def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[Block]:
-    yield headline(file)
+    yield EntryBlock(one_line(file.path), file_verdict(file), state(file), sentence(file))
     if verbose and file.statements:
         yield TableBlock(_STATEMENTS, tuple(_statement(s) for s in file.statements))
     yield from lock_charts(file.statements)
@@ -95,11 +95,6 @@ def _file(file: FileReport, result: CheckResult, *, verbose: bool) -> Iterator[B
         loose = bool(entry.rows)
     if told:
         yield BLANK
-
-
-def headline(file: FileReport) -> EntryBlock:
-    """The file, its verdict and what stands behind it."""
-    return EntryBlock(one_line(file.path), file_verdict(file), state(file), sentence(file))
 
 
 def _statement(report: StatementReport) -> tuple[str, ...]:
