@@ -11,7 +11,7 @@ from indexpilot_cli.core.catalog import Capabilities, Catalog, Table
 from indexpilot_cli.core.ddl import drop_index
 from indexpilot_cli.core.estimator import Fidelity
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
-from indexpilot_cli.core.units import size
+from indexpilot_cli.core.units import listed, size
 from indexpilot_cli.guards.context import stays_here
 from indexpilot_cli.lifecycle.findings.invalid import unusable
 from indexpilot_cli.lifecycle.findings.statistics import PARENT, never_analyzed, stale
@@ -114,9 +114,7 @@ def privilege_checks(capabilities: Capabilities) -> Iterator[Check]:
     """What our role may read."""
     hidden = capabilities.unreadable_tables
     if hidden:
-        text = f"no SELECT on {', '.join(hidden[:_LISTED])}" + (
-            f" and {len(hidden) - _LISTED} more" if hidden[_LISTED:] else ""
-        )
+        text = f"no SELECT on {listed(hidden, _LISTED)}"
         yield Check("warning", "privileges", text, f'GRANT SELECT ON … TO "{capabilities.server.user}";', "privileges")
     else:
         yield Check("ok", "privileges", "every table and its statistics can be read", code="privileges")
@@ -172,9 +170,8 @@ def fidelity_checks(fidelity: Fidelity | None) -> Iterator[Check]:
         text = f"nothing was compared: {asked or 'the workload holds no statement that can be planned'}"
         yield Check("warning", "twin fidelity", text, "give SQL or log files as arguments", "twin_fidelity")
     if fidelity is not None and fidelity.guessed:
-        names = [name.short for name in fidelity.guessed]
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        text = f"both planners guess: no statistics of {', '.join(names[:_LISTED])}{more}"
+        names = listed((name.short for name in fidelity.guessed), _LISTED)
+        text = f"both planners guess: no statistics of {names}"
         yield Check(
             "warning",
             "twin fidelity",

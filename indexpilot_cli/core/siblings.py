@@ -11,6 +11,7 @@ from itertools import chain
 from indexpilot_cli.core.catalog import Activity, Catalog, Column, ForeignKey, Index, Table
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
+from indexpilot_cli.core.units import listed
 
 _TOLD = 3  # differences of a schema that is told apart
 
@@ -254,8 +255,7 @@ def _differences(model: Mapping[str, TableShape], own: Mapping[str, TableShape])
         *(f"it has a table {quote_identifier(name)}" for name in sorted(own.keys() - model.keys())),
         *chain.from_iterable(_of_table(model[n], own[n]) for n in sorted(model.keys() & own.keys())),
     ]
-    more = f" and {len(found) - _TOLD} more" if len(found) > _TOLD else ""
-    return ", ".join(found[:_TOLD]) + more
+    return listed(found, _TOLD)
 
 
 def _of_table(model: TableShape, own: TableShape) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 DASH = "-"
 _SIZES = ((1 << 40, "TB"), (1 << 30, "GB"), (1 << 20, "MB"), (1 << 10, "kB"))
@@ -44,3 +45,10 @@ def seconds(value: float) -> str:
             number = value / factor
             return f"{number:.1f} {unit}" if number < 10 and unit == "h" else f"{number:.0f} {unit}"
     return f"{value / 86400:.0f} d"
+
+
+def listed(names: Iterable[str], most: int = 4) -> str:
+    """``a, b, c and 3 more``, each once."""
+    unique = list(dict.fromkeys(names))
+    more = f" and {len(unique) - most} more" if len(unique) > most else ""
+    return ", ".join(unique[:most]) + more

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from indexpilot_cli.core.files import UNREADABLE
+from indexpilot_cli.core.units import listed
 from indexpilot_cli.core.workload import ObservedStatement, Skipped, SourceKind, Stage, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.sql.parser import fingerprint
@@ -344,8 +345,8 @@ def _notes(
 
 
 def _of_others(others: Counter[str], count: int, database: str, name: str, *, alone: bool) -> str:
-    most = others.most_common(3)
-    names = ", ".join(n for n, _ in most) + (f" and {len(others) - 3} more" if len(others) > 3 else "")
+    most = others.most_common()
+    names = listed((n for n, _ in most), 3)
     of = f"database {names}" if len(others) == 1 else f"databases {names}"
     option = f"--log-database {most[0][0]} reads them"
     many = "1 statement" if count == 1 else f"{count:,} statements"

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from indexpilot_cli.core.ddl import Select, any_row
 from indexpilot_cli.core.names import NAME_LIMIT, QualifiedName, cut_name, dotted, quote_identifier, split_table
+from indexpilot_cli.core.units import listed
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import AnsweredError, IndexPilotError
 from indexpilot_cli.evolve import dependents, relation_facts
@@ -270,10 +271,7 @@ def blocked(kind: ColumnChangeKind, objects: Iterable[Affected]) -> tuple[Proble
     if not names:
         return ()
     verb = "dropped" if kind is ColumnChangeKind.DROP else "given another type"
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    text = (
-        f"the column cannot be {verb}: {', '.join(names[:5])}{more} " + ("needs" if len(names) == 1 else "need") + " it"
-    )
+    text = f"the column cannot be {verb}: {listed(names, 5)} {'needs' if len(names) == 1 else 'need'} it"
     hint = "drop or change what needs it first, in your own migration: it is not dropped along"
     return (Problem("dependents", text, hint, 6),)
 
@@ -283,7 +281,7 @@ def vanishing(objects: Iterable[Affected], *, force: bool) -> tuple[Problem, ...
     names = [f"{o.kind} {o.name}" for o in objects if o.effect == "disappears"]
     if not names or force:
         return ()
-    text = f"dropping the column drops {', '.join(names[:6])}" + (f" and {len(names) - 6} more" if names[6:] else "")
+    text = f"dropping the column drops {listed(names, 6)}"
     return (Problem("takes_along", text, "--force if that is meant; rollback brings them back", 6),)
 
 

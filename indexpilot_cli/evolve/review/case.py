@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
@@ -276,10 +276,3 @@ def table_size(blocked: Blocked) -> str:
     if not blocked.bytes:
         return str(blocked.table)
     return f"{blocked.table} ({size(blocked.bytes)}, {count(blocked.rows)} rows)"
-
-
-def listed(names: Sequence[str], most: int = 4) -> str:
-    """``a, b, c and 3 more``."""
-    unique = list(dict.fromkeys(names))
-    more = f" and {len(unique) - most} more" if len(unique) > most else ""
-    return ", ".join(unique[:most]) + more

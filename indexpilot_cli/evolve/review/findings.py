@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import RunState, SqlError, WorkKind
+from indexpilot_cli.core.units import listed
 from indexpilot_cli.evolve.alter_table import Written
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span, table_size
+from indexpilot_cli.evolve.review.case import Review, StatementCase, span, table_size
 from indexpilot_cli.evolve.review.offline.columns import rewrites, written
 from indexpilot_cli.evolve.review.offline.state import OfflineState
 from indexpilot_cli.evolve.review.probes.question import ProbeAnswer

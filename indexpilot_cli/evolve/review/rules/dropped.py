@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.observation import CatalogChange, ChangeKind, RunState
-from indexpilot_cli.core.units import count
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
+from indexpilot_cli.core.units import count, listed
+from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding
 from indexpilot_cli.sql.ddl.action import Act, Action

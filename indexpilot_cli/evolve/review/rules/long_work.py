@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import WorkKind
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, span
+from indexpilot_cli.core.units import listed
+from indexpilot_cli.evolve.review.case import Review, StatementCase, span
 from indexpilot_cli.evolve.review.rule import HazardRule
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act

@@ -8,8 +8,8 @@ from dataclasses import replace
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.names import object_name, quote_identifier
 from indexpilot_cli.core.observation import SqlError
-from indexpilot_cli.core.units import count
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
+from indexpilot_cli.core.units import count, listed
+from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import READS, HazardRule, adds, columns_sql, error, table_sql
 from indexpilot_cli.evolve.review.rules.constraints import promised_only, validated_apart

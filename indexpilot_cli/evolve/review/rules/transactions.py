@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from indexpilot_cli.core.hazard import Severity
 from indexpilot_cli.core.observation import RunState, WorkKind
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed, name_of
+from indexpilot_cli.core.units import listed
+from indexpilot_cli.evolve.review.case import Review, StatementCase, name_of
 from indexpilot_cli.evolve.review.rule import HazardRule, error
 from indexpilot_cli.evolve.review.values import Finding, Impact
 from indexpilot_cli.sql.ddl.action import Act, Action

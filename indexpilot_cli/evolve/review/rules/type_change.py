@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from indexpilot_cli.core.observation import CatalogChange, SqlError, WorkKind
-from indexpilot_cli.evolve.review.case import Review, StatementCase, listed
+from indexpilot_cli.core.units import listed
+from indexpilot_cli.evolve.review.case import Review, StatementCase
 from indexpilot_cli.evolve.review.probes.question import ProbeKind
 from indexpilot_cli.evolve.review.rule import BUILDS, READS, REWRITES, HazardRule, Works, error, table_sql
 from indexpilot_cli.evolve.review.rules.dropped import was_there
