@@ -33,7 +33,7 @@ from indexpilot_cli.methods.kinds import index_kind
 from indexpilot_cli.methods.kinds.gin import keeps_pending
 from indexpilot_cli.methods.writes import entry_us, table_write_us
 from indexpilot_cli.methods.written import TableWrites
-from indexpilot_cli.settings.algorithms import FractalTreeSettings
+from indexpilot_cli.settings.features import FractalTreeSettings
 from indexpilot_cli.sql.normal import type_name
 from indexpilot_cli.sql.selectivity import row_count
 

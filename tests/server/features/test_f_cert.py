@@ -10,8 +10,7 @@ from indexpilot_cli.apply.values import ApplyRequest, RollbackRequest
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.statistics import StatisticsKind
-from indexpilot_cli.settings.algorithms import CertSettings, QpgSettings
-from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.features import CertSettings, FeatureSettings, QpgSettings
 from tests.server.requesting import CALM, TWIN, change, filled, queries
 
 # Rows of the new state lie a hundred together, so that the sample's interval is wide.

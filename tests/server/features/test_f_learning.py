@@ -19,8 +19,7 @@ from indexpilot_cli.core.workload import SourceKind
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.lifecycle.snapshots import CounterSnapshotRequest
 from indexpilot_cli.lifecycle.snapshots import run as run_snapshot
-from indexpilot_cli.settings.algorithms import PredictiveIndexingSettings
-from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.features import FeatureSettings, PredictiveIndexingSettings
 from tests.servers import new_database
 
 MEASURED = Path(__file__).parents[2] / "unit" / "algorithms" / "outcomes.json"

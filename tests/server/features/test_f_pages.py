@@ -12,8 +12,7 @@ from indexpilot_cli.db.catalog import read_catalog
 from indexpilot_cli.db.samples import PageSamples
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.settings.algorithms import BxTreeSettings, CortexSettings, PgmIndexSettings
-from indexpilot_cli.settings.features import FeatureSettings
+from indexpilot_cli.settings.features import BxTreeSettings, CortexSettings, FeatureSettings, PgmIndexSettings
 from tests.server.requesting import TWIN, filled, queries
 
 ROWS = 25_000

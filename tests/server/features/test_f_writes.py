@@ -13,7 +13,7 @@ from indexpilot_cli.core.plan import Effect
 from indexpilot_cli.core.workload import ObservedStatement, SourceKind, Workload
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.planner.open import open_estimator
-from indexpilot_cli.settings.algorithms import FractalTreeSettings
+from indexpilot_cli.settings.features import FractalTreeSettings
 from indexpilot_cli.snapshot.source import SourceRequest, open_source
 from indexpilot_cli.workload.fold import fold
 from tests.server.requesting import filled

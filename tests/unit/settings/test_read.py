@@ -18,8 +18,8 @@ from indexpilot_cli.settings.keys import keys
 from indexpilot_cli.settings.sections import MaintenanceComponents, Settings
 
 ROOT = Path(indexpilot_cli.__file__).parent
-DECLARED = {ROOT / "settings" / name for name in ("sections.py", "features.py", "algorithms.py", "load.py")}
-MODULES = {Settings.__module__, FeatureSettings.__module__, "indexpilot_cli.settings.algorithms"}
+DECLARED = {ROOT / "settings" / name for name in ("sections.py", "features.py", "load.py")}
+MODULES = {Settings.__module__, FeatureSettings.__module__}
 # Read by a list of names: those of settings/conninfo.py and guards/bypass.py, the algorithms' switches, and the parts
 # of the scheduled jobs.
 BY_NAME = {
