@@ -21,10 +21,8 @@ from indexpilot_cli.core.measured import BENEFIT_MODEL, RISK_MODEL
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.db.session import Session
 from indexpilot_cli.errors import UsageError
-from indexpilot_cli.log import models
 from indexpilot_cli.log.bookkeeping import bookkeeping
-from indexpilot_cli.log.models import KeptModel
-from indexpilot_cli.log.outcomes import outcomes
+from indexpilot_cli.log.outcomes import MODELS, KeptModel, add_model, forget_models, models, outcomes
 from indexpilot_cli.snapshot.source import open_metadata
 
 
@@ -96,9 +94,9 @@ def run_show(request: ModelRequest, progress: Progress) -> Outcome[ModelResult]:
         name = _checked(request.name)
         progress.stage("reading models")
         with open_metadata(request.connection) as (session, server):
-            found = {m.name: m for m in models.models(session, name, schema=schema)}
+            found = {m.name: m for m in models(session, name, schema=schema)}
             known = outcomes(session, schema=schema)
-        wanted = models.NAMES if name is None else (name,)
+        wanted = MODELS if name is None else (name,)
         cards = tuple(_shown(n, found.get(n)) for n in wanted)
         note.details(models=len(found))
     return Outcome("model", ModelResult("show", cards, len(known)), "ok", 0, server, note.warnings)
@@ -114,7 +112,7 @@ def run_forget(request: ModelRequest, progress: Progress) -> Outcome[ModelResult
         name = _checked(request.name)
         progress.stage("deleting models")
         with open_metadata(request.connection, write=True) as (session, server):
-            gone = models.forget(session, name, schema=schema) if request.record.enabled else 0
+            gone = forget_models(session, name, schema=schema) if request.record.enabled else 0
             known = outcomes(session, schema=schema)
         note.details(model=name or "all", forgotten=gone)
     result = ModelResult("forget", (), len(known), gone)
@@ -122,8 +120,8 @@ def run_forget(request: ModelRequest, progress: Progress) -> Outcome[ModelResult
 
 
 def _checked(name: str | None) -> str | None:
-    if name is not None and name not in models.NAMES:
-        raise UsageError(f"no model {name[:80]!r}", hint=f"one of {', '.join(models.NAMES)}", code="unknown_model")
+    if name is not None and name not in MODELS:
+        raise UsageError(f"no model {name[:80]!r}", hint=f"one of {', '.join(MODELS)}", code="unknown_model")
     return name
 
 
@@ -132,8 +130,8 @@ def _keep(session: Session, training: BenefitTraining, schema: str) -> KeptModel
     parameters = None if training.model is None else to_parameters(training.model)
     lines = [asdict(line) for line in training.lines]
     metrics = {"groups": training.templates, "verdict": training.verdict, "why": training.why, "lines": lines}
-    models.add(session, BENEFIT_MODEL, training.changes, parameters, metrics, schema=schema)
-    return models.models(session, BENEFIT_MODEL, schema=schema)[0]
+    add_model(session, BENEFIT_MODEL, training.changes, parameters, metrics, schema=schema)
+    return models(session, BENEFIT_MODEL, schema=schema)[0]
 
 
 def _trained(training: BenefitTraining, kept: KeptModel | None) -> ModelCard:

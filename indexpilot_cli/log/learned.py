@@ -21,8 +21,7 @@ from indexpilot_cli.db.session import Session
 from indexpilot_cli.db.statements import StatementsSnapshot, take_snapshot
 from indexpilot_cli.errors import IndexPilotError
 from indexpilot_cli.log.metadata import SCHEMA, is_ready, question
-from indexpilot_cli.log.models import models
-from indexpilot_cli.log.outcomes import outcomes
+from indexpilot_cli.log.outcomes import models, outcomes
 from indexpilot_cli.sql.parser import fingerprint
 
 KEPT_DAYS = 400

@@ -1,4 +1,4 @@
-"""Outcomes: what verification measured of built indexes, read from the mutation log for what learns from them.
+"""What verification measured of built indexes, read from the mutation log, and the models trained by it.
 
 A row of a host application (``log_audit_event``) of type CREATE_INDEX or ROLLBACK_INDEX with ``improvement_pct`` in its
 details is an outcome too, of its table and field.
@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
 from indexpilot_cli.core.codec import from_json
 from indexpilot_cli.core.index import IndexDefinition, IndexKey
-from indexpilot_cli.core.measured import ChangeOutcome
+from indexpilot_cli.core.measured import BENEFIT_MODEL, RISK_MODEL, ChangeOutcome
 from indexpilot_cli.core.mutation import MutationType
 from indexpilot_cli.core.names import QualifiedName
+from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.log.metadata import SCHEMA, question
 
 STATISTICS, REPLAY, TOLD = "statistics", "replay", "told"
 GROWTH = 0.2  # of the table between build and verdict, from which times cannot be compared
+MODELS = (BENEFIT_MODEL, RISK_MODEL)
 _MOST = 5_000
 _TOLD = [MutationType.CREATE_INDEX.value, MutationType.ROLLBACK_INDEX.value]
 
@@ -84,3 +88,44 @@ def _told(row: Row) -> ChangeOutcome:
     )
     after = 1 - float(row.improvement) / 100
     return ChangeOutcome("", definition, 1.0, max(after, 0.0), how=TOLD, at=row.created_at, mutation=int(row.id))
+
+
+@dataclass(frozen=True, slots=True)
+class KeptModel:
+    """The newest version of a model, which is JSON: no code is ever kept or run.
+
+    ``parameters`` is None where training kept nothing that is to be used.
+    """
+
+    name: str
+    version: int
+    samples: int
+    parameters: Mapping[str, Any] | None
+    metrics: Mapping[str, Any]
+    created_at: datetime
+
+
+def models(session: Session, name: str | None = None, *, schema: str = SCHEMA) -> tuple[KeptModel, ...]:
+    """The newest version of each model, or of the one of that name, by name."""
+    rows = session.rows(question(session, "log/models", schema), {"name": name})
+    return tuple(KeptModel(r.name, r.version, r.samples, r.parameters, r.metrics or {}, r.created_at) for r in rows)
+
+
+def add_model(
+    session: Session,
+    name: str,
+    samples: int,
+    parameters: Mapping[str, Any] | None,
+    metrics: Mapping[str, Any],
+    *,
+    schema: str = SCHEMA,
+) -> int:
+    """Keep a model as the newest version of its name; gives the version."""
+    kept = None if parameters is None else Jsonb(dict(parameters))
+    values = {"name": name, "samples": samples, "parameters": kept, "metrics": Jsonb(dict(metrics))}
+    return int(session.value(question(session, "log/model_add", schema), values))
+
+
+def forget_models(session: Session, name: str | None, *, schema: str = SCHEMA) -> int:
+    """Delete all versions of a model, or of all of them; gives how many there were."""
+    return int(session.value(question(session, "log/model_forget", schema), {"name": name}))

@@ -23,9 +23,9 @@ from indexpilot_cli.errors import AnsweredError, IndexPilotError, PrerequisiteEr
 from indexpilot_cli.host import place
 from indexpilot_cli.host.interceptor.statement_text import read_text
 from indexpilot_cli.host.interceptor.verdict import QueryVerdict, SafetyReason
-from indexpilot_cli.log import models
 from indexpilot_cli.log.bookkeeping import is_writable
 from indexpilot_cli.log.metadata import is_ready, question
+from indexpilot_cli.log.outcomes import add_model, models
 
 DAYS = 30
 LEAST_CALLS = 20
@@ -199,7 +199,7 @@ def load_knowledge(slow_ms: float) -> RiskKnowledge:
         if not is_ready(session, schema):
             return RiskKnowledge(slow)
         slow |= _slow_by_outcomes(session, schema)
-        kept = models.models(session, RISK_MODEL, schema=schema)
+        kept = models(session, RISK_MODEL, schema=schema)
     points = kept[0].parameters if kept else None
     curve = None if points is None else RiskCurve(tuple(points["costs"]), tuple(points["shares"]))
     return RiskKnowledge(slow, curve)
@@ -251,7 +251,7 @@ def learn_risk() -> dict[str, Any]:
             if training.curve is not None:
                 metrics = {"skill": training.skill, "bad": training.bad, "templates": training.templates}
                 kept = asdict(training.curve)
-                version = models.add(session, RISK_MODEL, training.outcomes, kept, metrics, schema=schema)
+                version = add_model(session, RISK_MODEL, training.outcomes, kept, metrics, schema=schema)
         facts = {"outcomes": training.outcomes, "bad": training.bad, "templates": training.templates}
         result = {**facts, "skill": training.skill, "why": training.why, "model_version": version}
         note.details(**result)
