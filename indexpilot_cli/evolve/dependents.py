@@ -51,25 +51,16 @@ class Reference:
     definition: str
 
 
-@dataclass(frozen=True, slots=True)
-class Dependent:
-    """What pg_depend knows beside views, indexes and constraints. ``strength`` is pg_depend.deptype."""
-
-    kind: str
-    name: str
-    strength: str
-
-
 def views(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[View, ...]:
     """Views and rules that read the column, nearest first."""
     rows = session.rows("change/views", {"relid": table.relid, "number": column.number})
     return tuple(View(QualifiedName(r.schema, r.name), r.kind, r.steps, r.is_rule) for r in rows)
 
 
-def dependents(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[Dependent, ...]:
-    """Triggers, policies, SQL-standard function bodies, publications, generated columns."""
+def dependents(session: Session, table: RelationFacts, column: ColumnFacts) -> tuple[tuple[str, str], ...]:
+    """Kind and name of triggers, policies, SQL-standard function bodies, publications, generated columns."""
     rows = session.rows("change/dependents", {"relid": table.relid, "number": column.number})
-    return tuple(Dependent(r.kind, r.name, r.strength) for r in rows)
+    return tuple((r.kind, r.name) for r in rows)
 
 
 def references(session: Session, table: RelationFacts, column: str) -> tuple[Reference, ...]:

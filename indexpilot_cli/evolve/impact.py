@@ -131,8 +131,8 @@ def _tracked(asked: AskedColumn, column: ColumnFacts) -> Iterator[Affected]:
         what = "rule of" if view.rule else ("materialized view" if view.kind == "m" else "view")
         through = f"through another view ({view.steps} steps)" if view.steps > 1 else ""
         yield Affected(what, view.name.short, stops, through)
-    for item in dependents.dependents(session, table, column):
-        yield Affected(item.kind, item.name, stops, "")
+    for what, name in dependents.dependents(session, table, column):
+        yield Affected(what, name, stops)
     for key in dependents.references(session, table, column.name):
         effect: AffectedEffect = (
             "blocks" if kind is ColumnChangeKind.DROP else ("rebuilt" if kind is ColumnChangeKind.TYPE else "follows")

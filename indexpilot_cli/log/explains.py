@@ -16,16 +16,6 @@ COVERAGE_TARGET = 70.0  # per cent of the statements that are to be planned
 
 
 @dataclass(frozen=True, slots=True)
-class ExplainCount:
-    """Statements of one origin with one outcome (planned, failed); ``total_ms`` is the time their plans took."""
-
-    origin: str
-    outcome: str
-    statements: int
-    total_ms: float
-
-
-@dataclass(frozen=True, slots=True)
 class ExplainCoverage:
     """Of ``statements`` on which advice was to rest, how many were ``planned`` and how many ``failed`` to be.
 
@@ -53,18 +43,11 @@ def add(connection: Connection, origin: str, planned: int, failed: int, seconds:
         return  # the row of the command, which goes the same way, brings the warning
 
 
-def counts(session: Session, days: int, *, schema: str = SCHEMA) -> tuple[ExplainCount, ...]:
-    """The counts of that many days, today's included, by origin and outcome."""
-    rows = session.rows(question(session, "log/explain_counts", schema), {"days": days})
-    return tuple(ExplainCount(r.origin, r.outcome, r.statements, r.total_ms) for r in rows)
-
-
 def coverage(session: Session, days: int, *, schema: str = SCHEMA) -> ExplainCoverage:
-    """How much of what advice was to rest on could be planned in the last days, by all processes of this database."""
+    """How much of what advice was to rest on could be planned in so many days, today included, by all processes."""
     origins: dict[str, dict[str, int]] = {}
-    for count in counts(session, days, schema=schema):
-        by_outcome = origins.setdefault(count.origin, {PLANNED: 0, FAILED: 0})
-        by_outcome[count.outcome] = by_outcome.get(count.outcome, 0) + count.statements
+    for row in session.rows(question(session, "log/explain_counts", schema), {"days": days}):
+        origins.setdefault(row.origin, {PLANNED: 0, FAILED: 0})[row.outcome] = row.statements
     planned = sum(found[PLANNED] for found in origins.values())
     failed = sum(found[FAILED] for found in origins.values())
     share = 100.0 * planned / (planned + failed) if planned + failed else None

@@ -19,7 +19,7 @@ from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.db.statements import StatementEntry, StatementsSnapshot
 from indexpilot_cli.log.metadata import SCHEMA, question
 from indexpilot_cli.log.mutations import announce
-from indexpilot_cli.log.redact import scrub, scrub_text
+from indexpilot_cli.log.redact import scrub, scrub_known
 
 _STATES = [state.value for state in OperationState]
 
@@ -82,18 +82,14 @@ def _parameters(event: Event, secrets: Sequence[str]) -> dict[str, Any]:
         "relid": event.relid,
         "columns_fingerprint": event.columns_fingerprint,
         "index_name": event.index.name,
-        "definition_sql": _text(event.definition_sql, secrets),
-        "undo_sql": _text(event.undo_sql, secrets),
+        "definition_sql": scrub_known(event.definition_sql, secrets),
+        "undo_sql": scrub_known(event.undo_sql, secrets),
         "backend_pid": event.backend_pid,
         "backend_start": event.backend_start,
         "sqlstate": event.sqlstate,
-        "error": _text(event.error, secrets),
+        "error": scrub_known(event.error, secrets),
         "leftover": event.leftover,
     }
-
-
-def _text(value: str | None, secrets: Sequence[str]) -> str | None:
-    return None if value is None else scrub_text(value, secrets)
 
 
 def _event(row: Row) -> Event:

@@ -16,7 +16,7 @@ from indexpilot_cli.db.queries import Jsonb
 from indexpilot_cli.db.session import Row, Session
 from indexpilot_cli.errors import UsageError
 from indexpilot_cli.log.metadata import SCHEMA, question
-from indexpilot_cli.log.redact import scrub, scrub_text
+from indexpilot_cli.log.redact import scrub, scrub_known
 
 _TEXTS = ("schema_name", "table_name", "field_name", "index_name", "actor", "state", "sqlstate")
 _SCRUBBED = ("definition_sql", "undo_sql", "error")
@@ -72,8 +72,8 @@ def record(session: Session, mutation: Mutation, *, schema: str = SCHEMA, secret
     """Append the event; gives its id. Details and SQL are scrubbed, ``secrets`` literally wherever they stand."""
     # Scrubbed before it leaves the process: what was written once stays in the table's WAL and in every backup.
     known = tuple(secrets)
-    values: dict[str, Any] = {name: _text(getattr(mutation, name)) for name in _TEXTS}
-    values |= {name: _text(getattr(mutation, name), known) for name in _SCRUBBED}
+    values: dict[str, Any] = {name: scrub_known(getattr(mutation, name)) for name in _TEXTS}
+    values |= {name: scrub_known(getattr(mutation, name), known) for name in _SCRUBBED}
     values |= {
         "tenant_id": mutation.tenant_id,
         "mutation_type": MutationType(mutation.type).value,
@@ -136,7 +136,3 @@ def _mutation(row: Row) -> Mutation:
     values: Mapping[str, Any] = row._asdict()
     rest = {name: value for name, value in values.items() if name not in ("mutation_type", "details")}
     return Mutation(type=MutationType(row.mutation_type), details=row.details or {}, **rest)
-
-
-def _text(value: str | None, secrets: Iterable[str] = ()) -> str | None:
-    return None if value is None else scrub_text(value, secrets)

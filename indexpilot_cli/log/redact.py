@@ -59,6 +59,11 @@ def scrub_text(text: str, secrets: Iterable[str] = ()) -> str:
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
+def scrub_known(text: str | None, secrets: Iterable[str] = ()) -> str | None:
+    """``scrub_text`` of a text that may be missing."""
+    return None if text is None else scrub_text(text, secrets)
+
+
 def scrub(value: object, secrets: Iterable[str] = ()) -> Json:
     """The value as JSON without secrets: values under telling keys are masked, texts are scrubbed.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,7 +78,6 @@ def capture(
         statistics=statistics,
         extended=extended,
         settings=MappingProxyType(settings),
-        overrides=_overrides(session, settings),
         collate=facts.collate or "C",
         ctype=facts.ctype or "C",
         provider=facts.provider,
@@ -100,12 +99,6 @@ def _facts(session: Session) -> Any:
             f"the server uses pages of {facts.block_size} bytes, the twin only {BLOCK}", code="block_size"
         )
     return facts
-
-
-def _overrides(session: Session, settings: Mapping[str, str]) -> tuple[tuple[str, str, str, str], ...]:
-    """Planner settings of other roles and databases; settings of applications may be secrets and stay out."""
-    rows = session.rows("twin/overrides")
-    return tuple((r.database, r.role, r.name, r.value) for r in rows if r.name in settings or r.name == "search_path")
 
 
 def _server(session: Session, facts: Any) -> Server:

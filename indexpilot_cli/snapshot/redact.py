@@ -57,7 +57,7 @@ _KEY = "CREATE TABLE t () PARTITION BY "
 # home until somebody has thought about it; those that hold values or SQL are made anew below.
 ALLOWED: Mapping[type, str] = MappingProxyType(
     {
-        Snapshot: "captured_at sizes settings overrides collate ctype provider provider_locale roles format",
+        Snapshot: "captured_at sizes settings collate ctype provider provider_locale roles format",
         # Names of machines and of our own role say where it came from and steer no plan.
         Server: "version version_num database in_recovery read_only tls",
         Catalog: "version database foreign_keys extensions settings functions leakproof supported operator_classes"

@@ -122,8 +122,7 @@ class ExtendedStatistics:
 class Snapshot:
     """A database without its rows: schema, statistics, sizes, settings, and on request the workload.
 
-    ``settings`` are the planner settings in force in the reading session; ``overrides`` are those of other
-    roles and databases as (database or "", role or "", setting, value). ``collate`` and ``ctype`` are the
+    ``settings`` are the planner settings in force in the reading session. ``collate`` and ``ctype`` are the
     database's, ``provider`` c, i or b. ``missing`` names what the reading role could not see. ``roles`` are the
     server's roles by name, empty when they were not read.
     """
@@ -136,7 +135,6 @@ class Snapshot:
     statistics: tuple[RelationStatistics, ...] = ()
     extended: tuple[ExtendedStatistics, ...] = ()
     settings: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    overrides: tuple[tuple[str, str, str, str], ...] = ()
     collate: str = "C"
     ctype: str = "C"
     provider: str = "c"

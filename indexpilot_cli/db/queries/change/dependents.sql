@@ -21,8 +21,7 @@ SELECT CASE d.classid
                FROM pg_catalog.pg_publication_rel r JOIN pg_catalog.pg_publication p ON p.oid = r.prpubid
                WHERE r.oid = d.objid)
            ELSE pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
-       END AS name,
-       d.deptype::text AS strength
+       END AS name
 FROM pg_catalog.pg_depend d
 WHERE d.refclassid = 'pg_catalog.pg_class'::regclass
   AND d.refobjid = %(relid)s::oid

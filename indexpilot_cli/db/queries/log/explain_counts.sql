@@ -1,4 +1,4 @@
-SELECT origin, outcome, sum(statements)::bigint AS statements, sum(total_ms) AS total_ms
+SELECT origin, outcome, sum(statements)::bigint AS statements
 FROM {schema}.explain_statistics
 WHERE day > current_date - %(days)s::int
 GROUP BY origin, outcome
