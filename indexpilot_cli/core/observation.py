@@ -197,7 +197,6 @@ class StatementObservation:
     changes: tuple[CatalogChange, ...] = ()
     error: SqlError | None = None
     reason: str = ""
-    notices: tuple[str, ...] = ()
     outside_transaction: bool = False
     rows: int | None = None
     milliseconds: float = 0.0

@@ -81,10 +81,6 @@ class Field:
         """Common values and such that come once: how many of them is a guess."""
         return bool(self.common) and any(math.isinf(values) for _, values in self.rare)
 
-    def aligned(self, width: int) -> int:
-        """Alignment of a value of that width: none with a short header."""
-        return 1 if self.align == 4 and 0 < width <= _SHORT + 1 and len(self.widths) > 1 else self.align
-
 
 def key_field(key: IndexKey, table: Table, rows: float, version: int) -> Field:
     """The field of a key on a server of that ``server_version_num``.

@@ -306,7 +306,7 @@ def _late(statement: MigrationStatement, limit: float, duration: Duration) -> Pr
     probe = Probe(statement.number, ProbeKind.EXISTS, "57014", QualifiedName("", ""), words, None)
     expected = f"{seconds(duration.low)} to {seconds(duration.high)} are expected"
     sure = duration.low > limit
-    return ProbeAnswer(probe, True if sure else None, "statistics" if sure else "none", 0.0, expected)
+    return ProbeAnswer(probe, True if sure else None, "statistics" if sure else "none", expected)
 
 
 def _limits(statements: Sequence[MigrationStatement]) -> Iterator[float]:

@@ -367,9 +367,9 @@ class Runner:
         if reason is not None or answer.error is None:
             if _MAKES.match(statement.sql):
                 self.unmade = True
-            return not_run(statement, number, reason or "it ended the transaction it ran in", answer)
+            return not_run(statement, number, reason or "it ended the transaction it ran in", answer.error)
         self._failed = True
-        return failed(statement, number, answer.error, answer)
+        return failed(statement, number, answer.error)
 
     def _excuse_of_missing(self, error: SqlError) -> str | None:
         if self._failed and (is_missing(error) or is_there(error)):

@@ -29,8 +29,6 @@ _VALIDATING = re.compile(r'validating foreign key constraint "(.*)"', re.DOTALL)
 _BUILDING = re.compile(r'building index "(.*)" on table "(.*)" (?:serially|with request for .*)', re.DOTALL)
 # REINDEX CONCURRENTLY builds under a name of its own and changes names at the end.
 _ONLINE_NAME = re.compile(r"_ccnew\d*\Z")
-# Said where a scan is spared: SET NOT NULL that a valid CHECK proves, a partition bound that constraints imply.
-_SUFFICIENT = re.compile(r"existing constraints on|is implied by existing constraints")
 PROGRAMS = frozenset({Act.DO, Act.CALL, Act.DYNAMIC, Act.SELECT})
 _WRITERS = frozenset({Act.UPDATE, Act.DELETE, Act.MERGE, Act.INSERT})
 _READERS = _WRITERS | {Act.SELECT, Act.CREATE_TABLE_AS, Act.CREATE_MATVIEW, Act.REFRESH, Act.COPY}
@@ -99,12 +97,6 @@ def work_of(
     found = [*observer.said(messages), *observer.files(), *observer.scans()]
     unique = {(w.kind, w.relation.name, w.index): w for w in reversed(found)}
     return tuple(sorted(unique.values(), key=lambda w: (w.relation.name, w.kind, w.index or "")))
-
-
-def messages_worth_keeping(messages: Iterable[Message]) -> tuple[str, ...]:
-    """Warnings and notices of the statement, and debug messages that explain why there was no work."""
-    kept = (m.text for m in messages if not m.level.startswith("DEBUG") or _SUFFICIENT.search(m.text))
-    return tuple(list(kept)[:100])
 
 
 class _Observer:
@@ -272,35 +264,21 @@ def ran(
         locks,
         held,
         work,
-        notices=messages_worth_keeping(answer.messages),
         rows=_rows(answer),
         milliseconds=round(answer.milliseconds, 3),
     )
 
 
-def failed(statement: MigrationStatement, number: int, error: SqlError, answer: SessionAnswer) -> StatementObservation:
+def failed(statement: MigrationStatement, number: int, error: SqlError) -> StatementObservation:
     """It fails, in production too."""
-    return StatementObservation(
-        statement.number,
-        RunState.FAILED,
-        number,
-        error=_placed(error, statement),
-        notices=messages_worth_keeping(answer.messages),
-    )
+    return StatementObservation(statement.number, RunState.FAILED, number, error=_placed(error, statement))
 
 
 def not_run(
-    statement: MigrationStatement, number: int, reason: str, answer: SessionAnswer | None = None
+    statement: MigrationStatement, number: int, reason: str, error: SqlError | None = None
 ) -> StatementObservation:
     """The sandbox kept it from running, or cut it off."""
-    return StatementObservation(
-        statement.number,
-        RunState.NOT_RUN,
-        number,
-        reason=reason,
-        error=answer.error if answer else None,
-        notices=messages_worth_keeping(answer.messages) if answer else (),
-    )
+    return StatementObservation(statement.number, RunState.NOT_RUN, number, reason=reason, error=error)
 
 
 def _rows(answer: SessionAnswer) -> int | None:

@@ -92,14 +92,13 @@ def from_statistics(probes: Sequence[Probe]) -> tuple[ProbeAnswer, ...]:
     for probe in probes:
         note = probe.statistics_why or probe.why_not or "not checked: there is no connection to the data"
         source = "statistics" if probe.statistics is not None else "none"
-        found.append(ProbeAnswer(probe, probe.statistics, source, 0.0, note))
+        found.append(ProbeAnswer(probe, probe.statistics, source, note))
     return tuple(found)
 
 
 def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) -> ProbeAnswer:
     if probe.sql is None:
-        return ProbeAnswer(probe, None, "none", 0.0, f"not checked: {probe.why_not}")
-    begun = time.monotonic()
+        return ProbeAnswer(probe, None, "none", f"not checked: {probe.why_not}")
     outcome = _Outcome(None)
     for text in (probe.sample_sql, probe.sql):
         if text is None:
@@ -113,11 +112,10 @@ def _answer(session: Session, probe: Probe, deadline: float, timeout_ms: int) ->
         if outcome.found:
             break
     outcome = _trusted(probe, outcome)
-    spent = (time.monotonic() - begun) * 1000
     note = outcome.note if outcome.found is not None or not outcome.note else f"not checked: {outcome.note}"
     if outcome.sqlstate:
         probe = replace(probe, sqlstate=outcome.sqlstate)
-    return ProbeAnswer(probe, outcome.found, "data" if outcome.found is not None else "none", spent, note)
+    return ProbeAnswer(probe, outcome.found, "data" if outcome.found is not None else "none", note)
 
 
 def _trusted(probe: Probe, outcome: _Outcome) -> _Outcome:

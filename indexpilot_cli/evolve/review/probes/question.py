@@ -77,7 +77,6 @@ class ProbeAnswer:
     probe: Probe
     found: bool | None
     source: str = "data"
-    milliseconds: float = 0.0
     note: str = ""
 
 
