@@ -20,7 +20,7 @@ from indexpilot_cli.render.document import (
     SqlStatement,
     TableBlock,
 )
-from indexpilot_cli.render.units import visible
+from indexpilot_cli.render.units import one_line, visible
 
 LABEL = 12
 INDENT = 4
@@ -158,14 +158,22 @@ def _markdown_table(table: TableBlock) -> str:
 
 def _cell(text: str, role: str) -> str:
     if role in ("name", "query", "after") and text:
-        tick = "``" if "`" in text else "`"
-        pad = " " if text.startswith("`") or text.endswith("`") else ""
-        return f"{tick}{pad}{_one(text)}{pad}{tick}"
+        return code_span(text).replace("|", "\\|")
     return _escape(_one(text))
 
 
+def code_span(text: str) -> str:
+    """The text as code on one line; ends with the fence it began with, whatever is in it."""
+    folded = one_line(text)
+    tick = "`"
+    while tick in folded:
+        tick += "`"
+    pad = " " if folded.startswith("`") or folded.endswith("`") or not folded else ""
+    return f"{tick}{pad}{folded}{pad}{tick}"
+
+
 def _one(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return one_line(text).replace("|", "\\|")
 
 
 def _escape(text: str) -> str:

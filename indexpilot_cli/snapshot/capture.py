@@ -109,12 +109,7 @@ def _server(session: Session, facts: Any) -> Server:
 
 def _excluded(unreadable: Sequence[Any]) -> list[str]:
     # pg_dump reads patterns: double quotes make each part literal.
-    quoted = (f'"{_double(r.schema)}"."{_double(r.name)}"' for r in unreadable if r.kind not in "vm")
-    return list(quoted)
-
-
-def _double(name: str) -> str:
-    return str(name).replace('"', '""')
+    return [Identifier(r.schema, r.name).as_string(None) for r in unreadable if r.kind not in "vm"]
 
 
 def _hidden(session: Session) -> tuple[SchemaObject, ...]:
@@ -300,7 +295,7 @@ def read_schema(
     # It locks every table in ACCESS SHARE mode: behind an ALTER TABLE it would wait, and others behind it.
     left_out = (
         *(f"--exclude-table={name}" for name in exclude),
-        *(f'--exclude-schema="{_double(name)}"' for name in sorted(without)),
+        *(f"--exclude-schema={Identifier(name).as_string(None)}" for name in sorted(without)),
     )
     options = [*_OPTIONS, f"--lock-wait-timeout={lock_wait_ms}", *left_out]
     return split_objects(_run(program, options, environment(conninfo, password), timeout))

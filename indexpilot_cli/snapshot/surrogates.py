@@ -20,6 +20,7 @@ from uuid import UUID
 from indexpilot_cli.core.catalog import Catalog, Column, ColumnStatistics
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.snapshot.values import ExtendedStatistics, RelationStatistics
+from indexpilot_cli.sql.normal import type_name
 
 
 class Family(StrEnum):
@@ -308,7 +309,7 @@ def _elements(statistics: ColumnStatistics, column: Column | None, change: Repla
     if not elements:
         return statistics
     known = column.element_type if column is not None and column.element_type else "text"
-    family = family_of(_SHORT.get(known, known))
+    family = family_of(type_name(known))
     if family is None:
         return replace(statistics, most_common_elems=(), most_common_elem_freqs=(), elem_count_histogram=())
     made = [change(family, value) for value in elements]
@@ -323,16 +324,3 @@ def _elements(statistics: ColumnStatistics, column: Column | None, change: Repla
 def _ascending(family: Family, bounds: Sequence[str]) -> tuple[str, ...]:
     """A histogram must ascend also where the database's collation sorts texts otherwise than we did."""
     return tuple(sorted(bounds)) if family is Family.TEXT else tuple(bounds)
-
-
-_SHORT = {
-    "integer": "int4",
-    "bigint": "int8",
-    "smallint": "int2",
-    "double precision": "float8",
-    "real": "float4",
-    "character varying": "varchar",
-    "character": "bpchar",
-    "timestamp without time zone": "timestamp",
-    "timestamp with time zone": "timestamptz",
-}

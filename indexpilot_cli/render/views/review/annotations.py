@@ -12,11 +12,12 @@ from indexpilot_cli.core.hazard import Hazard, Severity
 from indexpilot_cli.evolve.review.values import CheckResult, FileReport, Finding, Impact, StatementReport, UnparsedFile
 from indexpilot_cli.render import code_scanning
 from indexpilot_cli.render.document import Code, EntryBlock
-from indexpilot_cli.render.text import fenced, tame
+from indexpilot_cli.render.text import code_span, fenced, tame
 from indexpilot_cli.render.units import one_line, percent, visible
 from indexpilot_cli.render.views.review.entries import better, entries, finding_facts, statement_facts
 from indexpilot_cli.render.views.review.words import (
     BASES,
+    WORSE,
     all_findings,
     all_statements,
     counted,
@@ -167,7 +168,6 @@ def _path(path: str) -> str | None:
 
 _ROOM = 60_000  # letters a comment may have on GitHub, with something to spare
 _SPECIAL = re.compile(r"([\\`*_{}\[\]#!|<>~@&])")
-_WORSE = ("breaks", "columns_change", "slower")
 
 
 def markdown(result: CheckResult) -> str:
@@ -196,7 +196,7 @@ def _summary(result: CheckResult) -> Iterator[str]:
     ]
     if rows:
         yield "\n".join(["| file | verdict | | findings |", "|---|---|---|---|", *rows])
-    queries = [t for t in result.templates if t.status in _WORSE]
+    queries = [t for t in result.templates if t.status in WORSE]
     if queries:
         lines = [
             f"| {t.template} | {percent(t.share)} | {t.status.replace('_', ' ')} | {_prose(template_change(t))} "
@@ -239,8 +239,8 @@ def _entry(entry: EntryBlock) -> str:
             rows.append(f"\n{_prose(label)}:\n\n{fenced(fact)}\n")
         else:
             rows.append(f"- {_prose(label)}: {_prose(fact)}")
-    text = _code(entry.text) if entry.sql else _prose(entry.text)
-    parts = (f"**{_prose(entry.word)}** at {_code(entry.place)}", text, "\n".join(rows).strip("\n"))
+    text = code_span(entry.text) if entry.sql else _prose(entry.text)
+    parts = (f"**{_prose(entry.word)}** at {code_span(entry.place)}", text, "\n".join(rows).strip("\n"))
     return "\n\n".join(part for part in parts if part)
 
 
@@ -251,14 +251,4 @@ def _prose(text: str) -> str:
 
 def _cell(text: str) -> str:
     """The text as code in a table, where a bar would end the cell."""
-    return _code(text).replace("|", "\\|")
-
-
-def _code(text: str) -> str:
-    """The text as code on one line; ends with the fence it began with, whatever is in it."""
-    folded = one_line(text)
-    tick = "`"
-    while tick in folded:
-        tick += "`"
-    pad = " " if folded.startswith("`") or folded.endswith("`") or not folded else ""
-    return f"{tick}{pad}{folded}{pad}{tick}"
+    return code_span(text).replace("|", "\\|")

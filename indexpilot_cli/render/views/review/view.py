@@ -27,6 +27,7 @@ from indexpilot_cli.render.views.review.document import CheckResultDocument
 from indexpilot_cli.render.views.review.entries import entries, fixes
 from indexpilot_cli.render.views.review.words import (
     BASES,
+    WORSE,
     all_findings,
     all_statements,
     counted,
@@ -116,7 +117,7 @@ def _locks(taken: Sequence[Lock]) -> str:
 
 def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
     named = set(chain.from_iterable(finding.templates for finding in result.findings))
-    changed = [t for t in result.templates if verbose or (t.status in _WORSE and t.template not in named)]
+    changed = [t for t in result.templates if verbose or (t.status in WORSE and t.template not in named)]
     if changed:
         shown = changed if verbose else changed[:_SHOWN]
         yield TableBlock(_TEMPLATES, tuple(_template(t) for t in shown), title="Recorded queries")
@@ -127,9 +128,6 @@ def _end(result: CheckResult, *, verbose: bool) -> Iterator[Block]:
     for file in result.files:
         notes += (("Note", f"{file.path}: {one_line(note)}") for note in file.notes)
     yield facts(*notes)
-
-
-_WORSE = ("breaks", "columns_change", "slower")
 
 
 def _template(value: TemplateImpact) -> tuple[str, ...]:

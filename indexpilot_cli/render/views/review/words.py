@@ -42,6 +42,7 @@ BASES = {
     "history": "from earlier changes of this database",
     "default": "rough: nothing was measured on this server",
 }
+WORSE = ("breaks", "columns_change", "slower")  # what becomes of a recorded query
 _STATEMENT = 160
 _NOT_RUN = "not-run"  # the hazard that says so of a statement
 _LONG = (Impact.LONG_BLOCKS_WRITES, Impact.LONG_BLOCKS_READS)
