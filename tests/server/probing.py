@@ -10,7 +10,6 @@ from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.ask import read_facts, run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
-from indexpilot_cli.sql.safe.reader import SafeReader
 
 SCHEMA = """
 CREATE TYPE mood AS ENUM ('sad', 'ok');
@@ -57,7 +56,7 @@ def rules(read):
 def asked(dsn, read, observation=None):
     """The probes of a migration."""
     catalog, facts = known(dsn)
-    return probes(read, observation or rules(read), catalog, SafeReader(), facts=facts)
+    return probes(read, observation or rules(read), catalog, facts=facts)
 
 
 @lru_cache

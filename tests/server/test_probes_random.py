@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 from indexpilot_cli.db.session import open_session
 from indexpilot_cli.evolve.review.probes.ask import run_probes
 from indexpilot_cli.evolve.review.probes.probes import probes
-from indexpilot_cli.sql.safe.reader import SafeReader
 from tests.server import probing
 from tests.server.test_probes_truth import CASES
 
@@ -40,7 +39,7 @@ def really(connection, statements):
 def test_what_is_said_to_fail_fails(opened, statements):
     connection, session, (catalog, facts) = opened
     read = probing.migration(*statements)
-    found = run_probes(session, probes(read, probing.rules(read), catalog, SafeReader(), facts=facts))
+    found = run_probes(session, probes(read, probing.rules(read), catalog, facts=facts))
     said = probing.said(found)
     if said is not None:
         truth = really(connection, statements)

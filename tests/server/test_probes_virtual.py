@@ -12,7 +12,6 @@ from indexpilot_cli.evolve.review.probes.probes import probes
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import emptied
 from indexpilot_cli.sql.ddl.action import Act
-from indexpilot_cli.sql.safe.reader import SafeReader
 from tests.server import probing
 from tests.servers import new_database
 
@@ -73,7 +72,7 @@ def test_the_table_is_foreseen(small, rows, others, statements):
     updated = [number for number, text in enumerate(statements) if text.startswith("UPDATE")]
     assume(not any("ctid" in text for text in statements[updated[0] + 1 :]) if updated else True)
     connection, catalog = small
-    tables = Tables(catalog, SafeReader())
+    tables = Tables(catalog)
     migration = probing.migration(*statements)
     for statement in migration.statements:
         for action in statement.actions:
@@ -111,6 +110,6 @@ def test_a_guard_is_asked_as_it_stands(small):
     END $$
     """
     read = probing.migration(body)
-    found = probes(read, probing.rules(read), catalog, SafeReader())
+    found = probes(read, probing.rules(read), catalog)
     assert [p.sqlstate for p in found] == ["P0001", "P0001"]
     assert "FROM public.t" in found[0].sql and "count(*)" in found[0].sql and "NOT EXISTS" in found[1].sql

@@ -28,7 +28,6 @@ from indexpilot_cli.evolve.review.probes.question import DataFacts, Probe, Probe
 from indexpilot_cli.evolve.review.values import Queue, Rates
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Migration
-from indexpilot_cli.sql.safe.reader import SafeReader
 
 STRIDE = 1_000_000  # statements of several files become one run of numbers
 PATIENCE = 5.0  # seconds from which an open transaction counts
@@ -86,7 +85,7 @@ def form_probes(
     facts: DataFacts | None = None,
 ) -> tuple[Probe, ...]:
     """The questions of all files together, since a file finds what the one before it left."""
-    return probes(*joined(migrations, observed), catalog, SafeReader(), facts=facts)
+    return probes(*joined(migrations, observed), catalog, facts=facts)
 
 
 def joined(

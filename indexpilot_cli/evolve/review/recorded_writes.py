@@ -21,7 +21,6 @@ from indexpilot_cli.evolve.review.values import TemplateImpact
 from indexpilot_cli.snapshot.source import Source
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
 from indexpilot_cli.sql.normal import columns
-from indexpilot_cli.sql.safe.reader import SafeReader
 
 _MOST = 60  # recorded statements asked about
 _WRITES = frozenset({Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE})
@@ -226,5 +225,5 @@ def _probes_of_write(
     """The questions of one statement behind the files; only its own, not those of the files."""
     last, seen = Migration("", "", (replace(write, number=0),)), MigrationObservation("", "rules")
     whole = joined((*migrations, last), (*observed, seen))
-    asked = probes(*whole, asking.source.catalog, SafeReader(), facts=asking.facts, unforeseen=unforeseen)
+    asked = probes(*whole, asking.source.catalog, facts=asking.facts, unforeseen=unforeseen)
     return tuple(probe for probe in asked if probe.statement == len(migrations) * STRIDE)

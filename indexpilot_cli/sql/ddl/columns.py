@@ -11,7 +11,7 @@ from indexpilot_cli.sql.ddl.words import cascade, expression, options, relation,
 from indexpilot_cli.sql.parser import Node
 
 _SERIAL = {"serial", "bigserial", "smallserial", "serial4", "serial8", "serial2"}
-_KINDS = {
+CONSTRAINT_KINDS = {
     "CONSTR_CHECK": "check",
     "CONSTR_PRIMARY": "primary_key",
     "CONSTR_UNIQUE": "unique",
@@ -75,7 +75,7 @@ def _inline(column: str, constraints: tuple[Node, ...], table: Action) -> Iterat
         kind = node.enum("contype")
         if kind in _MARKS and found:
             found[-1] = replace(found[-1], options=found[-1].options | {_MARKS[kind]})
-        elif kind in _KINDS and kind != "CONSTR_NOTNULL":
+        elif kind in CONSTRAINT_KINDS and kind != "CONSTR_NOTNULL":
             made = add_constraint(node, table)
             found.append(replace(made, columns=(column,), options=made.options | {"inline"}))
     yield from found
@@ -88,7 +88,7 @@ def add_constraint(node: Node, table: Action) -> Action:
     return replace(
         table,
         kind=Act.ADD_CONSTRAINT,
-        constraint=_KINDS.get(node.enum("contype"), "check"),
+        constraint=CONSTRAINT_KINDS.get(node.enum("contype"), "check"),
         object=node.text("conname") or None,
         columns=_constrained(node),
         expression=expression(node.child("raw_expr")),

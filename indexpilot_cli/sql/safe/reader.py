@@ -1,119 +1,101 @@
-"""What a schema review asks of SQL texts before it questions production: the parser behind ``SafeExpression``."""
+"""What a schema review asks of SQL texts before it questions production; None for what cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from indexpilot_cli.core.names import quote_identifier
+from indexpilot_cli.sql.ddl.columns import CONSTRAINT_KINDS
 from indexpilot_cli.sql.parser import Node, Unparsed, deparse_expression, deparse_type, parse
-from indexpilot_cli.sql.safe import change as safe_change
 from indexpilot_cli.sql.safe import expression
-from indexpilot_cli.sql.safe import expression as safe_expression
-from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule, SafeChange, SafeText, Scope
-
-_RULES = {
-    "CONSTR_CHECK": "check",
-    "CONSTR_FOREIGN": "foreign_key",
-    "CONSTR_UNIQUE": "unique",
-    "CONSTR_PRIMARY": "primary_key",
-    "CONSTR_EXCLUSION": "exclude",
-    "CONSTR_NOTNULL": "not_null",
-}
+from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule
 
 
-class SafeReader:
-    """The ``SafeExpression`` of the SQL parser. It holds nothing."""
+def rule(definition: str) -> Rule | None:
+    """A constraint by its ``pg_get_constraintdef`` text, or the one an ALTER TABLE adds."""
+    whole = definition.lstrip()[:12].upper().startswith("ALTER TABLE")
+    node = _statement(definition if whole else f"ALTER TABLE t ADD CONSTRAINT c {definition}")
+    command = node.children("cmds")[0] if node is not None and node.kind == "AlterTableStmt" else None
+    constraint = command.child("def") if command else None
+    if constraint is None or constraint.kind != "Constraint":
+        return None
+    kind = CONSTRAINT_KINDS.get(constraint.enum("contype"))
+    return None if kind is None else _rule(constraint, kind)
 
-    def expression(self, text: str, scope: Scope) -> SafeText | None:
-        """One expression that may run, None for any other."""
-        return safe_expression.expression(text, scope)
 
-    def change(self, sql: str, scope: Scope) -> SafeChange | None:
-        """An INSERT, UPDATE or DELETE made of expressions that may run, None for any other."""
-        return safe_change.change(sql, scope)
+def unique_index(definition: str) -> Key | None:
+    """The key of a CREATE UNIQUE INDEX by its text."""
+    node = _statement(definition)
+    if node is None or node.kind != "IndexStmt" or not node.flag("unique"):
+        return None
+    return _key(node.children("index_params"), node.child("where_clause"), node.flag("nulls_not_distinct"))
 
-    def query(self, sql: str, scope: Scope) -> SafeText | None:
-        """A SELECT that may run, None for any other."""
-        return safe_expression.query(sql, scope)
 
-    def rule(self, definition: str) -> Rule | None:
-        """A constraint by its ``pg_get_constraintdef`` text."""
-        whole = definition.lstrip()[:12].upper().startswith("ALTER TABLE")
-        node = _statement(definition if whole else f"ALTER TABLE t ADD CONSTRAINT c {definition}")
-        command = node.children("cmds")[0] if node is not None and node.kind == "AlterTableStmt" else None
-        constraint = command.child("def") if command else None
-        if constraint is None or constraint.kind != "Constraint":
-            return None
-        kind = _RULES.get(constraint.enum("contype"))
-        return None if kind is None else _rule(constraint, kind)
+def computed(definition: str) -> tuple[tuple[str, ...], str]:
+    """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
+    node = _statement(definition)
+    if node is None or node.kind != "IndexStmt":
+        return (), ""
+    inner = (element.child("expr") for element in node.children("index_params"))
+    predicate = node.child("where_clause")
+    texts = tuple(deparse_expression(i) for i in inner if i is not None)
+    return texts, deparse_expression(predicate) if predicate else ""
 
-    def unique_index(self, definition: str) -> Key | None:
-        """The key of a CREATE UNIQUE INDEX by its text."""
-        node = _statement(definition)
-        if node is None or node.kind != "IndexStmt" or not node.flag("unique"):
-            return None
-        return _key(node.children("index_params"), node.child("where_clause"), node.flag("nulls_not_distinct"))
 
-    def computed(self, definition: str) -> tuple[tuple[str, ...], str]:
-        """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
-        node = _statement(definition)
-        if node is None or node.kind != "IndexStmt":
-            return (), ""
-        inner = (element.child("expr") for element in node.children("index_params"))
-        predicate = node.child("where_clause")
-        texts = tuple(deparse_expression(i) for i in inner if i is not None)
-        return texts, deparse_expression(predicate) if predicate else ""
+def bound(sql: str) -> PartitionBound | None:
+    """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
+    node = _statement(sql)
+    target = node.child("relation") if node else None
+    if node is None or target is None:
+        return None
+    if node.kind == "CreateStmt" and node.children("inh_relations"):
+        return _bound(node.child("partbound"), node.children("inh_relations")[0], target)
+    commands = node.children("cmds") if node.kind == "AlterTableStmt" else ()
+    partition = commands[0].child("def") if commands else None
+    if partition is None or partition.kind != "PartitionCmd":
+        return None
+    return _bound(partition.child("bound"), target, partition.child("name"))
 
-    def bound(self, sql: str) -> PartitionBound | None:
-        """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
-        node = _statement(sql)
-        target = node.child("relation") if node else None
-        if node is None or target is None:
-            return None
-        if node.kind == "CreateStmt" and node.children("inh_relations"):
-            return _bound(node.child("partbound"), node.children("inh_relations")[0], target)
-        commands = node.children("cmds") if node.kind == "AlterTableStmt" else ()
-        partition = commands[0].child("def") if commands else None
-        if partition is None or partition.kind != "PartitionCmd":
-            return None
-        return _bound(partition.child("bound"), target, partition.child("name"))
 
-    def labels(self, sql: str) -> tuple[str, ...] | None:
-        """The labels of CREATE TYPE … AS ENUM."""
-        node = _statement(sql)
-        return node.names("vals") if node is not None and node.kind == "CreateEnumStmt" else None
+def labels(sql: str) -> tuple[str, ...] | None:
+    """The labels of CREATE TYPE … AS ENUM."""
+    node = _statement(sql)
+    return node.names("vals") if node is not None and node.kind == "CreateEnumStmt" else None
 
-    def domain_checks(self, sql: str) -> tuple[str, ...] | None:
-        """The checks of CREATE DOMAIN; NOT NULL comes as ``value IS NOT NULL``."""
-        node = _statement(sql)
-        if node is None or node.kind != "CreateDomainStmt":
-            return None
-        found: list[str] = []
-        for constraint in node.children("constraints"):
-            raw = constraint.child("raw_expr")
-            if constraint.enum("contype") == "CONSTR_NOTNULL":
-                found.append("value IS NOT NULL")
-            elif constraint.enum("contype") == "CONSTR_CHECK" and raw is not None:
-                found.append(deparse_expression(raw))
-        return tuple(found)
 
-    def uncast(self, text: str) -> tuple[str, str]:
-        """(inner expression, type) of an outermost cast; (text, '') without one."""
-        node = safe_expression.read(text)
-        if node is None or node.kind != "TypeCast":
-            return text, ""
-        inner, kind = node.child("arg"), node.child("type_name")
-        return (deparse_expression(inner), deparse_type(kind)) if inner and kind else (text, "")
+def domain_checks(sql: str) -> tuple[str, ...] | None:
+    """The checks of CREATE DOMAIN; NOT NULL comes as ``value IS NOT NULL``."""
+    node = _statement(sql)
+    if node is None or node.kind != "CreateDomainStmt":
+        return None
+    found: list[str] = []
+    for constraint in node.children("constraints"):
+        raw = constraint.child("raw_expr")
+        if constraint.enum("contype") == "CONSTR_NOTNULL":
+            found.append("value IS NOT NULL")
+        elif constraint.enum("contype") == "CONSTR_CHECK" and raw is not None:
+            found.append(deparse_expression(raw))
+    return tuple(found)
 
-    def harmless(self, sql: str) -> bool:
-        """Whether a SELECT calls only functions that change no table."""
-        node = _statement(sql)
-        if node is None or node.kind != "SelectStmt" or node.child("into_clause"):
-            return False
-        known = expression.QUIET | expression.SCALAR | expression.AGGREGATE | expression.WINDOW
-        calls = (n.names("funcname") for n in node.walk() if n.kind == "FuncCall")
-        changes = any(n.kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt") for n in node.walk())
-        return not changes and all(c and c[:-1] in ((), ("pg_catalog",)) and c[-1] in known for c in calls)
+
+def uncast(text: str) -> tuple[str, str]:
+    """(inner expression, type) of an outermost cast; (text, '') without one."""
+    node = expression.read(text)
+    if node is None or node.kind != "TypeCast":
+        return text, ""
+    inner, kind = node.child("arg"), node.child("type_name")
+    return (deparse_expression(inner), deparse_type(kind)) if inner and kind else (text, "")
+
+
+def harmless(sql: str) -> bool:
+    """Whether a SELECT calls only functions that change no table."""
+    node = _statement(sql)
+    if node is None or node.kind != "SelectStmt" or node.child("into_clause"):
+        return False
+    known = expression.QUIET | expression.SCALAR | expression.AGGREGATE | expression.WINDOW
+    calls = (n.names("funcname") for n in node.walk() if n.kind == "FuncCall")
+    changes = any(n.kind in ("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt") for n in node.walk())
+    return not changes and all(c and c[:-1] in ((), ("pg_catalog",)) and c[-1] in known for c in calls)
 
 
 def _statement(sql: str) -> Node | None:
@@ -123,7 +105,6 @@ def _statement(sql: str) -> Node | None:
 
 def _rule(node: Node, kind: str) -> Rule:
     raw, target = node.child("raw_expr"), node.child("pktable")
-    unsound = node.flag("skip_validation") or (kind in ("check", "foreign_key") and not node.flag("is_enforced"))
     columns = node.names("fk_attrs") if kind == "foreign_key" else node.names("keys")
     return Rule(
         kind=kind,
@@ -135,7 +116,6 @@ def _rule(node: Node, kind: str) -> Rule:
         deferrable=node.flag("deferrable"),
         match_full=node.text("fk_matchtype") == "f",
         key=_exclusion(node) if kind == "exclude" else _plain_key(node, columns) if columns else None,
-        valid=not unsound,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 Tables = Callable[[str | None, str, str | None], str | None]
 Types = Callable[[str | None, str], bool]
@@ -65,7 +64,7 @@ class SafeChange:
 class Key:
     """What must be unique (or exclude each other): SQL texts, columns quoted. ``operators`` only for exclusion.
 
-    ``columns`` are the plain columns among them, unquoted. ``existing``: the index was there before.
+    ``columns`` are the plain columns among them, unquoted.
     """
 
     keys: tuple[str, ...]
@@ -73,15 +72,11 @@ class Key:
     predicate: str | None = None
     nulls_not_distinct: bool = False
     operators: tuple[str, ...] = ()
-    existing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A constraint as its definition says. ``kind`` is check, foreign_key, unique, primary_key, exclude or not_null.
-
-    ``valid`` is False with NOT VALID or NOT ENFORCED.
-    """
+    """A constraint as its definition says. ``kind`` is check, foreign_key, unique, primary_key, exclude or not_null."""
 
     kind: str
     columns: tuple[str, ...] = ()
@@ -92,7 +87,6 @@ class Rule:
     on_delete: str = "a"
     deferrable: bool = False
     key: Key | None = None
-    valid: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,40 +105,3 @@ class PartitionBound:
     remainder: int = 0
     default: bool = False
     null: bool = False
-
-
-class SafeExpression(Protocol):
-    """The reader that decides what may run; every method gives None for what may not, or cannot be read."""
-
-    def expression(self, text: str, scope: Scope) -> SafeText | None:
-        """One expression of columns, constants and harmless built-in functions."""
-
-    def change(self, sql: str, scope: Scope) -> SafeChange | None:
-        """An INSERT, UPDATE or DELETE made of such expressions."""
-
-    def query(self, sql: str, scope: Scope) -> SafeText | None:
-        """A SELECT made of such expressions."""
-
-    def rule(self, definition: str) -> Rule | None:
-        """A constraint by its ``pg_get_constraintdef`` text, or the one an ALTER TABLE adds."""
-
-    def unique_index(self, definition: str) -> Key | None:
-        """The key of a CREATE UNIQUE INDEX by its text."""
-
-    def computed(self, definition: str) -> tuple[tuple[str, ...], str]:
-        """(key expressions, predicate) of any CREATE INDEX by its text; empty where there are none."""
-
-    def bound(self, sql: str) -> PartitionBound | None:
-        """The bound of ATTACH PARTITION or CREATE TABLE … PARTITION OF."""
-
-    def labels(self, sql: str) -> tuple[str, ...] | None:
-        """The labels of CREATE TYPE … AS ENUM."""
-
-    def domain_checks(self, sql: str) -> tuple[str, ...] | None:
-        """The checks over VALUE of CREATE DOMAIN (NOT NULL as ``VALUE IS NOT NULL``)."""
-
-    def uncast(self, text: str) -> tuple[str, str]:
-        """(inner expression, type) of an outermost cast; (text, '') without one."""
-
-    def harmless(self, sql: str) -> bool:
-        """Whether a SELECT statement surely changes no table."""

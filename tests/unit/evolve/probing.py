@@ -13,7 +13,6 @@ from indexpilot_cli.core.observation import (
 )
 from indexpilot_cli.evolve.review.migration import read_migration
 from indexpilot_cli.evolve.review.probes.probes import probes
-from indexpilot_cli.sql.safe.reader import SafeReader
 
 ORDERS, PEOPLE = QualifiedName("public", "orders"), QualifiedName("public", 'pe"ople')
 TYPES = {"int4": ("integer", "N"), "text": ("text", "S"), "timestamptz": ("timestamp with time zone", "D")}
@@ -86,10 +85,10 @@ def cloned(text, *changes, state=RunState.RAN):
     """Probes of a migration of whose statements a clone saw these changes, one tuple for each."""
     read = read_migration("m.sql", text)
     seen = tuple(StatementObservation(n, state, 1, changes=c) for n, c in enumerate(changes, 1))
-    return probes(read, MigrationObservation("m.sql", "clone/15.1", seen), CATALOG, SafeReader())
+    return probes(read, MigrationObservation("m.sql", "clone/15.1", seen), CATALOG)
 
 
 def ruled(text, facts=None, catalog=CATALOG):
     """Probes of a migration that no clone ran."""
     read = read_migration("m.sql", text)
-    return probes(read, MigrationObservation("m.sql", "rules"), catalog, SafeReader(), facts=facts)
+    return probes(read, MigrationObservation("m.sql", "rules"), catalog, facts=facts)

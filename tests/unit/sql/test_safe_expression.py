@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from indexpilot_cli.sql.safe.reader import SafeReader
+from indexpilot_cli.sql.safe import reader
+from indexpilot_cli.sql.safe.change import change
+from indexpilot_cli.sql.safe.expression import expression
 from indexpilot_cli.sql.safe.values import Scope
 
-READER = SafeReader()
 SCOPE = Scope(lambda schema, name, alias: f"(SELECT * FROM real.{name})", lambda schema, name: name == "citext")
 NOWHERE = Scope(lambda schema, name, alias: None, lambda schema, name: False)
 
@@ -65,44 +66,44 @@ a || a || a || a || a || a || a || a || a || a || a || a
 
 @pytest.mark.parametrize("text", [t for t in SAFE if not t.startswith("row_number")])
 def test_let_through(text):
-    assert READER.expression(text, SCOPE) is not None
+    assert expression(text, SCOPE) is not None
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_refused(text):
-    assert READER.expression(text, SCOPE) is None
+    assert expression(text, SCOPE) is None
 
 
 def test_functions_are_those_of_the_server():
-    found = READER.expression("lower(a) || upper(b)", SCOPE)
+    found = expression("lower(a) || upper(b)", SCOPE)
     assert found.sql == "pg_catalog.lower(a) || pg_catalog.upper(b)"
     assert found.names == {"a", "b"} and found.growth == 2 and not found.subquery
 
 
 def test_tables_are_replaced_and_keep_their_names():
-    found = READER.expression("EXISTS (SELECT 1 FROM s.o WHERE o.id = t.id)", SCOPE)
+    found = expression("EXISTS (SELECT 1 FROM s.o WHERE o.id = t.id)", SCOPE)
     assert found.sql == "EXISTS (SELECT 1 FROM (SELECT * FROM real.o) o WHERE o.id = t.id)" and found.subquery
-    assert READER.expression("EXISTS (SELECT 1 FROM o)", NOWHERE) is None
+    assert expression("EXISTS (SELECT 1 FROM o)", NOWHERE) is None
 
 
 def test_the_token_of_a_table_cannot_be_forged():
     text = "EXISTS (SELECT 1 FROM o WHERE x = 'ip_source0_0_ ip_source1_0_')"
-    assert "'ip_source0_0_ ip_source1_0_'" in READER.expression(text, SCOPE).sql
+    assert "'ip_source0_0_ ip_source1_0_'" in expression(text, SCOPE).sql
 
 
 def test_changes_in_parts():
-    found = READER.change("UPDATE t AS a SET b = lower(b), c = x.c FROM x WHERE a.id = x.id", SCOPE)
+    found = change("UPDATE t AS a SET b = lower(b), c = x.c FROM x WHERE a.id = x.id", SCOPE)
     assert (found.kind, found.table, found.alias) == ("update", "t", "a")
     assert found.assignments == (("b", "pg_catalog.lower(b)"), ("c", "x.c"))
     assert found.sources == "(SELECT * FROM real.x) x" and found.condition == "a.id = x.id"
-    insert = READER.change("INSERT INTO t VALUES (1, 'x'), (2, 'y') ON CONFLICT (id) DO NOTHING", SCOPE)
+    insert = change("INSERT INTO t VALUES (1, 'x'), (2, 'y') ON CONFLICT (id) DO NOTHING", SCOPE)
     assert (insert.query, insert.width, insert.values, insert.conflict) == (
         "VALUES (1, 'x'), (2, 'y')",
         2,
         True,
         ("id",),
     )
-    ranked = READER.change("WITH r AS (SELECT id FROM t) DELETE FROM t WHERE id IN (SELECT id FROM r)", SCOPE)
+    ranked = change("WITH r AS (SELECT id FROM t) DELETE FROM t WHERE id IN (SELECT id FROM r)", SCOPE)
     assert ranked.prefix == "WITH r AS (SELECT id FROM (SELECT * FROM real.t) t) "
     assert ranked.condition == "id IN (SELECT id FROM r)"
 
@@ -126,48 +127,47 @@ def test_changes_in_parts():
     ],
 )
 def test_changes_that_cannot_be_foreseen(sql):
-    assert READER.change(sql, SCOPE) is None
+    assert change(sql, SCOPE) is None
 
 
 def test_definitions():
-    rule = READER.rule("FOREIGN KEY (a, b) REFERENCES s.p(x, y) MATCH FULL NOT VALID")
+    rule = reader.rule("FOREIGN KEY (a, b) REFERENCES s.p(x, y) MATCH FULL NOT VALID")
     assert (rule.kind, rule.columns, rule.references, rule.referenced_columns) == (
         "foreign_key",
         ("a", "b"),
         ("s", "p"),
         ("x", "y"),
     )
-    assert rule.match_full and not rule.valid
-    assert READER.rule("CHECK ((a > 0))").expression == "a > 0"
-    assert not READER.rule("CHECK ((a > 0)) NOT ENFORCED").valid
-    pairs = READER.rule('EXCLUDE USING gist (room WITH =, "During" WITH &&)').key
+    assert rule.match_full
+    assert reader.rule("CHECK ((a > 0))").expression == "a > 0"
+    pairs = reader.rule('EXCLUDE USING gist (room WITH =, "During" WITH &&)').key
     assert (pairs.keys, pairs.operators) == (("room", '"During"'), ("=", "&&"))
-    key = READER.unique_index('CREATE UNIQUE INDEX i ON s.t (lower(a), b COLLATE "C") WHERE c IS NULL')
+    key = reader.unique_index('CREATE UNIQUE INDEX i ON s.t (lower(a), b COLLATE "C") WHERE c IS NULL')
     assert key.keys == ("(lower(a))", 'b COLLATE "C"') and key.columns == ("b",) and key.predicate == "c IS NULL"
-    assert READER.unique_index("CREATE INDEX i ON t (a)") is None
+    assert reader.unique_index("CREATE INDEX i ON t (a)") is None
 
 
 def test_bounds_types_and_casts():
-    ranged = READER.bound("ALTER TABLE a ATTACH PARTITION s.b FOR VALUES FROM ('x', MINVALUE) TO (1, MAXVALUE)")
+    ranged = reader.bound("ALTER TABLE a ATTACH PARTITION s.b FOR VALUES FROM ('x', MINVALUE) TO (1, MAXVALUE)")
     assert ranged.lower == ("'x'", None) and ranged.upper == ("1", None) and ranged.child == ("s", "b")
-    listed = READER.bound("CREATE TABLE b PARTITION OF a FOR VALUES IN (1, NULL)")
+    listed = reader.bound("CREATE TABLE b PARTITION OF a FOR VALUES IN (1, NULL)")
     assert listed.values == ("1",) and listed.null and listed.parent == (None, "a")
-    assert READER.bound("CREATE TABLE b PARTITION OF a DEFAULT").default
-    assert READER.labels("CREATE TYPE m AS ENUM ('a', 'b')") == ("a", "b")
-    assert READER.domain_checks("CREATE DOMAIN d AS int NOT NULL CHECK (VALUE > 1)") == (
+    assert reader.bound("CREATE TABLE b PARTITION OF a DEFAULT").default
+    assert reader.labels("CREATE TYPE m AS ENUM ('a', 'b')") == ("a", "b")
+    assert reader.domain_checks("CREATE DOMAIN d AS int NOT NULL CHECK (VALUE > 1)") == (
         "value IS NOT NULL",
         "value > 1",
     )
-    assert READER.uncast("lower(a)::m") == ("lower(a)", "m") and READER.uncast("a") == ("a", "")
+    assert reader.uncast("lower(a)::m") == ("lower(a)", "m") and reader.uncast("a") == ("a", "")
 
 
 def test_harmless_selects():
-    assert READER.harmless("SELECT setval('s', max(id)) FROM t") and READER.harmless("SELECT 1")
-    assert not READER.harmless("SELECT repair_everything()") and not READER.harmless("SELECT 1 INTO t")
-    assert not READER.harmless("WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x")
+    assert reader.harmless("SELECT setval('s', max(id)) FROM t") and reader.harmless("SELECT 1")
+    assert not reader.harmless("SELECT repair_everything()") and not reader.harmless("SELECT 1 INTO t")
+    assert not reader.harmless("WITH x AS (DELETE FROM t RETURNING 1) SELECT * FROM x")
 
 
 @given(st.text(alphabet="abt().,;'\"$*+-=<>:[]{}\\/%^~|& 01\n", max_size=60))
 def test_any_text_is_read_or_refused(text):
-    found = READER.expression(text, NOWHERE)
-    assert found is None or READER.expression(found.sql, NOWHERE) is not None
+    found = expression(text, NOWHERE)
+    assert found is None or expression(found.sql, NOWHERE) is not None

@@ -8,6 +8,7 @@ from indexpilot_cli.core.names import QualifiedName, quote_identifier
 from indexpilot_cli.evolve.review.probes.delta import AddedColumn, Delta, Need, computed
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.sql.ddl.action import Act, Action
+from indexpilot_cli.sql.safe import reader
 from indexpilot_cli.sql.safe.values import Key, Rule
 
 # serial is no type: it stands for an integer, a sequence and NOT NULL.
@@ -118,7 +119,7 @@ def _constraint(action: Action, delta: Delta, tables: Tables) -> None:
         key = Key(columns, action.columns, nulls_not_distinct=action.has("nulls_not_distinct"))
         delta.needs.append(Need("unique", table, key=key, name=action.object))
     elif kind in ("check", "foreign_key", "exclude"):
-        written = None if action.has("inline") else tables.safe.rule(action.sql)
+        written = None if action.has("inline") else reader.rule(action.sql)
         rule = written if written is not None and written.kind == kind else _rule(action)
         delta.needs.append(Need(kind, table, rule=rule, key=rule.key, name=action.object))
 
@@ -157,8 +158,8 @@ def _known(table: QualifiedName, name: str, tables: Tables) -> Rule | None:
 def _index(action: Action, delta: Delta, tables: Tables) -> None:
     if action.has("if_not_exists") and _there(action, tables):
         return
-    delta.needs += computed(action.sql, _name(action, tables), action.object, tables.safe)
-    key = tables.safe.unique_index(action.sql) if action.has("unique") else None
+    delta.needs += computed(action.sql, _name(action, tables), action.object)
+    key = reader.unique_index(action.sql) if action.has("unique") else None
     if key is not None:
         delta.needs.append(Need("unique", _name(action, tables), key=key, name=action.object))
 

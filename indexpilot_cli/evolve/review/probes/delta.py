@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.observation import CatalogChange, CatalogObject, ChangeKind
 from indexpilot_cli.sql.ddl.action import Act, Action
-from indexpilot_cli.sql.safe.values import Key, Rule, SafeExpression
+from indexpilot_cli.sql.safe import reader
+from indexpilot_cli.sql.safe.values import Key, Rule
 
 _TABLES = ("r", "p", "f", "")
 
@@ -77,7 +78,7 @@ class Delta:
         return self.shapes.setdefault(table, Shape(table))
 
 
-def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], safe: SafeExpression) -> Delta:
+def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action]) -> Delta:
     """The delta a clone saw. ``actions`` only give what no catalog keeps: the USING of a type change."""
     delta, changes = Delta(), tuple(_told_apart(changes))
     for change in changes:
@@ -92,8 +93,8 @@ def from_changes(changes: Sequence[CatalogChange], actions: Sequence[Action], sa
             delta.dropped.append((change.object.table, change.object.path[-1]))
     for shape in delta.shapes.values():
         shape.added.sort(key=lambda column: column.number)
-    delta.needs = list(_needs(changes, safe))
-    delta.pending = list(_pending(changes, safe))
+    delta.needs = list(_needs(changes))
+    delta.pending = list(_pending(changes))
     return delta
 
 
@@ -176,7 +177,7 @@ def _new(after: CatalogObject) -> AddedColumn:
     )
 
 
-def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
+def _needs(changes: Sequence[CatalogChange]) -> Iterator[Need]:
     indexes = {c.object.path for c in changes if c.object.kind == "index" and c.kind is ChangeKind.CREATED}
     columns = (c.object for c in changes if c.object.kind == "column" and _became_not_null(c))
     # A NOT NULL that partitions inherit is asked of their parent, which is read with all of them.
@@ -189,10 +190,10 @@ def _needs(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[N
             if after.fact("inherited") != "true" or after.path[-1] not in parents:
                 yield Need("not_null", table, after.path[-1])
         elif after.kind == "constraint":
-            yield from _constraint(change, after, table, safe)
+            yield from _constraint(change, after, table)
         # The index of a partition follows from its parent's, which is asked about as a whole.
         elif after.kind == "index" and change.before is None and not _has_parent(after, indexes):
-            yield from _index(after, table, safe)
+            yield from _index(after, table)
 
 
 def _became_not_null(change: CatalogChange) -> bool:
@@ -206,9 +207,7 @@ def _has_parent(index: CatalogObject, created: set[tuple[str, ...]]) -> bool:
     return bool(parent) and any(path[-1] == parent for path in created)
 
 
-def _constraint(
-    change: CatalogChange, after: CatalogObject, table: QualifiedName, safe: SafeExpression
-) -> Iterator[Need]:
+def _constraint(change: CatalogChange, after: CatalogObject, table: QualifiedName) -> Iterator[Need]:
     # Unique and primary keys are asked about through their index, inherited constraints through the parent.
     # https://www.postgresql.org/docs/current/catalog-pg-constraint.html
     if after.fact("contype") not in ("c", "f", "x") or (change.before is None and after.fact("inherited") == "true"):
@@ -216,17 +215,17 @@ def _constraint(
     # VALIDATE turns a constraint that was there into a binding one: only then old rows must fulfil it.
     if not _binding(after) or (change.before is not None and _binding(change.before)):
         return
-    rule = safe.rule(after.fact("definition") or after.definition)
+    rule = reader.rule(after.fact("definition") or after.definition)
     if rule is not None:
         yield Need(rule.kind, table, rule=rule, key=rule.key, name=after.path[-1])
 
 
-def _pending(changes: Sequence[CatalogChange], safe: SafeExpression) -> Iterator[Need]:
+def _pending(changes: Sequence[CatalogChange]) -> Iterator[Need]:
     for change in changes:
         made = change.after if change.before is None and change.object.kind == "constraint" else None
         if made is None or made.table is None or made.fact("contype") not in ("c", "f"):
             continue
-        rule = safe.rule(made.fact("definition") or made.definition)
+        rule = reader.rule(made.fact("definition") or made.definition)
         if rule is not None and not _holds(made, "validated") and _holds(made, "enforced"):
             yield Need(rule.kind, made.table, rule=rule, name=made.path[-1])
 
@@ -240,16 +239,16 @@ def _holds(constraint: CatalogObject, fact: str) -> bool:
     return constraint.fact(fact) in ("true", "t", "")
 
 
-def _index(index: CatalogObject, table: QualifiedName, safe: SafeExpression) -> Iterator[Need]:
+def _index(index: CatalogObject, table: QualifiedName) -> Iterator[Need]:
     definition = index.fact("definition") or index.definition
-    yield from computed(definition, table, index.path[-1], safe)
-    key = safe.unique_index(definition) if index.fact("unique") in ("true", "t") else None
+    yield from computed(definition, table, index.path[-1])
+    key = reader.unique_index(definition) if index.fact("unique") in ("true", "t") else None
     if key is not None:
         yield Need("unique", table, key=key, name=index.path[-1])
 
 
-def computed(definition: str, table: QualifiedName, name: str | None, safe: SafeExpression) -> Iterator[Need]:
+def computed(definition: str, table: QualifiedName, name: str | None) -> Iterator[Need]:
     """That an index's expressions can be computed for every row it takes in."""
-    expressions, predicate = safe.computed(definition)
+    expressions, predicate = reader.computed(definition)
     for text in expressions:
         yield Need("computed", table, key=Key((text,), predicate=predicate or None), name=name)

@@ -24,6 +24,7 @@ from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
 from indexpilot_cli.sql.parser.text import deparse_expression, parse_expression
+from indexpilot_cli.sql.safe import reader
 from indexpilot_cli.sql.safe.values import Key, PartitionBound, Rule
 
 FOREIGN = "it calls what must not run on this database, or reads what cannot be foreseen"
@@ -214,7 +215,7 @@ def partition_questions(action: Action, tables: Tables) -> Iterator[Probe]:
     """Rows outside the bound in the partition to be, and rows inside it that another (the default) holds."""
     if action.kind not in (Act.ATTACH_PARTITION, Act.CREATE_PARTITION):
         return
-    bound = tables.safe.bound(action.sql)
+    bound = reader.bound(action.sql)
     target = tables.resolve(*bound.parent) if bound else None
     parent = tables.get(target) if target else None
     if bound is None or parent is None or parent.origin is None:
@@ -292,13 +293,13 @@ def remember_type(action: Action, tables: Tables) -> None:
     name = action.object or ""
     if action.kind is Act.CREATE_TYPE and action.type == "enum":
         tables.new_types.add(name)
-        tables.labels[name] = tables.safe.labels(action.sql) or action.columns
+        tables.labels[name] = reader.labels(action.sql) or action.columns
     elif action.kind is Act.ADD_ENUM_VALUE or action.kind is Act.CREATE_TYPE:
         tables.new_types.add(name)
     elif action.kind is Act.RENAME and action.has("type") and action.new_name:
         tables.rename_type(name, action.new_name)
     elif action.kind is Act.CREATE_DOMAIN:
-        checks = tables.safe.domain_checks(action.sql)
+        checks = reader.domain_checks(action.sql)
         tables.domains[name] = KnownDomain(QualifiedName("", name), action.type or "text", checks)
 
 

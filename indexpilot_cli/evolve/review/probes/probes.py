@@ -26,7 +26,8 @@ from indexpilot_cli.evolve.review.probes.shape import MAY_FAIL, sized
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action, Migration, MigrationStatement
-from indexpilot_cli.sql.safe.values import Key, SafeExpression, SafeText
+from indexpilot_cli.sql.safe import reader
+from indexpilot_cli.sql.safe.values import Key, SafeText
 
 _ROWS = (Act.INSERT, Act.UPDATE, Act.DELETE, Act.MERGE, Act.COPY)
 _BRANCH = re.compile(r"\bTHEN\b", re.I)
@@ -45,7 +46,6 @@ def probes(
     migration: Migration,
     observation: MigrationObservation,
     catalog: Catalog,
-    safe: SafeExpression,
     *,
     facts: DataFacts | None = None,
     unforeseen: set[int] | None = None,
@@ -55,7 +55,7 @@ def probes(
     ``facts`` are read from production (``postgres.probe.read_facts``); without them less can be asked. ``unforeseen``
     gets the numbers of statements of which nobody can tell what they do to rows.
     """
-    tables = Tables(catalog, safe, facts)
+    tables = Tables(catalog, facts)
     seen = {s.number: s for s in observation.statements}
     found: list[Probe] = []
     kept: Mapping[str, object] = tables.keep()
@@ -129,7 +129,7 @@ class _Review:
         # What the server did beats what the words seem to say.
         if self.seen is None:
             return from_actions(self.actions, self.tables)
-        delta = from_changes(self.seen.changes, self.actions, self.tables.safe)
+        delta = from_changes(self.seen.changes, self.actions)
         for action in self.actions:
             self._same_name(action, delta)
         return delta
@@ -245,7 +245,7 @@ class _Review:
             return False
         if action.kind is Act.CALL:
             return True
-        return action.kind is Act.SELECT and not self.tables.safe.harmless(action.sql)
+        return action.kind is Act.SELECT and not reader.harmless(action.sql)
 
     def _setting(self, action: Action) -> None:
         tables = self.tables
@@ -324,7 +324,7 @@ def _selected(actions: Sequence[Action], failed: bool, tables: Tables) -> Iterat
         found = tables.query(actions[0].sql)
         if found is not None:
             yield _failing(words, found, tables)
-        elif not failed and tables.safe.harmless(actions[0].sql):
+        elif not failed and reader.harmless(actions[0].sql):
             yield tables.unasked(_HERE, words, _NO_QUERY)
     # What a block reads, where no guard of it was asked about.
     asks = any(a.kind is Act.DO and a.expression and _asked(a.expression) for a in actions)

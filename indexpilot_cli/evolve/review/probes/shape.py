@@ -24,6 +24,7 @@ from indexpilot_cli.evolve.review.probes.question import (
 )
 from indexpilot_cli.evolve.review.probes.tables import Tables
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable, unbounded
+from indexpilot_cli.sql.safe import reader
 
 _ORDER = "row_number() OVER ()"
 Retyped = tuple[str | None, tuple[Question, ...]]  # what gives the values afterwards (over ip_t), None: unknown
@@ -135,7 +136,7 @@ def _added(new: AddedColumn, table: VirtualTable, tables: Tables) -> Column:
     if not new.default:
         value = f"CAST(NULL AS {kind})"
         return made, value, _not_empty(new, table) if new.not_null else _of_domain(new, value, table, tables)
-    inner, to = tables.safe.uncast(new.default)
+    inner, to = reader.uncast(new.default)
     safe = tables.expression(inner if to and tables.type_for(to) != to else new.default)
     if safe is None or safe.names:
         return replace(made, unknown="its default cannot be foreseen"), None, ()
@@ -261,7 +262,7 @@ def _domain(value: str, words: str, name: str, column: str, tables: Tables) -> R
 def _inner(using: str, kind: str, tables: Tables) -> str:
     """The USING expression without casts to a type that production does not have yet."""
     last = kind.rsplit(".", maxsplit=1)[-1].strip('"')
-    inner, to = tables.safe.uncast(using)
+    inner, to = reader.uncast(using)
     new = to and to.split(".")[-1].strip('"') == last and (last in tables.labels or last in tables.domains)
     return inner if new else using
 

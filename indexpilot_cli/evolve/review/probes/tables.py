@@ -15,7 +15,9 @@ from indexpilot_cli.evolve.review.probes import virtual
 from indexpilot_cli.evolve.review.probes.question import DataFacts, KnownCheck, Probe, ProbeKind, Question, probe
 from indexpilot_cli.evolve.review.probes.virtual import VirtualColumn, VirtualTable
 from indexpilot_cli.sql.ddl.action import Act, Action
-from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeExpression, SafeText, Scope
+from indexpilot_cli.sql.safe import change as safe_change
+from indexpilot_cli.sql.safe import expression as safe_expression
+from indexpilot_cli.sql.safe.values import Key, Rule, SafeChange, SafeText, Scope
 
 _ROWS = {Act.INSERT: (True, False), Act.DELETE: (False, True), Act.UPDATE: (False, False), Act.COPY: (True, False)}
 # Every layer hands it on: samples and pairs that exclude each other tell rows apart by it.
@@ -28,10 +30,9 @@ class Tables:
     ``facts`` are what production has beyond its catalog; ``dropped`` constraints and indexes that are gone by now.
     """
 
-    def __init__(self, catalog: Catalog, safe: SafeExpression, facts: DataFacts | None = None) -> None:
+    def __init__(self, catalog: Catalog, facts: DataFacts | None = None) -> None:
         self.number = 0  # of the statement at work
         self.catalog = catalog
-        self.safe = safe
         self.facts = facts or DataFacts()
         self.dropped: set[tuple[QualifiedName | None, str]] = set()
         self.search_path = catalog.search_path
@@ -143,13 +144,13 @@ class Tables:
     def expression(self, text: str, *tables: VirtualTable) -> SafeText | None:
         """An expression over these tables that may run and whose columns are known, else None."""
         seen: list[VirtualTable] = list(tables)
-        found = self.safe.expression(text, self._scope(seen))
+        found = safe_expression.expression(text, self._scope(seen))
         return found if found is not None and self._sure(found.names, found.subquery, seen, tables) else None
 
     def query(self, sql: str) -> SafeText | None:
         """A SELECT that may run and reads only what is known, else None."""
         seen: list[VirtualTable] = []
-        found = self.safe.query(sql, self._scope(seen))
+        found = safe_expression.query(sql, self._scope(seen))
         return found if found is not None and self._sure(found.names, True, seen, ()) else None
 
     def rename_type(self, old: str, new: str) -> None:
@@ -224,7 +225,7 @@ class Tables:
             return None
         if action.kind is Act.DELETE and table.fewer:
             return None
-        change = self.safe.change(action.sql, self._scope(seen))
+        change = safe_change.change(action.sql, self._scope(seen))
         if change is None or not self._sure(change.names, change.subquery, seen, (table,)):
             return None
         # ON CONFLICT without a target: which rows it leaves out hangs on every unique key.
