@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from indexpilot_cli.core.ddl import Select
 from indexpilot_cli.core.names import QualifiedName, quote_identifier
@@ -311,10 +311,8 @@ def _inner(expression: str) -> str:
     return expression[1 : -len(" IS NULL)")]
 
 
-class Classify(Protocol):
-    """Says what a type change would make the server do. None: this one cannot tell."""
-
-    def __call__(self, change: TypeChange) -> Classified | None: ...
+Classify = Callable[[TypeChange], Classified | None]
+"""Says what a type change would make the server do. None: this one cannot tell."""
 
 
 def by_trial(ctx: RunContext) -> Classify:
