@@ -114,11 +114,14 @@ class PlanView:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A fact and where it comes from: pg_stats, planner, catalog, workload, model, settings."""
+    """A fact and where it comes from.
+
+    ``source`` is pg_stats, planner, catalog, workload, model or settings.
+    """
 
     source: str
+    column: str | None = field(default=None, kw_only=True)
     fact: str
-    column: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

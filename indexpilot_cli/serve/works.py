@@ -115,13 +115,13 @@ def _carried_out(job: Job, progress: Progress, stop: Stop) -> dict[str, Any]:
             return _told(outcome, job.view)
         raise RefusedError("stopped: this server is to end", code="interrupted")
     except IndexPilotError as error:
-        return {"state": FAILED, "exit_code": error.exit_code, "document": failure(error, error.exit_code, now)}
+        return {"state": FAILED, "exit_code": error.exit_code, "result": failure(error, error.exit_code, now)}
 
 
 def _told(outcome: Outcome[Any], view: Callable[[Any], Document]) -> dict[str, Any]:
     document = envelope(outcome, view(outcome.result).payload, outcome.exit_code, datetime.now(UTC))
     state = FAILED if outcome.status in ("failed", "refused", "partial") else DONE
-    return {"state": state, "exit_code": outcome.exit_code, "document": finite(document)}
+    return {"state": state, "exit_code": outcome.exit_code, "result": finite(document)}
 
 
 class _WorkStages(Silent):

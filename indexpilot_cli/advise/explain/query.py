@@ -269,4 +269,6 @@ def _of_atom(atom: Atom, table: Table) -> Evidence:
     if column is None or column.statistics is None:
         return Evidence("model", f"{what}: no statistics, the planner assumes {share:.2%} of {table.name.short}")
     rows = share * row_count(table)
-    return Evidence("pg_stats", f"{what}: {share:.2%} of {table.name.short}, about {rows:,.0f} rows", column.name)
+    return Evidence(
+        "pg_stats", f"{what}: {share:.2%} of {table.name.short}, about {rows:,.0f} rows", column=column.name
+    )

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 from typing import Annotated, Literal
 
-from indexpilot_cli.advise.values import Alternative, ExplainResult, PlanView
+from indexpilot_cli.advise.values import Alternative, Evidence, ExplainResult, PlanView
 from indexpilot_cli.core.codec import DocumentShape, From
 from indexpilot_cli.core.hazard import Hazard
 from indexpilot_cli.core.mutation import Mutation
@@ -68,14 +68,6 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}".rstrip() for line in text.strip("\n").split("\n"))
 
 
-class EvidenceDocument(DocumentShape):
-    """A fact and where it comes from."""
-
-    source: str
-    column: str | None
-    fact: str
-
-
 class ExplainDocument(DocumentShape):
     """Why, why not, what if."""
 
@@ -93,7 +85,7 @@ class ExplainDocument(DocumentShape):
     benefit: float | None
     estimator: str | None
     plans: tuple[PlanView, ...]
-    evidence: tuple[EvidenceDocument, ...]
+    evidence: tuple[Evidence, ...]
     alternatives: tuple[Alternative, ...]
     rewrites: tuple[Rewrite, ...]
     sql: str | None

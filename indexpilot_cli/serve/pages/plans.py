@@ -69,7 +69,7 @@ class Changes:
             return Part("work", title, Kept(stage=now.stage or "beginning"))
         if shown:
             return Part("work", title, Kept(Outcome("page", None), now.ended_at), linked(shown[0]))
-        told = (now.document or {}).get("error") or {}
+        told = (now.result or {}).get("error") or {}
         words = {key: told.get(key) for key in ("detail", "hint", "code")}
         error = RefusedError(str(told.get("message") or "this is a fault of IndexPilot"), **words)
         return Part("work", title, Kept(error=error, tried_at=now.ended_at))

@@ -286,7 +286,7 @@ EXPLAIN_QUERY = ExplainResult(
         PlanView("with", 1187002.0, 44e6, None, "Index Scan", ("Index Scan",), ("<hypothetical>",)),
         PlanView("without", None, error="no plan: relation is gone"),
     ),
-    evidence=(Evidence("pg_stats", "'open' is 93 % of the table", "status"),),
+    evidence=(Evidence("pg_stats", "'open' is 93 % of the table", column="status"),),
     alternatives=(Alternative("R-b0021e", "orders (status) WHERE status <> 'done'", "serves q-0c4f55, 60 MB"),),
 )
 EXPLAIN_INDEX = ExplainResult(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
-from indexpilot_cli.core.codec import DocumentShape, From
+from indexpilot_cli.core.codec import From
 from indexpilot_cli.log.plans import KeptPlan
 from indexpilot_cli.render.views.api.frame import ApiDocument
 
@@ -20,38 +20,25 @@ class ApiPlansDocument(ApiDocument):
 
 @dataclass(frozen=True, slots=True)
 class WorkReport:
-    """A piece of work that writes. ``document`` is what the command prints as JSON, None until it has ended."""
-
-    id: str
-    kind: str
-    state: str
-    started_at: datetime
-    stage: str | None = None
-    ended_at: datetime | None = None
-    exit_code: int | None = None
-    document: Mapping[str, Any] | None = None
-
-
-class WorkDocument(DocumentShape):
     """A piece of work that writes; ``result`` is what the command prints as JSON, null while it runs."""
 
     id: str
     kind: Annotated[str, "the command"]
     state: Annotated[str, "running, done, failed"]
     started_at: datetime
-    ended_at: Annotated[datetime | None, "null: it runs"]
-    stage: Annotated[str | None, "what is done just now"]
-    exit_code: Annotated[int | None, "of the command; null: it runs"]
-    result: Annotated[Mapping[str, Any] | None, From("document")]
+    ended_at: Annotated[datetime | None, "null: it runs"] = None
+    stage: Annotated[str | None, "what is done just now"] = None
+    exit_code: Annotated[int | None, "of the command; null: it runs"] = None
+    result: Mapping[str, Any] | None = None
 
 
 class ApiWorkDocument(ApiDocument):
     """A piece of work that writes, as it stands."""
 
-    work: Annotated[WorkDocument, From("result")]
+    work: Annotated[WorkReport, From("result")]
 
 
 class ApiWorksDocument(ApiDocument):
     """The latest pieces of work, newest first."""
 
-    works: Annotated[tuple[WorkDocument, ...], From("result")]
+    works: Annotated[tuple[WorkReport, ...], From("result")]
