@@ -207,9 +207,9 @@ class Bound:
     selection; ``gap`` is (objective - lower) / objective; None when nothing could be proved.
     """
 
-    objective: float
+    objective: float | None
     lower: float | None
-    gap: float | None
+    gap: Annotated[float | None, "(objective - lower) / objective; null: nothing proved"]
     solver: str = "HiGHS"
     note: str = ""
 

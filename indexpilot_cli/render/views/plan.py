@@ -12,6 +12,7 @@ from indexpilot_cli.core.index import IndexDefinition, Reason, RedundantIndex
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.plan import (
     AlgorithmFinding,
+    Bound,
     Effect,
     PlanAction,
     PlannedVacuum,
@@ -143,16 +144,6 @@ class AlgorithmFindingDocument(DocumentShape):
     recommendation: Annotated[str | None, "id of the index that it is about", From(_index_of)]
 
 
-class BoundDocument(DocumentShape):
-    """How far from the best the selection can be, with these candidates and planner costs."""
-
-    objective: float | None
-    lower: float | None
-    gap: Annotated[float | None, "(objective - lower) / objective; null: nothing proved"]
-    solver: str
-    note: str
-
-
 class BudgetDocument(DocumentShape):
     """What the best plan within a budget would cost."""
 
@@ -181,7 +172,7 @@ class PlanDocument(DocumentShape):
     seconds: Amount
     schema_digest: str
     database: str
-    bound: BoundDocument
+    bound: Bound
     budget_curve: tuple[BudgetDocument, ...]
     budget_sets: Annotated[
         tuple[tuple[str, ...], ...], "ids of the new indexes at each point of budget_curve; those may be rejected here"
