@@ -23,6 +23,7 @@ from indexpilot_cli.methods.existing import stands_in
 
 BATCH = 128  # questions asked together
 NO_PLAN = 1e300  # the cost where no plan is known to be possible
+DEARER = 0.02  # costs of one plan differ by less: the planner drops paths that are nearly as cheap as others
 UNKNOWN = 1e6  # times what it costs now: a plan without what is there now that the planner would not make
 TIMED_BATCH = 16  # where time is limited: joins take some 50 ms to plan, and the clock is looked at in between
 
@@ -48,6 +49,13 @@ class Answer:
     available: Mask
     used: Mask
     cost: float
+
+    def is_refuted_by(self, other: Answer) -> bool:
+        """Whether the planner makes no such plan of what it uses and a part of the rest: an index that no plan uses may
+        still tell how often its expression is true.
+        """
+        offered = not self.used & ~other.available and not other.available & ~self.available
+        return offered and self.cost < other.cost * (1 - DEARER)
 
 
 def stands_for(new: IndexDefinition, old: IndexDefinition) -> bool:
@@ -174,6 +182,7 @@ class Pricer:
         self._estimator = estimator
         self._progress = progress or Silent()
         self._answers: list[list[Answer]] = [[] for _ in self.cases]
+        self._plans: list[list[Answer]] = [[] for _ in self.cases]
         self._exact: list[dict[Mask, Answer]] = [{} for _ in self.cases]
         self._implied: list[dict[Mask, tuple[int, Answer | None]]] = [{} for _ in self.cases]
 
@@ -182,6 +191,7 @@ class Pricer:
         other = Pricer([self.cases[n] for n in keep], self.pool, self._estimator, self.allowance, self._progress)
         other.calls, other.hits = self.calls, self.hits
         other._answers = [self._answers[n] for n in keep]
+        other._plans = [self._plans[n] for n in keep]
         other._exact = [self._exact[n] for n in keep]
         other._implied = [self._implied[n] for n in keep]
         return other
@@ -196,6 +206,10 @@ class Pricer:
         """Every answer so far, oldest first."""
         return self._answers[case]
 
+    def plans(self, case: int) -> Sequence[Answer]:
+        """Those of the answers whose plan and cost are had wherever there is what the plan uses."""
+        return self._plans[case]
+
     def answers_with(self, case: int, mask: Mask) -> list[Answer]:
         """The answers to questions that offered all these indexes, and maybe more."""
         mask &= self.cases[case].relevant
@@ -207,7 +221,7 @@ class Pricer:
         found = self._exact[case].get(mask)
         if found is not None:
             return found
-        answers = self._answers[case]
+        answers = self._plans[case]
         seen, implied = self._implied[case].get(mask, (0, None))
         if implied is None and seen < len(answers):  # the first that implies it stays the first
             new = islice(answers, seen, None)
@@ -217,11 +231,11 @@ class Pricer:
 
     def upper(self, case: int, mask: Mask) -> float:
         """The least cost that a plan known to be possible with this set has."""
-        return min((a.cost for a in self._answers[case] if not a.used & ~mask), default=NO_PLAN)
+        return min((a.cost for a in self._plans[case] if not a.used & ~mask), default=NO_PLAN)
 
     def possible(self, case: int, mask: Mask) -> Answer | None:
         """The plan with this set; where nobody asked, the cheapest that is known to be possible with it."""
-        found = (a for a in self._answers[case] if not a.used & ~mask)
+        found = (a for a in self._plans[case] if not a.used & ~mask)
         return self.known(case, mask) or min(found, key=lambda a: a.cost, default=None)
 
     def lower(self, case: int, mask: Mask, seen: int = 0) -> float:
@@ -279,7 +293,13 @@ class Pricer:
 
     def _keep(self, case: int, answer: Answer) -> None:
         self._answers[case].append(answer)
-        self._exact[case][answer.available] = answer
+        plans, exact = self._plans[case], self._exact[case]
+        if any(plan.is_refuted_by(answer) for plan in plans):
+            self._plans[case] = plans = [plan for plan in plans if not plan.is_refuted_by(answer)]
+            self._implied[case].clear()
+        if not any(answer.is_refuted_by(other) for other in exact.values()):
+            plans.append(answer)
+        exact[answer.available] = answer
 
     def _keep_error(self, case: int, mask: Mask, error: str) -> None:
         if not self._answers[case]:

@@ -129,7 +129,7 @@ class Search:
 
     def plans(self) -> list[list[Option]]:
         """The plans known to exist, without those that need more and save no more."""
-        return [undominated(self.pricer.answers(case), self.program.charges[case].most) for case in self.cases]
+        return [undominated(self.pricer.plans(case), self.program.charges[case].most) for case in self.cases]
 
     def solved(
         self,
@@ -293,6 +293,9 @@ class Search:
             self.best, self.value = mask, value
             if abs(value - self.predicted) <= AGREED * self.predicted or self.pricer.calls == asked:
                 break
+            if value > self.predicted + self.worth:
+                # What promised too much has kept others from being looked at.
+                self._learn(self.questions.steps(self.now, self.worth))
 
     def converge(self) -> None:
         """Price what the known plans lead to until that teaches nothing new."""

@@ -40,11 +40,14 @@ def template(name, calls=1.0, total_ms=None, tables=(0,), scenarios=None, kind=S
 
 @dataclass(frozen=True)
 class Way:
-    """A plan that needs all of ``indexes``. A ``trap`` is taken whenever it is possible, whatever it costs."""
+    """A plan that needs all of ``indexes``, of which it shows ``shown`` alone where that is given. A ``trap`` is taken
+    whenever it is possible, whatever it costs.
+    """
 
     indexes: frozenset
     cost: float
     trap: bool = False
+    shown: frozenset | None = None
 
 
 class ModelPlanner:
@@ -68,7 +71,7 @@ class ModelPlanner:
         possible = [w for w in self.ways[question.statement.sql] if w.indexes <= question.indexes]
         traps = [w for w in possible if w.trap]
         best = min(traps or possible, key=lambda w: (w.cost, len(w.indexes)))
-        return PlannedStatement(best.cost, hypothetical=best.indexes)
+        return PlannedStatement(best.cost, hypothetical=best.indexes if best.shown is None else best.shown)
 
     def refuses(self, definition):
         return "not today" if definition in self.refused else None

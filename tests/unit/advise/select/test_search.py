@@ -12,6 +12,7 @@ from indexpilot_cli.advise.select.proof import is_stuck
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
 from tests.unit.advise.select.model_planner import (
     ModelPlanner,
+    Way,
     brute_force,
     brute_force_within,
     candidate,
@@ -123,6 +124,14 @@ def test_budget():
     sizes = {a: 100, b: 100}
     assert choose([a, b], ways, {}, sizes)[0].definitions == {a, b}
     assert choose([a, b], ways, {}, sizes, budget_bytes=150)[0].definitions == {a}
+
+
+@pytest.mark.parametrize("greedy", [False, True])
+def test_a_plan_that_another_index_only_tells_rows_for_does_not_hide_what_that_index_alone_is_worth(greedy):
+    near, told = index("near"), index("told")
+    with_both = Way(frozenset((near, told)), 58, shown=frozenset((near,)))
+    ways = {"q-1": [way(100), with_both, way(66, told)]}
+    assert choose([near, told], ways, {}, greedy=greedy)[0].definitions == {told}
 
 
 def test_max_indexes():
