@@ -158,8 +158,10 @@ class Search:
     ) -> Solution | None:
         """A good answer of the program with little work, with more than ``most`` options; None when no time is left."""
         try:
-            if self.solver == "HiGHS" and sum(map(len, options)) > most:
-                return nearly_solved(self.program, options, replace(effort, seconds=self._has_time()))
+            many = sum(map(len, options)) > most
+            if self.solver == "HiGHS" and (many or effort.sure is not None):
+                effort = replace(effort, seconds=self._has_time(), sure=None if many else effort.sure)
+                return nearly_solved(self.program, options, effort)
             return self.solved(options, effort)
         except OutOfAllowance:
             return None
