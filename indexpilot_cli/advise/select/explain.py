@@ -214,8 +214,9 @@ class WhyNot:
         self._ask(left)
         for case in range(len(self.ledger.pricer.cases)):
             for answer in self.ledger.pricer.answers(case):
-                self.used |= answer.used
                 self.offered |= answer.available
+            for plan in self.ledger.pricer.plans(case):
+                self.used |= plan.used
         found = [self._rejection(n) for n in left]
         return tuple(sorted(found, key=lambda r: -(r.benefit or 0.0)))
 

@@ -131,7 +131,9 @@ def test_a_plan_that_another_index_only_tells_rows_for_does_not_hide_what_that_i
     near, told = index("near"), index("told")
     with_both = Way(frozenset((near, told)), 58, shown=frozenset((near,)))
     ways = {"q-1": [way(100), with_both, way(66, told)]}
-    assert choose([near, told], ways, {}, greedy=greedy)[0].definitions == {told}
+    selection, _ = choose([near, told], ways, {}, greedy=greedy)
+    assert selection.definitions == {told}
+    assert [r.reason for r in selection.rejections] == ["not_used"]
 
 
 def test_max_indexes():
