@@ -9,10 +9,11 @@ VLDB 2007.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 
+from indexpilot_cli.advise.allowance import Allowance
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.core.command import Progress, Silent
 from indexpilot_cli.core.estimator import CostEstimator, PlannedStatement, WhatIf
@@ -128,34 +129,6 @@ class Pool:
             number = self._number.get(definition)
             total |= 0 if number is None else 1 << number
         return total
-
-
-@dataclass(slots=True)
-class Allowance:
-    """How many calls and seconds may be spent. ``clock`` gives seconds; only differences matter.
-
-    ``None`` means without limit. ``begun`` is taken at the first look.
-    """
-
-    calls: int | None = None
-    seconds: float | None = None
-    clock: Callable[[], float] = field(default=lambda: 0.0)
-    begun: float | None = None
-
-    def elapsed(self) -> float:
-        """Seconds since the first look."""
-        now = self.clock()
-        if self.begun is None:
-            self.begun = now
-        return now - self.begun
-
-    def remaining(self) -> float | None:
-        """Seconds that are left; None without limit."""
-        return None if self.seconds is None else self.seconds - self.elapsed()
-
-    def expired(self) -> bool:
-        """Whether time has run out."""
-        return self.seconds is not None and self.elapsed() >= self.seconds
 
 
 class Pricer:

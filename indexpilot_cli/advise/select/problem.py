@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from indexpilot_cli.advise.costing import COST, MS, Allowance, Case, Pool, Pricer, cases_of, unit_of, weight_of
+from indexpilot_cli.advise.allowance import Allowance
+from indexpilot_cli.advise.costing import COST, MS, Case, Pool, Pricer, cases_of, unit_of, weight_of
 from indexpilot_cli.advise.masks import Mask, members
 from indexpilot_cli.advise.select.limits import Limits, limit_rows
 from indexpilot_cli.advise.select.program import Charge, Program

@@ -3,8 +3,8 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from indexpilot_cli.advise.allowance import Allowance
 from indexpilot_cli.advise.costing import (
-    Allowance,
     Case,
     Pool,
     Pricer,
