@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -57,14 +57,16 @@ def as_key(value: object) -> Hashable:
     return repr(value) if type(value).__hash__ is None else value
 
 
-def coded(values: Iterable[object]) -> tuple[tuple[Any, ...], Any]:
+def coded(values: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
     """Each value once, in the order in which they come first, and an array with the place therein of every value given
     (-1: None).
     """
     import numpy as np
 
     places: dict[Hashable, int] = {}
-    codes = [-1 if v is None else places.setdefault(as_key(v), len(places)) for v in values]
+    hashable = all(kind.__hash__ is not None for kind in set(map(type, values)))
+    keys = values if hashable else [as_key(value) for value in values]
+    codes = [-1 if key is None else places.setdefault(key, len(places)) for key in keys]
     return tuple(places), np.array(codes, dtype=np.int64)
 
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import permutations
+from itertools import permutations, product
 
 from indexpilot_cli.algorithms.base import Algorithm, Found, Study
 from indexpilot_cli.algorithms.cortex.band import KINDS, MOST_OF_HOST, Band, SampledNumbers, band_forms, find_band
@@ -269,14 +269,16 @@ def bands_of(table: Table, study: Study) -> Iterator[Band]:
     """The bands in which compared columns without an index of their own keep to indexed ones."""
     leading = {i.definition.keys[0].column for i in table.indexes if _usable(i)}
     compared = _targets(table, study) - leading if table.pages >= _LEAST_PAGES else set()
-    sample = study.samples.of(table.name) if compared and leading else None
+    columns = [c for c in table.columns if c.base_type in KINDS]
+    targets, hosts = ([c for c in columns if c.name in names] for names in (compared, leading))
+    alike = any(t.base_type == h.base_type for t, h in product(targets, hosts))
+    sample = study.samples.of(table.name) if alike else None
     if sample is None:
         return
-    columns = [c for c in table.columns if c.base_type in KINDS and c.name in sample.columns]
     numbers = SampledNumbers(sample)
-    for target in (c for c in columns if c.name in compared):
-        hosts = (h for h in columns if h.name in leading and h.base_type == target.base_type)
-        found = [band for host in hosts if (band := find_band(numbers, target, host)) is not None]
+    for target in (t for t in targets if t.name in sample.columns):
+        able = (h for h in hosts if h.base_type == target.base_type and h.name in sample.columns)
+        found = [band for host in able if (band := find_band(numbers, target, host)) is not None]
         yield from sorted(found, key=lambda band: band.width + band.outside)[:1]
 
 

@@ -71,7 +71,9 @@ class SampledNumbers:
 
         if column not in self._known:
             values = self.sample.values(column)
-            self._known[column] = np.array([math.nan if v is None else _number(v) for v in values], dtype=float)
+            if any(isinstance(v, date) for v in values):
+                values = tuple(None if v is None else _number(v) for v in values)
+            self._known[column] = np.array(values, dtype=float)
         return self._known[column]
 
 
