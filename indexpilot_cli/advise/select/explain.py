@@ -268,8 +268,13 @@ class WhyNot:
         if bill > benefit:
             text = f"it would save {_percent(benefit)} of the workload's cost and add {_percent(bill)} in writes"
             return "write_cost", text, None
-        price = _percent(self.ledger.problem.prices[number] / self.unit + bill)
-        return self._limited(number, benefit) or self._little(number, benefit, f"less than its price of {price}")
+        limited, price = self._limited(number, benefit), self.ledger.problem.prices[number] / self.unit + bill
+        if limited is None and benefit > price:
+            saves = (
+                f"it would save {_percent(benefit)} of the workload's cost, more than the {_percent(price)} it costs"
+            )
+            return "not_asked", f"{saves}: the search ended before it was asked for beside the rest", None
+        return limited or self._little(number, benefit, f"less than its price of {_percent(price)}")
 
     def _unused(self, number: int) -> tuple[str, str, str | None]:
         rival = self._rival(number)

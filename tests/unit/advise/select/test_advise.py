@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from indexpilot_cli.advise.costing import stand_ins
 from indexpilot_cli.advise.select import Limits, advise
-from indexpilot_cli.advise.select.explain import Ledger
+from indexpilot_cli.advise.select.explain import Ledger, SelectionOutcome, WhyNot
 from indexpilot_cli.advise.select.problem import build
 from indexpilot_cli.core.command import Silent
 from indexpilot_cli.methods.writes import WriteCost, WriteModel
@@ -129,6 +130,16 @@ def test_limits_on_numbers_and_fewer_indexes_are_reasons():
 def test_what_no_plan_was_asked_with_is_not_called_unused():
     ways = {"q-1": [way(1000), way(10, A)]}
     assert reasons(advice(ways, [A], Limits(calls=1))) == {A: "not_asked"}
+
+
+def test_what_would_pay_is_not_said_to_save_less_than_its_price():
+    ways, pool = {"q": [way(1000), way(100, A)]}, [candidate(A)]
+    templates = [template("q", tables=(0, 1))]
+    problem = build(templates, pool, ModelPlanner(ways), Limits(), WriteModel(), {}, Silent(), float)
+    problem.pricer.ask([(0, 0b1)])
+    (left,) = WhyNot(Ledger(problem), SelectionOutcome(0, problem.program), stand_ins(problem.pool)).rejections()
+    assert (left.reason, left.benefit) == ("not_asked", pytest.approx(0.9))
+    assert left.detail.startswith("it would save 90 % of the workload's cost, more than the ")
 
 
 def test_nothing_pays():
