@@ -68,9 +68,13 @@ def redundant_indexes(tables: Iterable[Table]) -> tuple[RedundantIndex, ...]:
         usable = [i for i in table.indexes if i.valid and i.ready]
         # Who goes first in this order stays: the older of two that are used alike.
         ordered = sorted(usable, key=lambda i: (not _is_needed(i), not i.clustered, not i.scans, i.oid, i.name))
+        having: dict[tuple[str | None, ...], list[Index]] = {}  # who does all its work has its first key, too
+        for index in ordered:
+            for key in {_bare(k) for k in index.definition.keys}:
+                having.setdefault(key, []).append(index)
         for index in ordered:
             if not _is_needed(index):
-                found += _made_needless(table, index, ordered)
+                found += _made_needless(table, index, having[_bare(index.definition.keys[0])])
     return tuple(sorted(found, key=lambda r: (-r.bytes, r.name)))
 
 

@@ -23,7 +23,7 @@ from indexpilot_cli.advise.candidates.site import (
     unfit_relation,
 )
 from indexpilot_cli.advise.candidates.tenants import propose_for_tenants
-from indexpilot_cli.core.catalog import Catalog, Column, Table
+from indexpilot_cli.core.catalog import Catalog, Column, ForeignKey, Table
 from indexpilot_cli.core.index import Candidate, IndexDefinition, Proposal, Rejection
 from indexpilot_cli.core.names import QualifiedName
 from indexpilot_cli.core.workload import AtomKind, QueryTemplate, RelationUse, StatementKind
@@ -219,7 +219,8 @@ def detect(templates: Sequence[QueryTemplate], catalog: Catalog) -> Tenant | Non
     tables or more that reference one smaller table with it, or three that share its name and type.
     """
     uses = _weights(templates)
-    groups = (*_by_parent(catalog).items(), *((None, group) for group in _by_name(uses, catalog)))
+    parents = _by_parent(key for key in catalog.foreign_keys if key.table in uses)
+    groups = (*parents.items(), *((None, group) for group in _by_name(uses, catalog)))
     found = [t for t in (_scheme(parent, group, uses, catalog) for parent, group in groups) if t is not None]
     return max(found, key=lambda t: (len(t.columns), t.share, t.parent is not None), default=None)
 
@@ -230,7 +231,7 @@ def nearest_scheme(templates: Sequence[QueryTemplate], catalog: Catalog) -> Mapp
     """
     uses = _weights(templates)
     compared: list[tuple[float, Group]] = []
-    for group in _by_parent(catalog).values():
+    for group in _by_parent(catalog.foreign_keys).values():
         if len(group) >= _TABLES:
             compared.append((sum(_weight_of(uses.get(table, ()), column) for table, column in group.items()), group))
     best = max(compared, key=lambda pair: pair[0], default=(0.0, {}))
@@ -259,9 +260,9 @@ def _weight_of(seen: Sequence[tuple[float, frozenset[str]]], column: str) -> flo
     return sum(weight for weight, names in seen if column in names)
 
 
-def _by_parent(catalog: Catalog) -> dict[QualifiedName, Group]:
+def _by_parent(keys: Iterable[ForeignKey]) -> dict[QualifiedName, Group]:
     found: dict[QualifiedName, Group] = {}
-    for key in catalog.foreign_keys:
+    for key in keys:
         if len(key.columns) == 1:
             found.setdefault(key.referenced, {}).setdefault(key.table, key.columns[0])
     return found
