@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Self
 
 from indexpilot_cli.core.command import CommandRequest, PlannerRequest, TableFilter, WorkloadRequest
 from indexpilot_cli.core.hazard import Hazard
@@ -43,7 +44,7 @@ class RecommendRequest(CommandRequest):
     time_model: str = "off"
 
     @classmethod
-    def by(cls, settings: Settings) -> RecommendRequest:
+    def by(cls, settings: Settings) -> Self:
         """A request by the settings, of nothing yet: limits, the planner and what is switched off."""
         advisor = settings.advisor
         return cls(
@@ -78,20 +79,6 @@ class ExplainRequest(RecommendRequest):
     without_indexes: tuple[str, ...] = ()
     without_algorithms: tuple[str, ...] = ()
     analyze: bool = False
-
-    def chosen_by(self, settings: Settings) -> ExplainRequest:
-        """The request with what the settings say of how indexes are chosen and of what is switched off."""
-        advisor = settings.advisor
-        return replace(
-            self,
-            min_benefit=advisor.min_benefit,
-            risk=advisor.risk,
-            features=settings.features,
-            safeguards=settings.production_safeguards,
-            bypass=settings.bypass,
-            tenant_schemas=advisor.tenant_schemas,
-            time_model=advisor.time_model,
-        )
 
 
 @dataclass(frozen=True, slots=True)

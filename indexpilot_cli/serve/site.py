@@ -267,14 +267,16 @@ class Site:
             request = replace(self.lifecycle_request(self.reader), min_bytes=0)
             found = partial(explain_finding, request, subject)
         else:
-            asked = ExplainRequest(
-                self.connection,
+            asked = replace(
+                ExplainRequest.by(self.settings),
+                connection=self.connection,
                 subject=subject,
                 workload=self.request.workload,
+                filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
                 planner=self.planner,
                 record=self.reader,
             )
-            found = partial(explain.run, asked.chosen_by(self.settings))
+            found = partial(explain.run, asked)
         return Question(f"explain {subject[:40]}", found, 60.0, 1 + self._workers)
 
     def review(self, sql: str, *, offline: bool, server_version: int | None = None) -> Review:

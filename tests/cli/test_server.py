@@ -172,3 +172,16 @@ def test_doctor_says_what_to_type(cli, shop):
     assert re.search(r"^ok +connection", ran.out, re.MULTILINE)
     for line in re.findall(r"-> +(indexpilot .*)", ran.out):
         assert_parses(cli, line)
+
+
+def test_an_id_is_worked_out_within_the_limits_of_the_settings(cli, home, shop, workload):
+    """As recommend would choose now: a budget, numbers of indexes and tables that are left out count, too."""
+    asked = ("-d", shop, "--source", "sql", "--json")
+    elsewhere = {"XDG_STATE_HOME": str(home / "elsewhere")}  # where explain finds no plan
+    advised = cli("recommend", workload, *asked, **elsewhere).json("recommend")["result"]["recommendations"]
+    subject = next(one["id"] for one in advised if one["table"]["name"] == "orders")
+    (home / "indexpilot.yaml").write_text("advisor: {budget: 8kB}\n")
+    told = cli("explain", subject, "--file", workload, *asked).json("explain")["result"]
+    assert (told["verdict"], told["rejection"]["reason"]) == ("rejected", "over_budget")
+    (home / "indexpilot.yaml").write_text("advisor: {exclude_tables: [orders]}\n")
+    assert cli("explain", subject, "--file", workload, *asked).code == 2

@@ -109,8 +109,11 @@ def explain(
         allow_to_run(session, snapshot, yes=yes)
     from indexpilot_cli.advise.explain.explain import run
     from indexpilot_cli.advise.values import ExplainRequest
+    from indexpilot_cli.core.command import TableFilter
 
-    request = ExplainRequest(
+    excluded = session.settings.advisor.exclude_tables if subject is not None else ()
+    request = replace(
+        ExplainRequest.by(session.settings),
         connection=session.connection(),
         snapshot=snapshot,
         subject=subject,
@@ -120,10 +123,11 @@ def explain(
         without_algorithms=() if query is not None else tuple(without or ()),
         analyze=analyze,
         workload=statements,
+        filter=TableFilter(exclude=excluded),
         planner=planner(session),
         record=session.record(),
     )
-    return shown(session, session.call(run, request.chosen_by(session.settings)))
+    return shown(session, session.call(run, request))
 
 
 def check(subject: str | None, query: str | None, what_if: bool, without: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import gather
+from dataclasses import replace
 from functools import partial
 
 from fastapi import APIRouter, Request
@@ -168,7 +169,12 @@ def _plans(result: ExplainResult) -> Document:
 
 def compared(site: Site, query: str, index: str) -> Question[ExplainResult]:
     """The plans of a statement without and with an index that is not there."""
-    asked = ExplainRequest(
-        site.connection, query=query, with_indexes=(index,), planner=site.planner, record=site.reader
-    ).chosen_by(site.settings)
+    asked = replace(
+        ExplainRequest.by(site.settings),
+        connection=site.connection,
+        query=query,
+        with_indexes=(index,),
+        planner=site.planner,
+        record=site.reader,
+    )
     return Question(f"compare {index} {query}", partial(explain.run, asked), 3600.0, long=True)
