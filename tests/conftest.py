@@ -16,6 +16,7 @@ _KEEP = ("INDEXPILOT_TEST_", "INDEXPILOT_PG_BINARIES")
 # Shells start background jobs with these ignored; a test that sends one would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 # Servers stand in memory where there is room for those of all processes: databases are made and dropped by the
 # thousand, and ext4 walks past every inode that was freed lately to make a new file (recently_deleted(), ialloc.c).
