@@ -26,7 +26,7 @@ from indexpilot_cli.methods.writes import WriteModel
 
 NOTICED = 0.01  # of the cost: a limit that costs less is not worth a word
 CURVE = (4.0, 2.0, 1.5, 1.0, 0.75, 0.5, 0.25)
-GLANCE = Effort(5, 1e-2, sure=2e-3)  # a curve is read to the per cent: a twentieth of the time, points within 0.3 %
+GLANCE = Effort(5, 1e-2, sure=2e-3)  # a curve is read to the per cent: a fifth of the time, points within 0.3 %
 
 
 def advise(
