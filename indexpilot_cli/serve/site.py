@@ -272,7 +272,7 @@ class Site:
                 connection=self.connection,
                 subject=subject,
                 workload=self.request.workload,
-                filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
+                filter=self.advised,
                 planner=self.planner,
                 record=self.reader,
             )
@@ -307,13 +307,18 @@ class Site:
             raise UsageError(f"no review {digest[:40]!r} is kept", hint="send the SQL again", code="unknown_id")
         return found
 
+    @property
+    def advised(self) -> TableFilter:
+        """The tables that advice is for: all but those the settings exclude."""
+        return TableFilter(exclude=self.settings.advisor.exclude_tables)
+
     def lifecycle_request(self, record: Record) -> LifecycleRequest:
         """The request of ``lifecycle`` by the settings."""
         return replace(
             LifecycleRequest.by(self.settings),
             connection=self.connection,
             workload=self.request.workload,
-            filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
+            filter=self.advised,
             planner=self.planner,
             record=record,
         )
@@ -324,7 +329,7 @@ class Site:
             RecommendRequest.by(self.settings),
             connection=self.connection,
             workload=self.request.workload,
-            filter=TableFilter(exclude=self.settings.advisor.exclude_tables),
+            filter=self.advised,
             planner=self.planner,
             record=record,
         )

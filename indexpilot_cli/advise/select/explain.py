@@ -266,14 +266,11 @@ class WhyNot:
             )
         bill = self.ledger.problem.writes.units(self.ledger.problem.pool.definition(number)) / self.unit
         if bill > benefit:
-            text = f"it would save {_percent(benefit)} of the workload's cost and add {_percent(bill)} in writes"
-            return "write_cost", text, None
+            return "write_cost", f"{_saves(benefit)} and add {_percent(bill)} in writes", None
         limited, price = self._limited(number, benefit), self.ledger.problem.prices[number] / self.unit + bill
         if limited is None and benefit > price:
-            saves = (
-                f"it would save {_percent(benefit)} of the workload's cost, more than the {_percent(price)} it costs"
-            )
-            return "not_asked", f"{saves}: the search ended before it was asked for beside the rest", None
+            ended = "the search ended before it was asked for beside the rest"
+            return "not_asked", f"{_saves(benefit)}, more than the {_percent(price)} it costs: {ended}", None
         return limited or self._little(number, benefit, f"less than its price of {_percent(price)}")
 
     def _unused(self, number: int) -> tuple[str, str, str | None]:
@@ -304,10 +301,10 @@ class WhyNot:
         rival = self._rival(number)
         if rival is not None:
             return "dominated", f"with {rival} in place it would save {_percent(benefit)} more", rival
-        return "too_little_benefit", f"it would save {_percent(benefit)} of the workload's cost, {why}", None
+        return "too_little_benefit", f"{_saves(benefit)}, {why}", None
 
     def _limited(self, number: int, benefit: float) -> tuple[str, str, str | None] | None:
-        saves = f"it would save {_percent(benefit)} of the workload's cost"
+        saves = _saves(benefit)
         broken = [r for r in self.outcome.program.rows if not r.allows(self.outcome.selection | 1 << number)]
         families = {row.family for row in broken}
         if "budget" in families:
@@ -331,6 +328,10 @@ class WhyNot:
 
 
 _NOTHING = 1e-12  # what rounding leaves
+
+
+def _saves(benefit: float) -> str:
+    return f"it would save {_percent(benefit)} of the workload's cost"
 
 
 def _percent(share: float) -> str:
